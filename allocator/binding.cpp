@@ -1,0 +1,144 @@
+#include "allocator/binding.hpp"
+
+#include <charconv>
+
+namespace allocator {
+namespace {
+
+constexpr std::string_view kVersion = "1";
+constexpr std::string_view kHexDigits = "0123456789ABCDEF";
+
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+         c == '-';
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  std::size_t start = 0;
+  for (std::size_t end = 0; (end = text.find(separator, start)) != std::string_view::npos;
+       start = end + 1) {
+    parts.push_back(text.substr(start, end - start));
+  }
+  parts.push_back(text.substr(start));
+  return parts;
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || end.ec != std::errc{} || end.ptr != text.data() + text.size())
+    return std::nullopt;
+  return value;
+}
+
+std::string join_addresses(const std::vector<Address>& addresses) {
+  std::string text;
+  for (const auto& address : addresses) {
+    if (!text.empty()) text += ',';
+    text += address.to_string();
+  }
+  return text;
+}
+
+std::optional<std::vector<Address>> parse_addresses(std::string_view text) {
+  std::vector<Address> addresses;
+  if (text.empty()) return addresses;
+  for (const auto part : split(text, ',')) {
+    const auto address = Address::parse(part);
+    if (!address) return std::nullopt;
+    addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+}  // namespace
+
+std::string escape(std::string_view text) {
+  std::string escaped;
+  escaped.reserve(text.size());
+  for (const char c : text) {
+    if (is_plain(c)) {
+      escaped += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    escaped += '%';
+    escaped += kHexDigits[byte >> 4];
+    escaped += kHexDigits[byte & 15];
+  }
+  return escaped;
+}
+
+std::optional<std::string> unescape(std::string_view escaped) {
+  std::string text;
+  for (std::size_t i = 0; i < escaped.size(); ++i) {
+    if (is_plain(escaped[i])) {
+      text += escaped[i];
+      continue;
+    }
+    if (escaped[i] != '%' || i + 2 >= escaped.size()) return std::nullopt;
+    const auto high = kHexDigits.find(escaped[i + 1]);
+    const auto low = kHexDigits.find(escaped[i + 2]);
+    if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
+    const char byte = static_cast<char>(high * 16 + low);
+    if (is_plain(byte)) return std::nullopt;
+    text += byte;
+    i += 2;
+  }
+  return text;
+}
+
+std::string key_text(const PodKey& pod) {
+  return escape(pod.pod_namespace) + "_" + escape(pod.pod_name) + "@" + escape(pod.ifname);
+}
+
+std::string encode(const Binding& binding) {
+  std::string record(kVersion);
+  for (const std::string& field :
+       {escape(binding.pod.pod_namespace), escape(binding.pod.pod_name), escape(binding.pod.ifname),
+        escape(binding.uid), std::to_string(binding.sequence), std::to_string(binding.kept),
+        escape(binding.boot8)}) {
+    record += '~';
+    record += field;
+  }
+  return record;
+}
+
+std::optional<Binding> decode_binding(std::string_view record) {
+  const auto fields = split(record, '~');
+  if (fields.size() != 8 || fields[0] != kVersion) return std::nullopt;
+  const auto pod_namespace = unescape(fields[1]);
+  const auto pod_name = unescape(fields[2]);
+  const auto ifname = unescape(fields[3]);
+  const auto uid = unescape(fields[4]);
+  const auto sequence = parse_number(fields[5]);
+  const auto kept = parse_number(fields[6]);
+  const auto boot8 = unescape(fields[7]);
+  if (!pod_namespace || !pod_name || !ifname || !uid || !sequence || !kept || !boot8)
+    return std::nullopt;
+  return Binding{{*pod_namespace, *pod_name, *ifname}, *uid, *sequence, *kept, *boot8};
+}
+
+std::string encode(const PodHint& hint) {
+  return std::string(kVersion) + "~" + join_addresses(hint.addresses) + "~" +
+         join_addresses(hint.previous_boot);
+}
+
+std::optional<PodHint> decode_hint(std::string_view record) {
+  const auto fields = split(record, '~');
+  if ((fields.size() != 3 && fields.size() != 6) || fields[0] != kVersion) return std::nullopt;
+  auto addresses = parse_addresses(fields[1]);
+  auto previous = parse_addresses(fields[2]);
+  if (!addresses || !previous) return std::nullopt;
+  return PodHint{std::move(*addresses), std::move(*previous)};
+}
+
+RecordState state_of_record(std::string_view record) {
+  const auto version = parse_number(record.substr(0, record.find('~')));
+  if (!version || record.find('~') == std::string_view::npos) return RecordState::malformed;
+  if (*version > 1) return RecordState::newer_format;
+  return *version == 1 ? RecordState::valid : RecordState::malformed;
+}
+
+}  // namespace allocator

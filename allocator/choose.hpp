@@ -1,0 +1,114 @@
+#pragma once
+/// Which address an attachment gets: the policy, as a pure function over a lazy snapshot of the
+/// store.
+///
+/// An address counts as, first match wins: in use (an attachment holds it), reserved (gateway,
+/// excluded, somebody's pin), held (no attachment, but a binding), free. For each range set, all or
+/// none:
+///   1. the pod's pin
+///   2. a requested address
+///   3. the pod's own held address
+///   4. round robin over free addresses
+///   5. the address that another pod has held longest; that pod's binding ends
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/binding.hpp"
+#include "allocator/error.hpp"
+#include "allocator/range_set.hpp"
+
+namespace allocator {
+
+/// A span of addresses from the `exclude` key, both ends included.
+struct Span {
+  Address first;
+  Address last;
+
+  [[nodiscard]] bool contains(const Address& address) const {
+    return first <= address && address <= last;
+  }
+};
+
+/// An address that only one pod gets.
+struct Pin {
+  std::string pod_namespace;
+  std::string pod_name;
+  Address address;
+};
+
+/// An address that is bound and in no use.
+struct HeldAddress {
+  Address address;
+  Binding binding;
+};
+
+/// What choose() needs to know of the store; each question is asked only when its answer matters.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  /// The holder of `address` as "<container ID> <ifname>"; nullopt when no attachment holds it.
+  virtual std::optional<std::string> holder(const Address& address) = 0;
+  virtual std::optional<Binding> binding(const Address& address) = 0;
+  /// Every address that is bound and not in use: read only when nothing is free.
+  virtual std::vector<HeldAddress> held() = 0;
+  /// The cursor of a range set: the address handed out last.
+  virtual std::optional<Address> cursor(std::size_t set) = 0;
+};
+
+/// One attachment's wish.
+struct Wish {
+  /// Who asks; nullopt: a plain allocation that leaves no binding.
+  std::optional<PodKey> pod;
+  /// The pod's bound addresses, newest first, each one verified.
+  std::vector<Address> bound;
+  /// Addresses asked for by CNI_ARGS, args or runtimeConfig, in that order.
+  std::vector<Address> requested;
+  /// Addresses that this attachment holds already: a set with one keeps it.
+  std::vector<Address> present;
+  /// Set: an attachment with an address in a set that it requests nothing from is an error, as in
+  /// host-local. The text is the container ID for the message.
+  std::optional<std::string> refuse_duplicate_of;
+  /// Addresses that other interfaces of the same sandbox hold: a pin among them is used up, not
+  /// busy.
+  std::vector<Address> same_sandbox;
+};
+
+/// What an administrator keeps back.
+struct Reservations {
+  std::vector<Span> excluded;
+  std::vector<Pin> pins;
+};
+
+enum class Reason { present, pin, requested, held, round_robin, evicted };
+
+struct Pick {
+  Address address;
+  const Range* range;
+  std::size_t set;
+  Reason reason;
+  /// The pod whose binding on the address ends.
+  std::optional<Binding> evicted;
+};
+
+/// All picks, or those up to the set that failed and why it failed.
+struct Choice {
+  std::vector<Pick> picks;
+  std::optional<Error> failure;
+};
+
+/// Chooses one address from every range set. `sets` must outlive the choice.
+/// Errors: Choice::failure; its texts are host-local's where host-local has one.
+Choice choose(const RangeSets& sets, const Reservations& reservations, const Wish& wish,
+              Snapshot& snapshot);
+
+/// How many addresses of the set are gateways, excluded or pinned; at most 2^64 - 1.
+std::uint64_t count_reserved(const RangeSet& set, const Reservations& reservations);
+
+/// True when `pod` may be handed `address` at all: no gateway of the set, not excluded, not pinned
+/// to another pod. A binding on an address that may not be handed out is dormant: it stays, and
+/// counts again when the rule is gone.
+bool may_use(const RangeSet& set, const Reservations& reservations,
+             const std::optional<PodKey>& pod, const Address& address);
+
+}  // namespace allocator

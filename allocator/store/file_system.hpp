@@ -1,0 +1,148 @@
+#pragma once
+/// The seam to the file system: one method for each system call that the on-disk protocol needs.
+///
+/// What the protocol expects to happen (missing, exists, not supported) comes back as a value;
+/// everything else throws std::system_error with the errno, the call and the path. Thread-safety:
+/// none; one command is one thread. The only implementation is PosixFileSystem; tests wrap it to
+/// fail each call in turn.
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace allocator::store {
+
+/// An open file descriptor, close-on-exec, closed by the destructor.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int number) : number_(number) {}
+  Fd(Fd&& other) noexcept : number_(other.number_) { other.number_ = -1; }
+  Fd& operator=(Fd&& other) noexcept;
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  ~Fd();
+
+  [[nodiscard]] int number() const { return number_; }
+  [[nodiscard]] bool is_open() const { return number_ >= 0; }
+
+ private:
+  int number_ = -1;
+};
+
+/// A directory that is open, with the path for messages.
+struct Directory {
+  Fd fd;
+  std::string path;
+};
+
+enum class FileKind : std::uint8_t { regular, directory, symbolic_link, other };
+
+/// What stat(2) tells.
+struct FileIdentity {
+  std::uint64_t device;
+  std::uint64_t inode;
+  FileKind kind;
+  std::int64_t
+      changed_ns;  ///< time of the last status change; for display only, clocks decide nothing
+
+  [[nodiscard]] bool same_file(const FileIdentity& other) const {
+    return device == other.device && inode == other.inode;
+  }
+};
+
+/// A regular file as read: its inode, at most `limit` bytes, and an open descriptor is not kept.
+struct FileContent {
+  FileIdentity identity;
+  std::string bytes;
+};
+
+enum class Outcome : std::uint8_t { done, exists, missing };
+enum class Supported : std::uint8_t { yes, no };
+enum class LockResult : std::uint8_t { locked, timed_out };
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  /// open(O_DIRECTORY); a final symbolic link is followed. nullopt when the path or a parent is
+  /// missing.
+  [[nodiscard]] virtual std::optional<Directory> open_directory(const std::string& path) = 0;
+  /// mkdir(2): done or exists. A missing parent throws ENOENT.
+  virtual Outcome make_directory(const std::string& path, unsigned mode) = 0;
+  /// Names in the directory but "." and "..", in no order.
+  [[nodiscard]] virtual std::vector<std::string> list(const Directory& directory) = 0;
+
+  /// lstat of a name; nullopt when it is missing.
+  [[nodiscard]] virtual std::optional<FileIdentity> identify(const Directory& directory,
+                                                             const std::string& name) = 0;
+  [[nodiscard]] virtual FileIdentity identify(const Fd& fd) = 0;
+  /// Reads a regular file (O_NOFOLLOW, O_NONBLOCK: neither a link nor a FIFO can trap us), at most
+  /// `limit` bytes. nullopt when it is missing or no regular file.
+  [[nodiscard]] virtual std::optional<FileContent> read_file(const Directory& directory,
+                                                             const std::string& name,
+                                                             std::size_t limit) = 0;
+  /// Reads any file by path, following links (resolv.conf, boot_id). Throws also when it is
+  /// missing.
+  [[nodiscard]] virtual std::string read_path(const std::string& path, std::size_t limit) = 0;
+
+  /// O_TMPFILE where the file system has it, else a file with the name `fallback_name` that the
+  /// caller unlinks. The bool tells: true = unnamed.
+  struct NewFile {
+    Fd fd;
+    bool unnamed;
+  };
+  [[nodiscard]] virtual NewFile create_file(const Directory& directory,
+                                            const std::string& fallback_name, unsigned mode) = 0;
+  virtual void write_all(const Fd& fd, std::string_view bytes,
+                         const std::string& path_for_errors) = 0;
+  /// A regular file for reading and for setting attributes; nullopt when missing or no regular
+  /// file.
+  [[nodiscard]] virtual std::optional<Fd> open_file(const Directory& directory,
+                                                    const std::string& name) = 0;
+  virtual Supported set_attribute(const Fd& fd, const std::string& name,
+                                  std::string_view value) = 0;
+  /// nullopt when the file has none or the file system knows none.
+  [[nodiscard]] virtual std::optional<std::string> get_attribute(const Fd& fd,
+                                                                 const std::string& name) = 0;
+  /// linkat(2) of an open file to a name: done or exists.
+  virtual Outcome link_file(const Fd& fd, const Directory& directory, const std::string& name) = 0;
+  /// done or missing.
+  virtual Outcome unlink(const Directory& directory, const std::string& name) = 0;
+
+  /// nullopt when the name is missing or no symbolic link.
+  [[nodiscard]] virtual std::optional<std::string> read_link(const Directory& directory,
+                                                             const std::string& name) = 0;
+  /// done or exists.
+  virtual Outcome make_link(const std::string& target, const Directory& directory,
+                            const std::string& name) = 0;
+  virtual void rename(const Directory& directory, const std::string& from,
+                      const std::string& to) = 0;
+
+  /// Overwrites a small file in place (open without O_TRUNC, pwrite, ftruncate): truncating first
+  /// costs a flush on ext4.
+  virtual void write_in_place(const Directory& directory, const std::string& name,
+                              std::string_view bytes, unsigned mode) = 0;
+  /// Whether files could be made in the folder `path`; nullopt when it is missing.
+  [[nodiscard]] virtual std::optional<bool> is_writable(const std::string& path) = 0;
+  /// fsync(2). Never repeat it after a failure: the kernel may have dropped the pages and then
+  /// reports success.
+  virtual void sync(const Fd& fd, const std::string& path_for_errors) = 0;
+
+  /// open(O_RDONLY|O_CREAT), as the Go plugin opens its lock.
+  [[nodiscard]] virtual Fd open_lock(const Directory& directory, const std::string& name,
+                                     unsigned mode) = 0;
+  /// flock(LOCK_EX), waiting in the kernel's queue (first come, first served) for at most
+  /// `patience`.
+  [[nodiscard]] virtual LockResult lock(const Fd& fd, std::chrono::milliseconds patience) = 0;
+  virtual void unlock(const Fd& fd) = 0;
+
+  /// The inode of the network namespace at `path`; nullopt when there is none (nsfs: see
+  /// namespaces(7)).
+  [[nodiscard]] virtual std::optional<std::uint64_t> network_namespace(const std::string& path) = 0;
+};
+
+}  // namespace allocator::store

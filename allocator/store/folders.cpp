@@ -1,0 +1,76 @@
+#include "allocator/store/folders.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+namespace allocator::store {
+namespace {
+
+/// nullopt also for paths that cannot be opened because a component is no folder or too long: mkdir
+/// then says what is wrong.
+std::optional<Directory> open_if_there(FileSystem& fs, const std::string& path) {
+  try {
+    return fs.open_directory(path);
+  } catch (const std::system_error& error) {
+    const int number = error.code().value();
+    if (number == ENOTDIR || number == ENAMETOOLONG) return std::nullopt;
+    throw;
+  }
+}
+
+/// mkdir -p
+void make_path(FileSystem& fs, const std::string& path, unsigned mode,
+               std::vector<std::string>& changed) {
+  const std::string parent = parent_of(path);
+  try {
+    if (fs.make_directory(path, mode) == Outcome::done) changed.push_back(parent);
+    return;
+  } catch (const std::system_error& error) {
+    const int number = error.code().value();
+    if (parent == path || (number != ENOENT && number != ENOTDIR)) throw;
+    make_path(fs, parent, mode, changed);
+    // Somebody else's file in the way is reported where it is, not where we wanted to go.
+    if (number == ENOTDIR && !open_if_there(fs, parent)) {
+      throw std::system_error(ENOTDIR, std::generic_category(), "mkdir " + parent);
+    }
+  }
+  if (fs.make_directory(path, mode) == Outcome::done) changed.push_back(parent);
+}
+
+}  // namespace
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Directory ensure_folder(FileSystem& fs, const std::string& path, unsigned mode,
+                        std::vector<std::string>& changed) {
+  if (auto folder = open_if_there(fs, path)) return std::move(*folder);
+  return make_folder(fs, path, mode, changed);
+}
+
+Directory make_folder(FileSystem& fs, const std::string& path, unsigned mode,
+                      std::vector<std::string>& changed) {
+  make_path(fs, path, mode, changed);
+  auto folder = open_if_there(fs, path);
+  if (!folder) throw std::system_error(ENOTDIR, std::generic_category(), "mkdir " + path);
+  return std::move(*folder);
+}
+
+void append_parents(const std::string& path, std::vector<std::string>& folders) {
+  folders.push_back(parent_of(path));
+  folders.push_back(parent_of(folders.back()));
+}
+
+void sync_folders(FileSystem& fs, std::vector<std::string> folders) {
+  std::sort(folders.begin(), folders.end());
+  folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
+  for (const auto& path : folders) {
+    if (const auto folder = fs.open_directory(path)) fs.sync(folder->fd, path);
+  }
+}
+
+}  // namespace allocator::store

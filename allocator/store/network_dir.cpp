@@ -1,0 +1,166 @@
+#include "allocator/store/network_dir.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "allocator/store/stamp.hpp"
+
+namespace allocator::store {
+namespace {
+
+constexpr unsigned kFileMode = 0600;
+constexpr std::size_t kOwnerLimit = 4096;  // far above any container ID and ifname
+constexpr std::string_view kCursorPrefix = "last_reserved_ip.";
+constexpr const char* kPrivateName = ".delegated-ipam.new";
+
+/// The width in bytes of the white space at the start of `text`, as Go's strings.TrimSpace sees it;
+/// 0 for none.
+std::size_t leading_space(std::string_view text) {
+  constexpr std::string_view ascii = "\t\n\v\f\r ";
+  if (text.empty()) return 0;
+  if (ascii.find(text.front()) != std::string_view::npos) return 1;
+  for (const std::string_view space :
+       {"\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005",
+        "\u2006", "\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f",
+        "\u3000"}) {
+    if (text.starts_with(space)) return space.size();
+  }
+  return 0;
+}
+
+std::string trimmed(std::string_view text) {
+  while (const std::size_t width = leading_space(text)) text.remove_prefix(width);
+  for (bool again = true; again && !text.empty();) {
+    again = false;
+    for (std::size_t width = 1; width <= std::min<std::size_t>(3, text.size()); ++width) {
+      if (leading_space(text.substr(text.size() - width)) != width) continue;
+      text.remove_suffix(width);
+      again = true;
+      break;
+    }
+  }
+  return std::string(text);
+}
+
+/// The address that a file name reserves: only Go's own spelling does.
+std::optional<Address> address_of_name(const std::string& name) {
+  const auto address = Address::parse(name);
+  if (!address || address->to_string() != name) return std::nullopt;
+  return address;
+}
+
+bool is_bookkeeping(const std::string& name) {
+  return name == "lock" || name == kPrivateName || name.starts_with(kCursorPrefix);
+}
+
+}  // namespace
+
+OwnerMatch match_owner(const AttachmentFile& file, const Attachment& attachment) {
+  if (file.owner.empty()) return OwnerMatch::none;
+  if (file.owner == owner_text(attachment)) return OwnerMatch::container_and_ifname;
+  return file.owner == attachment.container_id ? OwnerMatch::container_only : OwnerMatch::none;
+}
+
+std::string owner_text(const Attachment& attachment) {
+  return attachment.container_id + "\r\n" + attachment.ifname;
+}
+
+Attachment parse_owner(std::string_view owner) {
+  const auto end = owner.find("\r\n");
+  if (end == std::string_view::npos) return {std::string(owner), {}};
+  return {std::string(owner.substr(0, end)), std::string(owner.substr(end + 2))};
+}
+
+void NetworkDir::scan() {
+  files_.clear();
+  by_address_.clear();
+  cursors_.clear();
+  std::vector<std::string> names = fs_.list(folder_);
+  std::sort(names.begin(), names.end());
+  for (auto& name : names) {
+    if (name.starts_with(kCursorPrefix)) cursors_.push_back(name);
+    if (is_bookkeeping(name)) continue;
+    AttachmentFile file{name, address_of_name(name), {}, true};
+    try {
+      if (const auto content = fs_.read_file(folder_, name, kOwnerLimit))
+        file.owner = trimmed(content->bytes);
+    } catch (const std::system_error& error) {
+      if (error.code().value() != EIO) throw;
+      file.readable = false;
+    }
+    if (file.address) by_address_.emplace(*file.address, files_.size());
+    files_.push_back(std::move(file));
+  }
+}
+
+std::vector<AttachmentFile> NetworkDir::find(const Attachment& attachment) const {
+  std::vector<AttachmentFile> exact;
+  std::vector<AttachmentFile> by_container;
+  for (const auto& file : files_) {
+    const OwnerMatch match = match_owner(file, attachment);
+    if (match == OwnerMatch::container_and_ifname) exact.push_back(file);
+    if (match == OwnerMatch::container_only) by_container.push_back(file);
+  }
+  return exact.empty() ? by_container : exact;
+}
+
+std::optional<std::string> NetworkDir::holder(const Address& address) const {
+  const auto found = by_address_.find(address);
+  if (found == by_address_.end()) return std::nullopt;
+  const Attachment owner = parse_owner(files_[found->second].owner);
+  if (owner.container_id.empty()) return "an unknown owner";
+  return owner.ifname.empty() ? owner.container_id : owner.container_id + " " + owner.ifname;
+}
+
+std::optional<Address> NetworkDir::cursor(std::size_t set) {
+  const std::string name = std::string(kCursorPrefix) + std::to_string(set);
+  if (std::find(cursors_.begin(), cursors_.end(), name) == cursors_.end()) return std::nullopt;
+  try {
+    const auto content = fs_.read_file(folder_, name, kOwnerLimit);
+    // No trimming: host-local does not trim here either, and both must walk alike.
+    return content ? Address::parse(content->bytes) : std::nullopt;
+  } catch (const std::system_error&) {
+    return std::nullopt;
+  }
+}
+
+void NetworkDir::write_cursor(std::size_t set, const Address& address) {
+  try {
+    fs_.write_in_place(folder_, std::string(kCursorPrefix) + std::to_string(set),
+                       address.to_string(), kFileMode);
+  } catch (const std::system_error&) {
+    return;
+  }
+}
+
+FileSystem::NewFile NetworkDir::create(const Attachment& attachment) {
+  auto file = fs_.create_file(folder_, kPrivateName, kFileMode);
+  try {
+    fs_.write_all(file.fd, owner_text(attachment), folder_.path);
+  } catch (...) {
+    discard_private_name(file);
+    throw;
+  }
+  return file;
+}
+
+void NetworkDir::discard_private_name(const FileSystem::NewFile& file) {
+  if (!file.unnamed) fs_.unlink(folder_, kPrivateName);
+}
+
+void NetworkDir::set_stamp(const Fd& file, const std::string& stamp) {
+  fs_.set_attribute(file, kStampAttribute, stamp);
+}
+
+Outcome NetworkDir::publish(const Fd& file, const Address& address) {
+  return fs_.link_file(file, folder_, address.to_string());
+}
+
+Outcome NetworkDir::remove(const std::string& name) { return fs_.unlink(folder_, name); }
+
+std::optional<FileIdentity> NetworkDir::identify(const Address& address) {
+  return fs_.identify(folder_, address.to_string());
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,104 @@
+#pragma once
+/// host-local's directory of one network, byte for byte: the only truth about who holds an address
+/// now.
+///
+///     <dataDir>/<network>/
+///         lock                 flock(2), shared with the Go plugin (network_lock.hpp)
+///         10.244.1.7           "<container ID>\r\n<ifname>", 0600, no newline at the end; the name
+///         alone reserves.
+///                              One inode for all addresses of an attachment
+///         last_reserved_ip.0   the address that range set 0 handed out last; a hint
+///
+/// Nothing else of ours may lie here: the Go plugin walks it, reads every file and deletes what
+/// matches. All methods but the opening ones want the network's lock held.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/address.hpp"
+#include "allocator/binding.hpp"
+#include "allocator/store/file_system.hpp"
+#include "allocator/store/folders.hpp"
+
+namespace allocator::store {
+
+/// A file in the network folder that says whose it is.
+struct AttachmentFile {
+  std::string name;
+  /// The address that the name reserves; nullopt for a foreign file.
+  std::optional<Address> address;
+  /// The content without white space around it; empty for what is no regular file or cannot be
+  /// read.
+  std::string owner;
+  /// False when the disk refused to give the content (EIO): whose it is cannot be told.
+  bool readable = true;
+};
+
+/// How a file's content names an attachment.
+enum class OwnerMatch : std::uint8_t {
+  none,
+  container_and_ifname,  ///< "<container ID>\r\n<ifname>"
+  container_only,        ///< what host-local 0.7 and older wrote
+};
+
+OwnerMatch match_owner(const AttachmentFile& file, const Attachment& attachment);
+
+/// The content of an attachment's file.
+std::string owner_text(const Attachment& attachment);
+
+/// The container ID and ifname that a content names; the ifname is empty in the old format.
+Attachment parse_owner(std::string_view owner);
+
+class NetworkDir {
+ public:
+  NetworkDir(FileSystem& fs, Directory folder) : fs_(fs), folder_(std::move(folder)) {}
+
+  [[nodiscard]] Directory& folder() { return folder_; }
+  [[nodiscard]] const std::string& path() const { return folder_.path; }
+
+  /// Reads the folder anew: what is known of it ends when the lock is taken.
+  /// Errors: throws std::system_error when a file cannot be opened for a reason of ours
+  /// (descriptors, memory, rights): taking it for somebody else's would leak an address. A bad
+  /// sector is that file's own trouble.
+  void scan();
+  /// All files but the lock and the cursors, by name.
+  [[nodiscard]] const std::vector<AttachmentFile>& files() const { return files_; }
+  /// The files of an attachment with its ifname; if there are none, those with its ID alone (the Go
+  /// plugin's two passes).
+  [[nodiscard]] std::vector<AttachmentFile> find(const Attachment& attachment) const;
+  /// The owner of an address as "<container ID> <ifname>" ("an unknown owner" for a file that does
+  /// not tell); nullopt when nothing reserves the address.
+  [[nodiscard]] std::optional<std::string> holder(const Address& address) const;
+
+  /// The cursor of a range set; nullopt when there is none or it makes no sense.
+  [[nodiscard]] std::optional<Address> cursor(std::size_t set);
+  /// A hint: failures are ignored, as they only change which free address comes next.
+  void write_cursor(std::size_t set, const Address& address);
+
+  /// A new file without a name, or with a private one, that belongs to nobody yet.
+  FileSystem::NewFile create(const Attachment& attachment);
+  /// Removes the private name of create() where the file system needed one.
+  void discard_private_name(const FileSystem::NewFile& file);
+  /// Nothing happens where the file system has no extended attributes: then nothing is ever proven
+  /// about the owner.
+  void set_stamp(const Fd& file, const std::string& stamp);
+  [[nodiscard]] FileIdentity file_identity(const Fd& file) { return fs_.identify(file); }
+  Outcome publish(const Fd& file, const Address& address);
+  Outcome remove(const std::string& name);
+  /// The inode that reserves `address` now.
+  [[nodiscard]] std::optional<FileIdentity> identify(const Address& address);
+  [[nodiscard]] std::optional<Fd> open(const std::string& name) {
+    return fs_.open_file(folder_, name);
+  }
+  void sync() { fs_.sync(folder_.fd, folder_.path); }
+
+ private:
+  FileSystem& fs_;
+  Directory folder_;
+  std::vector<AttachmentFile> files_;
+  std::map<Address, std::size_t> by_address_;
+  std::vector<std::string> cursors_;
+};
+
+}  // namespace allocator::store

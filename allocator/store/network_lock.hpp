@@ -1,0 +1,34 @@
+#pragma once
+/// The lock of a network: flock(2) on <network folder>/lock, shared with the Go plugin.
+///
+/// The kernel frees it when its holder dies. It is never held across an fsync, another program,
+/// stdin or stdout.
+#include <chrono>
+#include <stdexcept>
+#include <string>
+
+#include "allocator/store/file_system.hpp"
+
+namespace allocator::store {
+
+/// The state cannot be changed now; later it may be: CNI code 11.
+struct TryAgain : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class NetworkLock {
+ public:
+  /// Takes the lock, waiting for at most `patience`. `folder` is opened anew when somebody replaced
+  /// it meanwhile. Errors: throws TryAgain naming the holder; std::system_error.
+  NetworkLock(FileSystem& fs, Directory& folder, std::chrono::milliseconds patience);
+  NetworkLock(const NetworkLock&) = delete;
+  NetworkLock& operator=(const NetworkLock&) = delete;
+  /// Frees the lock.
+  ~NetworkLock();
+
+ private:
+  FileSystem& fs_;
+  Fd fd_;
+};
+
+}  // namespace allocator::store

@@ -1,0 +1,322 @@
+#include "allocator/store/posix_file_system.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <system_error>
+
+namespace allocator::store {
+namespace {
+
+constexpr long kNsfsMagic = 0x6e736673;  // linux/magic.h NSFS_MAGIC
+
+[[noreturn]] void fail(const char* call, const std::string& path, int error = errno) {
+  throw std::system_error(error, std::generic_category(), std::string(call) + " " + path);
+}
+
+std::string path_of(const Directory& directory, const std::string& name) {
+  return directory.path + "/" + name;
+}
+
+/// Repeats a system call that a signal interrupted.
+template <typename Call>
+auto retried(Call call) {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+FileKind kind_of(mode_t mode) {
+  if (S_ISREG(mode)) return FileKind::regular;
+  if (S_ISDIR(mode)) return FileKind::directory;
+  if (S_ISLNK(mode)) return FileKind::symbolic_link;
+  return FileKind::other;
+}
+
+FileIdentity identity_of(const struct stat& status) {
+  return {status.st_dev, status.st_ino, kind_of(status.st_mode),
+          status.st_ctim.tv_sec * std::int64_t{1'000'000'000} + status.st_ctim.tv_nsec};
+}
+
+/// Whether a read of fewer bytes than asked for means the end (regular files) or not (pipes,
+/// /proc).
+enum class ShortRead : std::uint8_t { is_end, goes_on };
+
+std::string read_some(int fd, std::size_t limit, const std::string& path, ShortRead short_read) {
+  std::string bytes(limit, '\0');
+  std::size_t length = 0;
+  while (length < limit) {
+    const auto got = retried([&] { return ::read(fd, bytes.data() + length, limit - length); });
+    if (got == -1) fail("read", path);
+    const bool is_short = static_cast<std::size_t>(got) < limit - length;
+    length += static_cast<std::size_t>(got);
+    if (got == 0 || (is_short && short_read == ShortRead::is_end)) break;
+  }
+  bytes.resize(length);
+  return bytes;
+}
+
+/// SIGALRM ends a waiting flock(2): no SA_RESTART, and the timer repeats, so that an alarm between
+/// two calls is not the last one.
+class Alarm {
+ public:
+  explicit Alarm(std::chrono::milliseconds first) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    sigaction(SIGALRM, &action, &old_action_);
+    itimerval timer{};
+    timer.it_value.tv_sec = first.count() / 1000;
+    timer.it_value.tv_usec = (first.count() % 1000) * 1000;
+    timer.it_interval.tv_usec = 10'000;
+    setitimer(ITIMER_REAL, &timer, nullptr);
+  }
+  Alarm(const Alarm&) = delete;
+  Alarm& operator=(const Alarm&) = delete;
+  ~Alarm() {
+    const itimerval off{};
+    setitimer(ITIMER_REAL, &off, nullptr);
+    sigaction(SIGALRM, &old_action_, nullptr);
+  }
+
+ private:
+  struct sigaction old_action_ {};
+};
+
+}  // namespace
+
+std::optional<Directory> PosixFileSystem::open_directory(const std::string& path) {
+  const int fd = retried([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (fd >= 0) return Directory{Fd(fd), path};
+  if (errno == ENOENT) return std::nullopt;
+  fail("open", path);
+}
+
+Outcome PosixFileSystem::make_directory(const std::string& path, unsigned mode) {
+  if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0) return Outcome::done;
+  if (errno == EEXIST) return Outcome::exists;
+  fail("mkdir", path);
+}
+
+std::vector<std::string> PosixFileSystem::list(const Directory& directory) {
+  // getdents64(2) on the descriptor that we have: readdir(3) would open and ask about another one.
+  const int fd = directory.fd.number();
+  if (::lseek(fd, 0, SEEK_SET) == -1) fail("read", directory.path);
+  std::vector<std::string> names;
+  alignas(dirent64) std::array<char, 32768> buffer;
+  while (true) {
+    const auto length = retried([&] { return ::getdents64(fd, buffer.data(), buffer.size()); });
+    if (length == -1) fail("read", directory.path);
+    if (length == 0) return names;
+    for (std::size_t offset = 0; offset < static_cast<std::size_t>(length);) {
+      const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + offset);
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+      offset += entry->d_reclen;
+    }
+  }
+}
+
+std::optional<FileIdentity> PosixFileSystem::identify(const Directory& directory,
+                                                      const std::string& name) {
+  struct stat status {};
+  if (::fstatat(directory.fd.number(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+    return identity_of(status);
+  if (errno == ENOENT) return std::nullopt;
+  fail("stat", path_of(directory, name));
+}
+
+FileIdentity PosixFileSystem::identify(const Fd& fd) {
+  struct stat status {};
+  if (::fstat(fd.number(), &status) != 0) fail("stat", "descriptor " + std::to_string(fd.number()));
+  return identity_of(status);
+}
+
+std::optional<FileContent> PosixFileSystem::read_file(const Directory& directory,
+                                                      const std::string& name, std::size_t limit) {
+  const auto fd = open_file(directory, name);
+  if (!fd) return std::nullopt;
+  const FileIdentity identity = identify(*fd);
+  if (identity.kind != FileKind::regular) return std::nullopt;
+  return FileContent{identity,
+                     read_some(fd->number(), limit, path_of(directory, name), ShortRead::is_end)};
+}
+
+std::string PosixFileSystem::read_path(const std::string& path, std::size_t limit) {
+  const Fd fd(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+  if (!fd.is_open()) fail("open", path);
+  return read_some(fd.number(), limit, path, ShortRead::goes_on);
+}
+
+FileSystem::NewFile PosixFileSystem::create_file(const Directory& directory,
+                                                 const std::string& fallback_name, unsigned mode) {
+  const int unnamed = retried(
+      [&] { return ::openat(directory.fd.number(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode); });
+  if (unnamed >= 0) return {Fd(unnamed), true};
+  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+    fail("create a file in", directory.path);
+  // A name that an earlier crash left behind is ours: we hold the lock.
+  unlink(directory, fallback_name);
+  const int named = retried([&] {
+    return ::openat(directory.fd.number(), fallback_name.c_str(),
+                    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  });
+  if (named == -1) fail("create", path_of(directory, fallback_name));
+  return {Fd(named), false};
+}
+
+void PosixFileSystem::write_all(const Fd& fd, std::string_view bytes,
+                                const std::string& path_for_errors) {
+  while (!bytes.empty()) {
+    const auto written = retried([&] { return ::write(fd.number(), bytes.data(), bytes.size()); });
+    if (written == -1) fail("write", path_for_errors);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+std::optional<Fd> PosixFileSystem::open_file(const Directory& directory, const std::string& name) {
+  const int fd = retried([&] {
+    return ::openat(directory.fd.number(), name.c_str(),
+                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  });
+  if (fd >= 0) return Fd(fd);
+  // ELOOP: a symbolic link; ENXIO: a socket. Neither is a file that this store or host-local made.
+  if (errno == ENOENT || errno == ELOOP || errno == ENXIO) return std::nullopt;
+  fail("open", path_of(directory, name));
+}
+
+Supported PosixFileSystem::set_attribute(const Fd& fd, const std::string& name,
+                                         std::string_view value) {
+  if (::fsetxattr(fd.number(), name.c_str(), value.data(), value.size(), 0) == 0)
+    return Supported::yes;
+  if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM) return Supported::no;
+  fail("set attribute", name);
+}
+
+std::optional<std::string> PosixFileSystem::get_attribute(const Fd& fd, const std::string& name) {
+  std::array<char, 4096> value{};
+  const auto length = ::fgetxattr(fd.number(), name.c_str(), value.data(), value.size());
+  if (length >= 0) return std::string(value.data(), static_cast<std::size_t>(length));
+  if (errno == ENODATA || errno == EOPNOTSUPP || errno == ENOSYS || errno == ERANGE)
+    return std::nullopt;
+  fail("get attribute", name);
+}
+
+Outcome PosixFileSystem::link_file(const Fd& fd, const Directory& directory,
+                                   const std::string& name) {
+  int result = ::linkat(fd.number(), "", directory.fd.number(), name.c_str(), AT_EMPTY_PATH);
+  if (result == -1 && errno == ENOENT) {
+    // Before Linux 6.10 an empty path needs CAP_DAC_READ_SEARCH; /proc is the way for everybody
+    // else.
+    const std::string path = "/proc/self/fd/" + std::to_string(fd.number());
+    result =
+        ::linkat(AT_FDCWD, path.c_str(), directory.fd.number(), name.c_str(), AT_SYMLINK_FOLLOW);
+  }
+  if (result == 0) return Outcome::done;
+  if (errno == EEXIST) return Outcome::exists;
+  fail("link", path_of(directory, name));
+}
+
+Outcome PosixFileSystem::unlink(const Directory& directory, const std::string& name) {
+  if (::unlinkat(directory.fd.number(), name.c_str(), 0) == 0) return Outcome::done;
+  if (errno == ENOENT) return Outcome::missing;
+  fail("unlink", path_of(directory, name));
+}
+
+std::optional<std::string> PosixFileSystem::read_link(const Directory& directory,
+                                                      const std::string& name) {
+  std::array<char, 4096> target{};
+  const auto length =
+      ::readlinkat(directory.fd.number(), name.c_str(), target.data(), target.size());
+  if (length >= 0) return std::string(target.data(), static_cast<std::size_t>(length));
+  if (errno == ENOENT || errno == EINVAL) return std::nullopt;
+  fail("read link", path_of(directory, name));
+}
+
+Outcome PosixFileSystem::make_link(const std::string& target, const Directory& directory,
+                                   const std::string& name) {
+  if (::symlinkat(target.c_str(), directory.fd.number(), name.c_str()) == 0) return Outcome::done;
+  if (errno == EEXIST) return Outcome::exists;
+  fail("symlink", path_of(directory, name));
+}
+
+void PosixFileSystem::rename(const Directory& directory, const std::string& from,
+                             const std::string& to) {
+  if (::renameat(directory.fd.number(), from.c_str(), directory.fd.number(), to.c_str()) == 0)
+    return;
+  fail("rename", path_of(directory, from) + " to " + to);
+}
+
+void PosixFileSystem::write_in_place(const Directory& directory, const std::string& name,
+                                     std::string_view bytes, unsigned mode) {
+  const Fd fd(retried([&] {
+    return ::openat(directory.fd.number(), name.c_str(),
+                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+  }));
+  if (!fd.is_open()) fail("open", path_of(directory, name));
+  const auto written =
+      retried([&] { return ::pwrite(fd.number(), bytes.data(), bytes.size(), 0); });
+  if (written != static_cast<ssize_t>(bytes.size()))
+    fail("write", path_of(directory, name), written == -1 ? errno : EIO);
+  if (retried([&] { return ::ftruncate(fd.number(), static_cast<off_t>(bytes.size())); }) != 0) {
+    fail("truncate", path_of(directory, name));
+  }
+}
+
+std::optional<bool> PosixFileSystem::is_writable(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return S_ISDIR(status.st_mode) && ::access(path.c_str(), W_OK | X_OK) == 0;
+}
+
+void PosixFileSystem::sync(const Fd& fd, const std::string& path_for_errors) {
+  // EINTR is not repeated either: what it left is as unknown as after EIO.
+  if (::fsync(fd.number()) != 0) fail("fsync", path_for_errors);
+}
+
+Fd PosixFileSystem::open_lock(const Directory& directory, const std::string& name, unsigned mode) {
+  const int fd = retried([&] {
+    return ::openat(directory.fd.number(), name.c_str(),
+                    O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
+  });
+  if (fd == -1) fail("open", path_of(directory, name));
+  return Fd(fd);
+}
+
+LockResult PosixFileSystem::lock(const Fd& fd, std::chrono::milliseconds patience) {
+  if (retried([&] { return ::flock(fd.number(), LOCK_EX | LOCK_NB); }) == 0)
+    return LockResult::locked;
+  if (errno != EWOULDBLOCK) fail("flock", "lock");
+  const Alarm alarm(patience);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (::flock(fd.number(), LOCK_EX) != 0) {
+    if (errno != EINTR) fail("flock", "lock");
+    if (std::chrono::steady_clock::now() >= deadline) return LockResult::timed_out;
+  }
+  return LockResult::locked;
+}
+
+void PosixFileSystem::unlock(const Fd& fd) {
+  if (retried([&] { return ::flock(fd.number(), LOCK_UN); }) != 0) fail("unlock", "lock");
+}
+
+std::optional<std::uint64_t> PosixFileSystem::network_namespace(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  struct statfs file_system {};
+  struct stat status {};
+  if (::statfs(path.c_str(), &file_system) != 0 || file_system.f_type != kNsfsMagic)
+    return std::nullopt;
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return status.st_ino;
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,100 @@
+#pragma once
+/// The bindings of one network: what brings a pod back to its address. Never inside the network
+/// folder.
+///
+///     <stateDir>/<network folder's path, escaped>/
+///         netdir        -> "1~<network folder's path>"
+///         ip.10.244.1.7 -> "1~<ns>~<pod>~<ifname>~<uid>~<sequence>~<kept>~<boot8>"     the binding
+///         pod.<key>     -> "1~<addresses>~<addresses at the previous boot>"            a hint
+///
+/// Each record is a symbolic link that points nowhere: its target is the data, so it is there whole
+/// or not at all, and up to 59 bytes of it cost no block. Changing one is one rename. All methods
+/// want the network's lock held.
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "allocator/binding.hpp"
+#include "allocator/store/file_system.hpp"
+#include "allocator/store/folders.hpp"
+
+namespace allocator::store {
+
+/// A record was written by a newer version of this program: it must not be guessed at, nor
+/// overwritten.
+struct NewerFormat : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// What a record was before this command changed it; the changes undone in reverse order restore
+/// the folder.
+struct RecordChange {
+  std::string name;
+  std::optional<std::string> before;
+  std::optional<std::string> after;
+};
+
+class RecordFolder {
+ public:
+  /// Opens the folder of a network, making it first; `changed` as in ensure_folder().
+  static RecordFolder create(FileSystem& fs, const std::string& state_dir,
+                             const std::string& netdir, std::vector<std::string>& changed);
+  /// Opens the folder of a network; nullopt when it has none.
+  static std::optional<RecordFolder> open(FileSystem& fs, const std::string& state_dir,
+                                          const std::string& netdir);
+
+  [[nodiscard]] std::optional<Binding> binding(const Address& address);
+  [[nodiscard]] std::optional<PodHint> hint(const PodKey& pod);
+  /// Every binding there is, in no order.
+  [[nodiscard]] std::vector<std::pair<Address, Binding>> bindings();
+
+  void put(const Address& address, const Binding& binding);
+  void put(const PodKey& pod, const PodHint& hint);
+  void remove(const Address& address);
+  /// Ends a binding of `pod` that its address was given away from: without another one, its hint
+  /// goes too.
+  void forget_evicted(const PodKey& pod);
+
+  /// What this object changed so far.
+  [[nodiscard]] const std::vector<RecordChange>& changes() const { return changes_; }
+  /// Takes back this object's changes as far as nobody changed the records since. An evicted
+  /// binding comes back only while its pod has not been bound anew.
+  void undo();
+  void sync() { fs_->sync(folder_.fd, folder_.path); }
+  [[nodiscard]] const std::string& path() const { return folder_.path; }
+
+ private:
+  RecordFolder(FileSystem& fs, Directory folder) : fs_(&fs), folder_(std::move(folder)) {}
+
+  [[nodiscard]] std::optional<std::string> read(const std::string& name);
+  [[nodiscard]] bool wrote(const std::string& name) const;
+  void remove_record(const std::string& name);
+  void write(const std::string& name, const std::optional<std::string>& target);
+  void change(const std::string& name, const std::string& target);
+  [[nodiscard]] bool may_restore(const RecordChange& change);
+
+  FileSystem* fs_;  // a pointer, so that a folder can be moved
+  Directory folder_;
+  std::vector<RecordChange> changes_;
+  /// This object made the folder: there is nothing in it to read.
+  bool is_new_ = false;
+  /// What was read under the lock: nobody else writes meanwhile.
+  std::map<std::string, std::optional<std::string>> read_;
+};
+
+/// The folder of a network inside the state folder: its path with "/" as "_", "_" and other bytes
+/// escaped; hashed when over 200 bytes. Injective.
+std::string record_folder_name(const std::string& netdir);
+
+/// The name of a pod's hint: "pod.<key>", or "pod~<SHA-256>" for a key over 200 bytes ("~" is in no
+/// escaped key).
+std::string hint_name(const PodKey& pod);
+
+/// The paths of all network folders with records under the state folder whose last component is
+/// `network`.
+std::vector<std::string> known_network_dirs(FileSystem& fs, const std::string& state_dir,
+                                            const std::string& network);
+
+}  // namespace allocator::store

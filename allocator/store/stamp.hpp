@@ -1,0 +1,35 @@
+#pragma once
+/// The stamp of an attachment: in which boot and for which network namespace its address was handed
+/// out.
+///
+/// It sits in the extended attribute `user.delegated-ipam` of the IP file's inode, set before the
+/// file gets its name, so a name never exists without it. The Go plugin neither sees nor keeps it.
+/// An address whose file has no valid stamp is simply in use: nothing is proven about its owner.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace allocator::store {
+
+constexpr const char* kStampAttribute = "user.delegated-ipam";
+
+/// Format: "1~<boot_id>~<16 hex digits of SHA-256(container ID)>~<nsfs inode, 0 = none>~<netns
+/// path>".
+struct Stamp {
+  std::string boot_id;
+  std::string container_hash;
+  std::uint64_t netns_inode = 0;
+  std::string netns_path;
+
+  friend bool operator==(const Stamp&, const Stamp&) = default;
+};
+
+/// The hash that a stamp holds of a container ID.
+std::string container_hash(std::string_view container_id);
+
+std::string encode(const Stamp& stamp);
+/// Errors: nullopt for anything that encode() does not produce.
+std::optional<Stamp> decode_stamp(std::string_view text);
+
+}  // namespace allocator::store

@@ -1,0 +1,110 @@
+#include "shim/cni/error.hpp"
+
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "allocator/error.hpp"
+#include "allocator/store/network_lock.hpp"
+#include "allocator/store/record_folder.hpp"
+#include "shim/cni/json_text.hpp"
+
+namespace shim {
+namespace {
+
+ErrorCode code_of(allocator::Kind kind) {
+  switch (kind) {
+    case allocator::Kind::busy:
+      return ErrorCode::try_again_later;
+    case allocator::Kind::refused:
+      return ErrorCode::invalid_config;
+    default:
+      return ErrorCode::internal;
+  }
+}
+
+/// Trouble with the disk or the machine that somebody can mend without us: the runtime should come
+/// back.
+bool may_pass(int error) {
+  return error == ENOSPC || error == EDQUOT || error == EROFS || error == EIO || error == EMFILE ||
+         error == ENFILE || error == ENOMEM;
+}
+
+/// Go prints errno texts with a small first letter; the messages stay greppable across both
+/// plugins.
+std::string with_go_errno_text(const std::system_error& error) {
+  std::string text = error.what();
+  const std::string cause = error.code().message();
+  if (text.ends_with(cause)) {
+    char& first = text[text.size() - cause.size()];
+    first = static_cast<char>(std::tolower(static_cast<unsigned char>(first)));
+  }
+  return text;
+}
+
+}  // namespace
+
+CniError to_cni_error(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const CniError& error) {
+    return error;
+  } catch (const allocator::Error& error) {
+    return {code_of(error.kind), error.what(), error.details};
+  } catch (const allocator::store::TryAgain& error) {
+    return {ErrorCode::try_again_later, error.what()};
+  } catch (const allocator::store::NewerFormat& error) {
+    return {ErrorCode::invalid_config, error.what()};
+  } catch (const std::system_error& error) {
+    const ErrorCode code =
+        may_pass(error.code().value()) ? ErrorCode::try_again_later : ErrorCode::internal;
+    return {code, with_go_errno_text(error)};
+  } catch (const std::exception& error) {
+    return {ErrorCode::internal, error.what()};
+  } catch (...) {
+    return {ErrorCode::internal, "unknown failure"};
+  }
+}
+
+std::string print_error(const CniError& error, std::string_view cni_version) {
+  Json document = {{"cniVersion", std::string(cni_version)},
+                   {"code", static_cast<unsigned>(error.code)},
+                   {"msg", error.what()}};
+  if (!error.details.empty()) document["details"] = error.details;
+  return print_json(document);
+}
+
+std::string printable_line(const std::string& text) {
+  const std::string valid = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string line = Json::parse(valid).get<std::string>();
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return line;
+}
+
+std::string go_quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    constexpr std::string_view special = "\a\b\f\n\r\t\v\\\"";
+    constexpr std::string_view letters = "abfnrtv\\\"";
+    const auto byte = static_cast<unsigned char>(c);
+    const auto position = special.find(c);
+    if (position != std::string_view::npos) {
+      result += '\\';
+      result += letters[position];
+    } else if (byte < 0x20 || byte == 0x7f) {
+      std::array<char, 5> code{};
+      std::snprintf(code.data(), code.size(), "\\x%02x", byte);
+      result += code.data();
+    } else {
+      result += c;
+    }
+  }
+  return result + "\"";
+}
+
+}  // namespace shim

@@ -1,0 +1,173 @@
+#include "shim/cni/json_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace shim {
+namespace {
+
+/// Puts the place of a syntax error into words: line and column, counted from 1.
+std::string place_of(std::string_view text, std::size_t position) {
+  const std::string_view before = text.substr(0, std::min(position, text.size()));
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const auto line_start = before.rfind('\n');
+  const std::size_t column =
+      line_start == std::string_view::npos ? before.size() : before.size() - line_start - 1;
+  return "line " + std::to_string(line) + ", column " +
+         std::to_string(std::max<std::size_t>(column, 1));
+}
+
+/// The library's message without its "[json.exception...] parse error at ...: " head.
+std::string cause_of(std::string_view message) {
+  const auto head = message.find("parse error at ");
+  const auto colon = head == std::string_view::npos ? head : message.find(": ", head);
+  return std::string(colon == std::string_view::npos ? message : message.substr(colon + 2));
+}
+
+struct Escape {
+  std::string_view raw, escaped;
+};
+
+/// What Go escapes beyond JSON's own needs: characters with a meaning in HTML and in JavaScript.
+constexpr std::array kEscapes{Escape{"<", "\\u003c"}, Escape{">", "\\u003e"},
+                              Escape{"&", "\\u0026"}, Escape{"\u2028", "\\u2028"},
+                              Escape{"\u2029", "\\u2029"}};
+
+/// Builds the document from parser events. nlohmann's own DOM builder keeps the first position of a
+/// duplicate key and sets no limit on nesting.
+class DocumentBuilder final : public nlohmann::json_sax<Json> {
+ public:
+  explicit DocumentBuilder(std::string_view text) : text_(text) {}
+
+  Json take() { return std::move(root_); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& name) override {
+    keys_.back() = std::move(name);
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::detail::exception& error) override {
+    // The parser reports the end of the text one behind its last byte.
+    if (position > text_.size()) throw JsonSyntaxError("unexpected end of JSON input");
+    throw JsonSyntaxError(place_of(text_, position) + ": " + cause_of(error.what()));
+  }
+
+ private:
+  bool add(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+    } else if (open_.back().is_array()) {
+      open_.back().push_back(std::move(value));
+    } else {
+      auto& object = open_.back();
+      object.erase(keys_.back());
+      object[keys_.back()] = std::move(value);
+    }
+    return true;
+  }
+
+  bool open(Json container) {
+    if (open_.size() >= kMaxJsonDepth) {
+      throw JsonSyntaxError("nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
+    }
+    open_.push_back(std::move(container));
+    keys_.emplace_back();
+    return true;
+  }
+
+  bool close() {
+    Json done = std::move(open_.back());
+    open_.pop_back();
+    keys_.pop_back();
+    return add(std::move(done));
+  }
+
+  std::string_view text_;
+  Json root_;
+  std::vector<Json> open_;
+  std::vector<std::string> keys_;
+};
+
+}  // namespace
+
+Json parse_json(std::string_view text) {
+  if (text.starts_with("\xef\xbb\xbf")) {
+    throw JsonSyntaxError(
+        "line 1, column 1: the text starts with a byte order mark; save it as plain UTF-8");
+  }
+  // The library would take a NUL byte for the end of the text.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    throw JsonSyntaxError(place_of(text, nul + 1) + ": a NUL byte");
+  }
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    throw JsonSyntaxError("unexpected end of JSON input");
+  }
+  DocumentBuilder builder(text);
+  Json::sax_parse(text, &builder);
+  return builder.take();
+}
+
+bool same_key(std::string_view left, std::string_view right) {
+  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [&](char a, char b) { return lower(a) == lower(b); });
+}
+
+const Json* find_member(const Json& object, std::string_view key) {
+  if (!object.is_object()) return nullptr;
+  const Json* found = nullptr;
+  for (const auto& [name, value] : object.items()) {
+    if (same_key(name, key)) found = value.is_null() ? nullptr : &value;
+  }
+  return found;
+}
+
+std::string print_json(const Json& document) {
+  const std::string plain = document.dump(4, ' ', false, Json::error_handler_t::replace);
+  std::string escaped;
+  escaped.reserve(plain.size());
+  for (std::string_view rest = plain; !rest.empty();) {
+    const auto escape =
+        std::find_if(kEscapes.begin(), kEscapes.end(),
+                     [&](const Escape& candidate) { return rest.starts_with(candidate.raw); });
+    const bool found = escape != kEscapes.end();
+    escaped += found ? escape->escaped : rest.substr(0, 1);
+    rest.remove_prefix(found ? escape->raw.size() : 1);
+  }
+  return escaped;
+}
+
+std::string_view type_name(const Json& value) {
+  switch (value.type()) {
+    case Json::value_t::null:
+      return "null";
+    case Json::value_t::object:
+      return "an object";
+    case Json::value_t::array:
+      return "an array";
+    case Json::value_t::string:
+      return "a string";
+    case Json::value_t::boolean:
+      return "true or false";
+    default:
+      return "a number";
+  }
+}
+
+}  // namespace shim

@@ -1,0 +1,93 @@
+#pragma once
+/// The network configuration on stdin as typed values.
+///
+/// stdin is the whole configuration of the calling plugin (cilium-cni, bridge, ...). Inside its
+/// `ipam` object, `delegate` holds the delegate's own keys and the keys beside it are ours; a
+/// configuration without `delegate` is host-local's own. Text -> these structs -> use; nothing here
+/// touches a disk.
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/choose.hpp"
+#include "allocator/range_set.hpp"
+#include "shim/cni/json_text.hpp"
+#include "shim/cni/result.hpp"
+
+namespace shim {
+
+/// What is needed before a command is even looked at.
+struct ConfBasics {
+  std::string name;
+};
+
+/// `retain`
+struct RetainConf {
+  bool enabled = true;
+  bool require_same_uid = false;
+  std::vector<std::string> exclude;  ///< "namespace/pod" globs that are never held
+};
+
+/// `logFile`, `logLevel`, `logOptions`
+struct LogConf {
+  std::string file;  ///< empty: no log
+  std::string level = "info";
+  std::uint64_t max_size_mib = 100;
+  unsigned max_backups = 5;
+};
+
+enum class OnDuplicateConf : std::uint8_t { same_addresses, error };
+enum class DurabilityConf : std::uint8_t { full, none };
+
+/// Where the state lies and how it is kept: all that a release needs.
+struct PlacementConf {
+  bool data_dir_given = false;
+  std::string data_dir = "/var/lib/cni/networks";
+  std::string state_dir = "/var/lib/delegated-ipam";
+  DurabilityConf durability = DurabilityConf::full;
+  RetainConf retain;
+  std::chrono::milliseconds timeout{30'000};
+  LogConf log;
+};
+
+/// What is handed out, and by which rules.
+struct AllocationConf {
+  allocator::RangeSets sets;
+  allocator::Reservations reservations;
+  std::vector<Route> routes;
+  std::string resolv_conf;
+  std::vector<allocator::Address> requested;  ///< args.cni.ips, then runtimeConfig.ips
+  OnDuplicateConf on_duplicate = OnDuplicateConf::same_addresses;
+};
+
+struct NetConf {
+  std::string cni_version;  ///< as written; empty means 0.1.0
+  std::string name;
+  PlacementConf placement;
+  AllocationConf allocation;
+  /// Things that are odd but no error, for the log.
+  std::vector<std::string> warnings;
+};
+
+/// The network's name.
+/// Errors: throws CniError 6 (no object, name no string) or 7 (no name, bad characters).
+std::string read_name(const Json& document);
+
+/// The configuration's version as written; empty when it is missing.
+/// Errors: throws CniError 6 when it is no string.
+std::string read_cni_version(const Json& document);
+
+/// The whole configuration, for commands that hand out addresses or look at them.
+/// `requested_by_args` is the IP= of CNI_ARGS: it comes first. Errors: throws CniError:
+/// host-local's codes and texts for its keys, 7 for ours, 2 for a delegate that is not built in.
+NetConf read_net_conf(const Json& document,
+                      const std::function<std::optional<allocator::Address>()>& read_args);
+
+/// What can be made out of the configuration, for commands that release: broken keys are left at
+/// their defaults, as a wrong range must not keep an address from being freed. Errors: throws
+/// CniError 2 or 7 for a delegate that we are not: its addresses are not ours to free.
+NetConf read_net_conf_leniently(const Json& document);
+
+}  // namespace shim

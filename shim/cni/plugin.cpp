@@ -1,0 +1,136 @@
+#include "shim/cni/plugin.hpp"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "shim/cni/error.hpp"
+#include "shim/cni/json_text.hpp"
+#include "shim/cni/verbs.hpp"
+#include "shim/cni/version.hpp"
+
+namespace shim {
+namespace {
+
+struct Verb {
+  std::string_view name;
+  std::string_view since;  // the first configuration version that has it; empty: all
+  void (*run)(const Command&);
+};
+
+constexpr std::array<Verb, 5> kVerbs = {{
+    {"ADD", "", &run_add},
+    {"DEL", "", &run_del},
+    {"CHECK", "0.4.0", &run_check},
+    {"GC", "1.1.0", &run_gc},
+    {"STATUS", "1.1.0", &run_status},
+}};
+
+const Verb& find_verb(const std::string& command) {
+  for (const auto& verb : kVerbs) {
+    if (verb.name == command) return verb;
+  }
+  throw CniError(ErrorCode::invalid_environment, "unknown CNI_COMMAND: " + command);
+}
+
+Json parse_configuration(const std::string& text) {
+  try {
+    return parse_json(text);
+  } catch (const JsonSyntaxError& error) {
+    throw CniError(ErrorCode::decoding_failure,
+                   std::string("error unmarshall network config: ") + error.what());
+  }
+}
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+/// containerd's CNI library takes a DEL error with these words for success and would forget the
+/// address.
+void keep_del_error_visible(std::string& text) {
+  replace_all(text, "no such file or directory", "file is missing");
+  replace_all(text, "not found", "missing");
+}
+
+/// The command in progress: it knows what an error must be reported with.
+class PluginRun {
+ public:
+  PluginRun(const PluginIo& io, allocator::store::FileSystem& fs) : io_(io), fs_(fs) {}
+
+  int run() noexcept {
+    try {
+      run_command();
+      return 0;
+    } catch (...) {
+      report(to_cni_error(std::current_exception()));
+      return 1;
+    }
+  }
+
+ private:
+  void run_command() {
+    command_ = requested_command(io_.variables).value_or("");
+    const Environment environment = read_environment(io_.variables);
+    if (command_ == "VERSION") {
+      io_.write_stdout(version_report());
+      return;
+    }
+    const Json document = parse_configuration(io_.read_stdin());
+    remember_version(document);
+    read_name(document);
+    const Verb& verb = find_verb(command_);
+    const std::string version = read_cni_version(document);
+    if (!verb.since.empty()) require_command(version, verb.name, verb.since);
+    require_supported(version);
+    verb.run({environment, document, fs_, io_.write_stdout});
+  }
+
+  void remember_version(const Json& document) {
+    const Json* version = find_member(document, "cniVersion");
+    if (version == nullptr || !version->is_string()) return;
+    const auto text = version->get<std::string>();
+    if (is_supported(text)) error_version_ = text;
+  }
+
+  void report(const CniError& error) noexcept {
+    try {
+      std::string message = error.what();
+      std::string details = error.details;
+      if (command_ == "DEL") {
+        keep_del_error_visible(message);
+        keep_del_error_visible(details);
+      }
+      const CniError shown(error.code, message, details);
+      io_.write_stderr("delegated-ipam: " + command_ + " failed (code " +
+                       std::to_string(static_cast<unsigned>(error.code)) +
+                       "): " + printable_line(message) +
+                       (details.empty() ? "" : ": " + printable_line(details)) +
+                       (error.hint.empty() ? "" : " (" + printable_line(error.hint) + ")") + "\n");
+      io_.write_stdout(print_error(shown, error_version_));
+    } catch (const std::exception&) {
+      // stdout or stderr is gone: the exit code is all that is left to tell with.
+      return;
+    }
+  }
+
+  const PluginIo& io_;
+  allocator::store::FileSystem& fs_;
+  std::string command_;
+  std::string error_version_{kNewestVersion};
+};
+
+}  // namespace
+
+int run_plugin(const PluginIo& io, allocator::store::FileSystem& fs) {
+  return PluginRun(io, fs).run();
+}
+
+std::string about_text() {
+  return "CNI delegated-ipam plugin v" DELEGATED_IPAM_VERSION
+         "\nCNI protocol versions supported: " +
+         version_list() + "\n";
+}
+
+}  // namespace shim

@@ -1,0 +1,180 @@
+#include "shim/cni/range_conf.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "allocator/error.hpp"
+#include "shim/cni/version.hpp"
+
+namespace shim {
+namespace {
+
+using allocator::RangeSpec;
+using RangeSpecSets = std::vector<std::vector<RangeSpec>>;
+
+std::optional<allocator::Address> read_address(const ConfigReader& reader, std::string_view key) {
+  const auto text = reader.text(key);
+  if (!text || text->empty()) return std::nullopt;
+  const auto address = allocator::Address::parse(*text);
+  if (!address) {
+    throw CniError(reader.code(), "invalid IP address: " + *text, {}, "at " + reader.path_of(key));
+  }
+  return address;
+}
+
+std::optional<allocator::Cidr> read_subnet(const ConfigReader& reader) {
+  // Unlike everywhere else, host-local refuses a null here: it is a forgotten value, not a missing
+  // key.
+  const auto text = reader.is_null("subnet") ? std::string() : reader.text("subnet");
+  if (!text) return std::nullopt;
+  const auto cidr = allocator::Cidr::parse(*text);
+  if (!cidr) {
+    throw CniError(reader.code(), "invalid CIDR address: " + *text, {},
+                   "at " + reader.path_of("subnet") + "; write it as 10.244.1.0/24");
+  }
+  return cidr;
+}
+
+RangeSpec read_range(const ConfigReader& reader) {
+  return {read_subnet(reader), read_address(reader, "rangeStart"), read_address(reader, "rangeEnd"),
+          read_address(reader, "gateway")};
+}
+
+RangeSpecSets read_range_sets(const ConfigReader& reader, std::string_view key) {
+  RangeSpecSets sets;
+  reader.each(key, [&](const Json& set, const std::string& set_path) {
+    auto& ranges = sets.emplace_back();
+    if (set.is_null()) return;
+    if (!set.is_array())
+      fail_type(set, set_path, "an array of ranges (ranges is an array of arrays)", reader.code());
+    std::size_t index = 0;
+    for (const auto& range : set) {
+      const std::string path = set_path + "/" + std::to_string(index++);
+      if (!range.is_object()) fail_type(range, path, "an object", reader.code());
+      ranges.push_back(read_range({&range, path, reader.code()}));
+    }
+  });
+  return sets;
+}
+
+/// One object's own ranges: the legacy one first, as host-local counts.
+RangeSpecSets own_ranges(const RangeSpec& legacy, const RangeSpecSets& ranges) {
+  RangeSpecSets sets;
+  if (legacy.subnet) sets.push_back({legacy});
+  sets.insert(sets.end(), ranges.begin(), ranges.end());
+  return sets;
+}
+
+bool overlaps_any(const RangeSpec& legacy, const RangeSpecSets& sets) {
+  return std::any_of(sets.begin(), sets.end(), [&](const auto& ranges) {
+    return std::any_of(ranges.begin(), ranges.end(), [&](const RangeSpec& range) {
+      return range.subnet && (range.subnet->contains(legacy.subnet->address) ||
+                              legacy.subnet->contains(range.subnet->address));
+    });
+  });
+}
+
+void warn_of_stray_subnet(const RangeSpec& legacy, const RangeSpecSets& ranges,
+                          RangesAsWritten& written) {
+  if (!legacy.subnet || ranges.empty() || overlaps_any(legacy, ranges)) return;
+  written.warnings.push_back(
+      "ipam.subnet " + legacy.subnet->to_string() +
+      " stands beside ipam.ranges and touches none of them: host-local and we allocate from "
+      "both; remove it if it is a leftover");
+}
+
+RangeSpec inherit(const RangeSpec& inner, const RangeSpec& outer) {
+  return {inner.subnet ? inner.subnet : outer.subnet, inner.start ? inner.start : outer.start,
+          inner.end ? inner.end : outer.end, inner.gateway ? inner.gateway : outer.gateway};
+}
+
+bool lies_inside(const allocator::Range& range, const allocator::RangeSets& limits) {
+  return std::any_of(limits.begin(), limits.end(), [&](const allocator::RangeSet& set) {
+    return std::any_of(set.ranges().begin(), set.ranges().end(),
+                       [&](const allocator::Range& limit) {
+                         return limit.contains(range.start) && limit.contains(range.end);
+                       });
+  });
+}
+
+std::string list_of(const allocator::RangeSets& sets) {
+  std::string text;
+  for (const auto& set : sets) text += (text.empty() ? "" : ",") + set.to_string();
+  return text;
+}
+
+/// host-local's texts for wrong ranges name the set; the hint says how to count, and what the odd
+/// ones mean.
+allocator::RangeSets make_sets_with_hint(const RangeSpecSets& specs) {
+  try {
+    return allocator::make_range_sets(specs);
+  } catch (const allocator::Error& error) {
+    std::string hint = "sets count from 0: runtimeConfig.ipRanges, then subnet, then ranges";
+    const std::string text = error.what();
+    if (text.ends_with("IP <nil> not v4 nor v6")) hint = "a range has no subnet; " + hint;
+    if (text.find("RangeStart") != std::string::npos) {
+      hint = "rangeStart must lie in the subnet and not behind rangeEnd; " + hint;
+    }
+    throw CniError(ErrorCode::internal, text, error.details, hint);
+  }
+}
+
+void check_narrowing(const allocator::RangeSets& sets, const allocator::RangeSets& limits) {
+  for (const auto& set : sets) {
+    for (const auto& range : set.ranges()) {
+      if (lies_inside(range, limits)) continue;
+      throw CniError(ErrorCode::invalid_config,
+                     "/ipam/delegate range " + range.to_string() +
+                         " is not inside the ranges beside delegate (" + list_of(limits) +
+                         "): those are this node's; choose a part of them, or remove one side");
+    }
+  }
+}
+
+}  // namespace
+
+RangesAsWritten read_ranges(const ConfigReader& outer, const ConfigReader& inner,
+                            const ConfigReader& runtime_config) {
+  RangesAsWritten written;
+  const RangeSpec outer_legacy = read_range(outer);
+  const RangeSpecSets outer_ranges = read_range_sets(outer, "ranges");
+  const RangeSpec inner_legacy = read_range(inner);
+  const RangeSpecSets inner_ranges = read_range_sets(inner, "ranges");
+  warn_of_stray_subnet(outer_legacy, outer_ranges, written);
+  written.sets = read_range_sets(runtime_config, "ipRanges");
+  RangeSpecSets configured;
+  if (inner_legacy.subnet || !inner_ranges.empty()) {
+    configured = own_ranges(inner_legacy, inner_ranges);
+    written.limits = own_ranges(outer_legacy, outer_ranges);
+  } else {
+    const RangeSpec legacy = inherit(inner_legacy, outer_legacy);
+    configured = own_ranges(legacy, outer_ranges);
+    const bool carves = inner_legacy.start || inner_legacy.end || inner_legacy.gateway;
+    if (carves && !legacy.subnet) {
+      throw CniError(ErrorCode::invalid_config,
+                     "/ipam/delegate has rangeStart, rangeEnd or gateway without a subnet: they "
+                     "say nothing about "
+                     "ipam.ranges; write a range inside delegate.ranges instead");
+    }
+  }
+  written.sets.insert(written.sets.end(), configured.begin(), configured.end());
+  return written;
+}
+
+allocator::RangeSets complete_ranges(const RangesAsWritten& written, std::string_view cni_version) {
+  if (written.sets.empty()) {
+    throw CniError(
+        ErrorCode::internal, "no IP ranges specified", {},
+        "write \"ranges\": [[{\"subnet\": \"10.244.1.0/24\"}]] into /ipam or /ipam/delegate");
+  }
+  allocator::RangeSets sets = make_sets_with_hint(written.sets);
+  if (!at_least(cni_version, "0.3.0") && allocator::has_two_of_a_family(sets)) {
+    throw CniError(ErrorCode::internal, "CNI version " + std::string(cni_version) +
+                                            " does not support more than 1 address per family");
+  }
+  allocator::check_disjoint(sets);
+  if (!written.limits.empty()) check_narrowing(sets, allocator::make_range_sets(written.limits));
+  return sets;
+}
+
+}  // namespace shim

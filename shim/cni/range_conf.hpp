@@ -1,0 +1,33 @@
+#pragma once
+/// The ranges of a configuration: legacy keys, `ranges`, `runtimeConfig.ipRanges`, and narrowing by
+/// `delegate`.
+#include <optional>
+#include <vector>
+
+#include "allocator/range_set.hpp"
+#include "shim/cni/config_reader.hpp"
+
+namespace shim {
+
+/// Ranges as written, set by set; nothing is completed or checked yet.
+struct RangesAsWritten {
+  /// In the order that counts for last_reserved_ip.N: runtimeConfig.ipRanges, the legacy range,
+  /// `ranges`.
+  std::vector<std::vector<allocator::RangeSpec>> sets;
+  /// The outer ranges that the delegate's own must lie inside; empty when only one side has ranges.
+  std::vector<std::vector<allocator::RangeSpec>> limits;
+  std::vector<std::string> warnings;
+};
+
+/// Reads all ranges. `inner` is the `delegate` object: with ranges of its own it narrows those
+/// beside it, else it inherits each key that it lacks. Errors: throws CniError with host-local's
+/// texts ("invalid CIDR address: X", "invalid IP address: X").
+RangesAsWritten read_ranges(const ConfigReader& outer, const ConfigReader& inner,
+                            const ConfigReader& runtime_config);
+
+/// The range sets to allocate from.
+/// Errors: throws allocator::Error and CniError 999 with host-local's texts; CniError 7 naming both
+/// ranges when an inner one is not inside the outer ones.
+allocator::RangeSets complete_ranges(const RangesAsWritten& written, std::string_view cni_version);
+
+}  // namespace shim

@@ -1,0 +1,339 @@
+#include "shim/cni/verbs.hpp"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "shim/cni/convert.hpp"
+#include "shim/cni/error.hpp"
+#include "shim/cni/resolv_conf.hpp"
+#include "shim/cni/result.hpp"
+#include "shim/cni/version.hpp"
+
+namespace shim {
+namespace {
+
+using allocator::Attachment;
+using allocator::store::LeaseStore;
+using allocator::store::StoreOptions;
+
+constexpr std::chrono::milliseconds kLockPatience{10'000};
+constexpr std::size_t kResolvConfLimit = std::size_t{1} << 20;
+
+StoreOptions store_options(const PlacementConf& placement, const std::string& network_dir) {
+  StoreOptions options;
+  options.network_dir = network_dir;
+  options.state_dir = placement.state_dir;
+  options.retention =
+      placement.retain.enabled ? allocator::store::Retention::on : allocator::store::Retention::off;
+  options.durability = placement.durability == DurabilityConf::full
+                           ? allocator::store::Durability::full
+                           : allocator::store::Durability::none;
+  options.lock_patience = std::min(kLockPatience, placement.timeout);
+  return options;
+}
+
+std::string network_dir(const NetConf& conf) { return conf.placement.data_dir + "/" + conf.name; }
+
+Attachment attachment_of(const Environment& environment) {
+  return {environment.container_id, environment.ifname};
+}
+
+/// The pod that the address is to be kept for; nullopt for callers without a pod and pods that opt
+/// out.
+std::optional<allocator::PodKey> pod_of(const Arguments& arguments, const RetainConf& retain,
+                                        const std::string& ifname) {
+  if (!retain.enabled || arguments.pod_namespace.empty() || arguments.pod_name.empty())
+    return std::nullopt;
+  const std::string name = arguments.pod_namespace + "/" + arguments.pod_name;
+  const bool excluded =
+      std::any_of(retain.exclude.begin(), retain.exclude.end(), [&](const std::string& glob) {
+        return fnmatch(glob.c_str(), name.c_str(), FNM_PATHNAME) == 0;
+      });
+  if (excluded) return std::nullopt;
+  return allocator::PodKey{arguments.pod_namespace, arguments.pod_name, ifname};
+}
+
+allocator::store::AddRequest add_request(const Environment& environment, const NetConf& conf,
+                                         const Arguments& arguments) {
+  allocator::store::AddRequest request;
+  request.attachment = attachment_of(environment);
+  request.netns_path = environment.netns;
+  request.pod = pod_of(arguments, conf.placement.retain, environment.ifname);
+  request.uid = arguments.pod_uid;
+  request.require_same_uid = conf.placement.retain.require_same_uid;
+  request.sets = conf.allocation.sets;
+  request.reservations = conf.allocation.reservations;
+  request.requested = conf.allocation.requested;
+  request.on_duplicate = conf.allocation.on_duplicate == OnDuplicateConf::error
+                             ? allocator::store::OnDuplicate::error
+                             : allocator::store::OnDuplicate::same_addresses;
+  return request;
+}
+
+Result result_of(const allocator::store::Lease& lease, const NetConf& conf, Dns dns) {
+  Result result;
+  result.cni_version = kNewestVersion;
+  for (const auto& pick : lease.picks) {
+    const allocator::Cidr address{pick.address, pick.range->subnet.prefix_length};
+    result.ips.push_back({address, pick.range->gateway, std::nullopt});
+  }
+  result.routes = conf.allocation.routes;
+  result.dns = std::move(dns);
+  return result;
+}
+
+std::string_view reason_text(allocator::Reason reason) {
+  switch (reason) {
+    case allocator::Reason::present:
+      return "has it already";
+    case allocator::Reason::pin:
+      return "pinned";
+    case allocator::Reason::requested:
+      return "requested";
+    case allocator::Reason::held:
+      return "kept";
+    case allocator::Reason::round_robin:
+      return "new";
+    case allocator::Reason::evicted:
+      return "new, held longest by another pod";
+  }
+  return "";
+}
+
+void log_picks(Log& log, const allocator::store::Lease& lease) {
+  for (const auto& pick : lease.picks) {
+    log.debug(pick.address.to_string() + ": " + std::string(reason_text(pick.reason)));
+    if (pick.evicted) {
+      log.warning("the binding of " + pick.evicted->pod.display() + " on " +
+                  pick.address.to_string() + " ended");
+    }
+  }
+}
+
+/// One line a command: "ADD c1/eth0 net=n -> 10.1.2.3 0.4ms".
+class CommandLine {
+ public:
+  CommandLine(Log& log, const Environment& environment, const NetConf& conf)
+      : log_(log), started_(std::chrono::steady_clock::now()) {
+    text_ = environment.command + " " + environment.container_id + "/" + environment.ifname +
+            " net=" + conf.name;
+    for (const auto& warning : conf.warnings) log_.warning(warning);
+  }
+
+  void done(const std::string& outcome) {
+    const std::chrono::duration<double, std::milli> taken =
+        std::chrono::steady_clock::now() - started_;
+    log_.info(text_ + " -> " + outcome + " " + std::to_string(taken.count()) + "ms");
+  }
+
+  /// Writes the failure in flight and passes it on.
+  [[noreturn]] void failed() {
+    const CniError error = to_cni_error(std::current_exception());
+    log_.error(text_ + " -> code " + std::to_string(static_cast<unsigned>(error.code)) + ": " +
+               error.what());
+    throw;
+  }
+
+ private:
+  Log& log_;
+  std::chrono::steady_clock::time_point started_;
+  std::string text_;
+};
+
+std::string joined(const std::vector<allocator::Address>& addresses) {
+  std::string text;
+  for (const auto& address : addresses) text += (text.empty() ? "" : ",") + address.to_string();
+  return text.empty() ? "nothing" : text;
+}
+
+/// The folders that may hold an attachment's files: the configured one; without dataDir also every
+/// other folder of a network of this name that has records.
+std::vector<std::string> folders_to_search(const NetConf& conf, allocator::store::FileSystem& fs) {
+  std::vector<std::string> folders = {network_dir(conf)};
+  if (conf.placement.data_dir_given) return folders;
+  for (auto& folder :
+       allocator::store::known_network_dirs(fs, conf.placement.state_dir, conf.name)) {
+    if (folder != folders.front()) folders.push_back(std::move(folder));
+  }
+  return folders;
+}
+
+std::vector<allocator::Address> addresses_of(
+    const std::vector<allocator::store::AttachmentFile>& files) {
+  std::vector<allocator::Address> addresses;
+  for (const auto& file : files) {
+    if (file.address) addresses.push_back(*file.address);
+  }
+  return addresses;
+}
+
+bool has(const std::vector<allocator::Address>& addresses, const allocator::Address& address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+[[noreturn]] void fail_check(const std::string& text) {
+  throw CniError(ErrorCode::internal, "host-local: " + text);
+}
+
+/// Compares what is reserved with what the runtime believes, in our ranges: other plugins'
+/// addresses are theirs.
+void compare_with_previous(const Json& previous, const NetConf& conf,
+                           const std::vector<allocator::Address>& held) {
+  std::vector<allocator::Address> told;
+  for (const auto& ip : newest_form(read_prev_result(previous, conf.cni_version)).ips) {
+    if (ip.address) told.push_back(ip.address->address);
+  }
+  const auto ours = [&](const allocator::Address& address) {
+    return allocator::set_of(conf.allocation.sets, address) < conf.allocation.sets.size();
+  };
+  for (const auto& address : held) {
+    if (!ours(address) || has(told, address)) continue;
+    fail_check("address " + address.to_string() +
+               " is reserved for the attachment but prevResult lacks it");
+  }
+  for (const auto& address : told) {
+    if (!ours(address) || has(held, address)) continue;
+    fail_check("address " + address.to_string() +
+               " of prevResult is not reserved for the attachment");
+  }
+}
+
+/// The attachments in one of GC's lists; false when the key is absent.
+bool append_attachments(const Json& document, std::string_view key,
+                        std::vector<Attachment>& attachments) {
+  const Json* list = find_member(document, key);
+  if (list == nullptr) return false;
+  const std::string path = "/" + std::string(key);
+  const auto fail = [](const std::string& text) {
+    throw CniError(ErrorCode::invalid_config, text);
+  };
+  if (!list->is_array())
+    fail(path + " must be an array, but is " + std::string(type_name(*list)) +
+         "; nothing was collected");
+  std::size_t index = 0;
+  for (const auto& element : *list) {
+    const std::string place = path + "/" + std::to_string(index++);
+    const Json* container_id = find_member(element, "containerID");
+    const Json* ifname = find_member(element, "ifname");
+    const bool valid = container_id != nullptr && container_id->is_string() && ifname != nullptr &&
+                       ifname->is_string();
+    if (!valid)
+      fail(place +
+           " must be an object with the strings containerID and ifname; nothing was collected");
+    attachments.push_back({container_id->get<std::string>(), ifname->get<std::string>()});
+  }
+  return true;
+}
+
+}  // namespace
+
+void run_add(const Command& command) {
+  Arguments arguments;
+  const NetConf conf = read_net_conf(command.document, [&] {
+    arguments = parse_arguments(command.environment.args);
+    return arguments.ip;
+  });
+  Log log(conf.placement.log);
+  CommandLine line(log, command.environment, conf);
+  try {
+    Dns dns;
+    if (!conf.allocation.resolv_conf.empty()) {
+      dns = parse_resolv_conf(command.fs.read_path(conf.allocation.resolv_conf, kResolvConfLimit));
+    }
+    LeaseStore store(command.fs, store_options(conf.placement, network_dir(conf)));
+    const auto request = add_request(command.environment, conf, arguments);
+    auto lease = store.add(request);
+    try {
+      command.write_stdout(print_result(result_of(lease, conf, std::move(dns)), conf.cni_version));
+    } catch (...) {
+      store.undo(lease);
+      throw;
+    }
+    log_picks(log, lease);
+    std::vector<allocator::Address> addresses;
+    for (const auto& pick : lease.picks) addresses.push_back(pick.address);
+    line.done(joined(addresses));
+  } catch (...) {
+    line.failed();
+  }
+}
+
+void run_del(const Command& command) {
+  const NetConf conf = read_net_conf_leniently(command.document);
+  Log log(conf.placement.log);
+  CommandLine line(log, command.environment, conf);
+  try {
+    const auto pod = pod_of(parse_arguments_leniently(command.environment.args),
+                            conf.placement.retain, command.environment.ifname);
+    std::vector<allocator::Address> freed;
+    for (const auto& folder : folders_to_search(conf, command.fs)) {
+      LeaseStore store(command.fs, store_options(conf.placement, folder));
+      const auto more =
+          store.release(attachment_of(command.environment), conf.allocation.sets.size(), pod);
+      freed.insert(freed.end(), more.begin(), more.end());
+    }
+    line.done(joined(freed));
+  } catch (...) {
+    line.failed();
+  }
+}
+
+void run_check(const Command& command) {
+  const NetConf conf =
+      read_net_conf(command.document, [&] { return parse_arguments(command.environment.args).ip; });
+  Log log(conf.placement.log);
+  CommandLine line(log, command.environment, conf);
+  try {
+    LeaseStore store(command.fs, store_options(conf.placement, network_dir(conf)));
+    const auto files = store.held_by(attachment_of(command.environment));
+    if (files.empty()) {
+      fail_check("Failed to find address added by container " + command.environment.container_id);
+    }
+    const auto held = addresses_of(files);
+    const Json* previous = find_member(command.document, "prevResult");
+    if (previous != nullptr) compare_with_previous(*previous, conf, held);
+    line.done(joined(held));
+  } catch (...) {
+    line.failed();
+  }
+}
+
+void run_gc(const Command& command) {
+  const NetConf conf = read_net_conf_leniently(command.document);
+  Log log(conf.placement.log);
+  CommandLine line(log, command.environment, conf);
+  try {
+    std::vector<Attachment> valid;
+    const bool newer = append_attachments(command.document, "cni.dev/valid-attachments", valid);
+    const bool older = append_attachments(command.document, "cni.dev/attachments", valid);
+    if (!newer && !older) {
+      line.done("no list of valid attachments: nothing collected");
+      return;
+    }
+    std::vector<allocator::Address> freed;
+    for (const auto& folder : folders_to_search(conf, command.fs)) {
+      LeaseStore store(command.fs, store_options(conf.placement, folder));
+      for (const auto& file : store.collect(valid)) freed.push_back(file.address);
+    }
+    line.done(joined(freed));
+  } catch (...) {
+    line.failed();
+  }
+}
+
+void run_status(const Command& command) {
+  try {
+    const NetConf conf = read_net_conf(command.document, [] { return std::nullopt; });
+    const LeaseStore store(command.fs, store_options(conf.placement, network_dir(conf)));
+    if (const auto obstacle = store.obstacle())
+      throw CniError(ErrorCode::plugin_not_available, *obstacle);
+  } catch (...) {
+    const CniError error = to_cni_error(std::current_exception());
+    throw CniError(ErrorCode::plugin_not_available, error.what(), error.details);
+  }
+}
+
+}  // namespace shim

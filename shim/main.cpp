@@ -1,0 +1,57 @@
+/// One executable, two faces: with CNI_COMMAND it is the plugin, else the operator's tool.
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <system_error>
+
+#include "allocator/store/posix_file_system.hpp"
+#include "shim/cli/command_line.hpp"
+#include "shim/cni/plugin.hpp"
+#include "shim/cni/stdin_reader.hpp"
+
+namespace {
+
+void write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(fd, text.data(), text.size());
+    if (written == -1 && errno == EINTR) continue;
+    if (written == -1) throw std::system_error(errno, std::generic_category(), "write the answer");
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+/// A caller that closed one of the first three descriptors must not make our answer land in a state
+/// file.
+void fill_standard_descriptors() {
+  std::array<pollfd, 3> descriptors = {{{0, 0, 0}, {1, 0, 0}, {2, 0, 0}}};
+  if (::poll(descriptors.data(), descriptors.size(), 0) <= 0) return;
+  // In rising order: open(2) returns the lowest free number.
+  for (const auto& descriptor : descriptors) {
+    if ((descriptor.revents & POLLNVAL) != 0) static_cast<void>(::open("/dev/null", O_RDWR));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  fill_standard_descriptors();
+  // A caller that went away is an error of write(2) to undo the lease for, not a signal to die of.
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  ::umask(022);
+  // A command lives for a millisecond: handing memory back to the kernel only costs system calls.
+  ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  ::mallopt(M_TOP_PAD, 1 << 20);
+  const shim::PluginIo io{&std::getenv, [] { return shim::read_stdin(); },
+                          [](std::string_view text) { write_all(STDOUT_FILENO, text); },
+                          [](std::string_view text) { write_all(STDERR_FILENO, text); }};
+  if (!shim::requested_command(io.variables)) return shim::run_command_line(argc, argv);
+  allocator::store::PosixFileSystem fs;
+  return shim::run_plugin(io, fs);
+}

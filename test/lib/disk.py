@@ -1,0 +1,90 @@
+"""A small file system in an image file on a loop device, whose power can be cut."""
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+
+from tap import Skip
+
+EXT4_IOC_SHUTDOWN = 0x8004587D
+NO_LOG_FLUSH = 2
+
+# No periodic commit comes to the rescue during a test: what survives was flushed.
+FORMATS = {
+    "ext4": ("256M", ("mkfs.ext4", "-q", "-F"), "loop,commit=300", "e2fsprogs"),
+    "xfs": ("512M", ("mkfs.xfs", "-q", "-f"), "loop", "xfsprogs"),
+    "btrfs": ("256M", ("mkfs.btrfs", "-q", "-f"), "loop,commit=300", "btrfs-progs"),
+}
+
+
+class Disk:
+    """Mounted at `mount_point` inside a with block; image files live beside it in `folder`."""
+
+    def __init__(self, folder, kind):
+        self.kind = kind
+        self.size, self.mkfs, self.options, self.package = FORMATS[kind]
+        self.image = os.path.join(folder, f"{kind}.image")
+        self.mount_point = os.path.join(folder, kind)
+
+    def __enter__(self):
+        if not shutil.which(self.mkfs[0]):
+            raise Skip(f"needs {self.mkfs[0]}: apt-get install {self.package}")
+        if not is_known(self.kind):
+            raise Skip(f"this kernel has no {self.kind}")
+        os.makedirs(self.mount_point)
+        subprocess.run(["truncate", "-s", self.size, self.image], check=True)
+        subprocess.run([*self.mkfs, self.image], check=True, stdout=subprocess.DEVNULL)
+        self.mount()
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", self.mount_point], check=False, stderr=subprocess.DEVNULL)
+        os.unlink(self.image)
+        os.rmdir(self.mount_point)
+
+    def mount(self):
+        subprocess.run(["mount", "-t", self.kind, "-o", self.options, self.image, self.mount_point], check=True)
+
+    def unmount(self):
+        subprocess.run(["umount", self.mount_point], check=True)
+
+    def settle(self):
+        """Everything written so far is safe; the test's own preparations do not count."""
+        descriptor = os.open(self.mount_point, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.sync()
+
+    def cut_power(self):
+        """Lose what was not flushed, and start again with what was."""
+        if self.kind == "ext4":
+            self.shut_down()
+        else:
+            self.go_back_to_copy()
+
+    def shut_down(self):
+        """ext4 forgets what its journal has not got."""
+        descriptor = os.open(self.mount_point, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+        finally:
+            os.close(descriptor)
+        self.unmount()
+        self.mount()
+
+    def go_back_to_copy(self):
+        """Take the writes that the device has seen up to now, nothing later."""
+        copy = f"{self.image}.copy"
+        subprocess.run(["cp", "--sparse=always", self.image, copy], check=True)
+        self.unmount()
+        os.replace(copy, self.image)
+        self.mount()
+
+
+def is_known(kind):
+    """True if the kernel can mount this kind of file system now."""
+    with open("/proc/filesystems") as file:
+        return any(line.split()[-1] == kind for line in file)

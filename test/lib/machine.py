@@ -1,0 +1,313 @@
+"""A node with a real container runtime: own network namespace, containerd, runc, CNI plugins, pods, and reboots.
+
+Use it inside world.enter(). What a power cycle keeps lies on disk (<folder>/disk: the runtime's root and /var/lib of
+the CNI plugins); what it loses lies in /run, which is an empty file system at every boot, beside another boot id.
+The uplink, a veth, leads to a second network namespace that no reboot touches ("outside").
+"""
+import json
+import os
+import shutil
+import subprocess
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import cri
+import image
+import world
+
+CNI_PLUGINS = os.environ.get("CNI_PLUGINS", "/usr/lib/cni")
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+NETNS = "/run/netns/node"
+SOCKET = "/run/containerd/containerd.sock"
+PAUSE = "delegated-ipam.test/pause:1"
+WORKERS = 8
+KEPT_FOLDERS = {"cni": "/var/lib/cni", "delegated-ipam": "/var/lib/delegated-ipam"}
+STATE_FOLDERS = ("/var/lib/cni/networks", "/var/lib/delegated-ipam", "/run/delegated-ipam")
+
+CONTAINERD = """version = 2
+root = "{disk}/containerd"
+state = "/run/containerd"
+[grpc]
+  address = "{socket}"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  disable_apparmor = true
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{folder}/bin"
+    conf_dir = "{folder}/net.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      Root = "/run/runc"
+"""
+
+
+@dataclass
+class Sandbox:
+    """One life of a pod on the node: its sandbox id and addresses, in the order of the CNI result."""
+
+    id: str
+    addresses: list
+    pid: int
+
+
+@dataclass
+class Pod:
+    """A pod by its identity, and its sandboxes: the last one is the current one."""
+
+    name: str
+    namespace: str = "default"
+    uid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    sandboxes: list = field(default_factory=list)
+
+    @property
+    def sandbox(self):
+        return self.sandboxes[-1]
+
+    @property
+    def addresses(self):
+        return self.sandbox.addresses
+
+
+class Machine:
+    """folder: where everything lies. conflist: the CNI network. plugins: {name in the plugin folder: binary}.
+
+    outside: the addresses, with prefix length, that the far end of the uplink has.
+    """
+
+    def __init__(self, folder, conflist, plugins, outside=()):
+        self.folder = folder
+        self.network = conflist["name"]
+        self._outside_addresses = outside
+        self._cut_off = False
+        self._runtime = None
+        self._client = None
+        for name in ("bin", "net.d", "disk", *(f"disk/{kept}" for kept in KEPT_FOLDERS)):
+            os.makedirs(f"{folder}/{name}")
+        for name, binary in plugins.items():
+            shutil.copy(binary, f"{folder}/bin/{name}")
+        with open(f"{folder}/net.d/10-{self.network}.conflist", "w") as file:
+            json.dump(conflist, file)
+        for kept, path in KEPT_FOLDERS.items():
+            _run("mount", "--bind", f"{folder}/disk/{kept}", path)
+        self._outside = _make_netns(f"{folder}/outside")
+
+    def boot(self):
+        """Power on: a new boot id, an empty /run, the node's network, then the runtime."""
+        with open(f"{self.folder}/boot_id", "w") as file:
+            file.write(f"{uuid.uuid4()}\n")
+        _run("mount", "--bind", f"{self.folder}/boot_id", BOOT_ID)
+        _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+        os.makedirs(os.path.dirname(NETNS))
+        _make_netns(NETNS)
+        self._connect()
+        self.start_runtime()
+
+    def reboot(self):
+        """The power is gone and comes back: nothing is shut down in order."""
+        self.power_off()
+        self.boot()
+
+    def power_off(self):
+        """Every process is killed; sandboxes, network namespaces and all of /run are gone."""
+        # The kernel takes its time to dismantle the namespace; until then it would hold the outside's interface.
+        self._in(self._outside, "ip", "link", "delete", "node")
+        self._forget_client()
+        world.kill_processes()
+        if self._runtime:
+            self._runtime.wait()
+        self._runtime = None
+        _run("umount", "--lazy", "/run")  # with everything below it
+        _run("umount", BOOT_ID)
+
+    def remove(self):
+        """Power off for good: unmount and delete everything, so that the world can have another machine."""
+        self.power_off()
+        for path in (self._outside, *KEPT_FOLDERS.values()):
+            _run("umount", path)
+        shutil.rmtree(self.folder)
+
+    def cut_off(self):
+        """The uplink goes down and stays down over reboots."""
+        self._cut_off = True
+        self._in(self._outside, "ip", "link", "set", "node", "down")
+
+    def is_cut_off(self):
+        """True while the uplink carries nothing."""
+        done = subprocess.run(
+            ["nsenter", f"--net={NETNS}", "ip", "-json", "link", "show", "uplink"], check=True, capture_output=True)
+        return json.loads(done.stdout)[0]["operstate"] != "UP"
+
+    def start_runtime(self):
+        """Start containerd in the node's network namespace and wait until it serves pods."""
+        config = f"{self.folder}/containerd.toml"
+        with open(config, "w") as file:
+            file.write(CONTAINERD.format(disk=f"{self.folder}/disk", folder=self.folder, socket=SOCKET, pause=PAUSE))
+        with open(self.log, "a") as log:
+            self._runtime = subprocess.Popen(
+                ["nsenter", f"--net={NETNS}", "containerd", "--config", config],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        world.wait_until(self._serves, 30, lambda: f"containerd does not start:\n{self.log_tail()}")
+        if not self._has_image():
+            self._import_image()
+
+    def crash_runtime(self):
+        """kill -9 of containerd alone: the pods go on."""
+        self._runtime.kill()
+        self._runtime.wait()
+        self._forget_client()
+
+    def run(self, pod):
+        """Make a sandbox for the pod, as kubelet does, and remember it in the pod.
+
+        Errors: grpc.RpcError with the runtime's or the plugin's message.
+        """
+        metadata = {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid, "attempt": len(pod.sandboxes)}
+        answer = self._client.runtime("RunPodSandbox", config={
+            "metadata": metadata, "hostname": pod.name, "dns_config": {"servers": ["192.0.2.53"]},
+            "linux": {"cgroup_parent": f"/{world.name()}"}})
+        pod.sandboxes.append(self._inspect(answer.pod_sandbox_id))
+        return pod.sandbox
+
+    def run_all(self, pods):
+        """Run several pods at once, as kubelet does after a boot."""
+        self.for_all(self.run, pods)
+
+    def stop(self, sandbox):
+        """Stop a sandbox, running or not; each call sends the CNI plugin one DEL."""
+        self._client.runtime("StopPodSandbox", pod_sandbox_id=sandbox.id)
+
+    def forget(self, sandbox):
+        """Remove a stopped sandbox for good; the CNI plugin gets one more DEL."""
+        self._client.runtime("RemovePodSandbox", pod_sandbox_id=sandbox.id)
+
+    def addresses(self, sandbox):
+        """The addresses that the runtime reports for a sandbox now."""
+        status = self._client.runtime("PodSandboxStatus", pod_sandbox_id=sandbox.id).status
+        return _addresses(status)
+
+    def ready(self):
+        """The ids of the sandboxes that the runtime calls ready."""
+        listed = self._client.runtime("ListPodSandbox").items
+        return {item.id for item in listed if item.state == 0}
+
+    def for_all(self, action, items):
+        """Run action(item) for all items by a few workers at a time; the first error is raised at the end."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return list(pool.map(action, items))
+
+    def unreachable(self, pings):
+        """Those of the (pod, address) pairs whose pod cannot ping the address, as sentences."""
+        return [failure for failure in self.for_all(lambda ping: self._ping(*ping), pings) if failure]
+
+    def address_files(self):
+        """The address files of the network folder: {address: sandbox id}."""
+        folder = f"{STATE_FOLDERS[0]}/{self.network}"
+        names = [name for name in os.listdir(folder) if name != "lock" and not name.startswith("last_reserved_ip.")]
+        files = {}
+        for address in names:
+            with open(f"{folder}/{address}", newline="") as file:
+                files[address] = file.read().split("\r\n")[0]
+        return files
+
+    @property
+    def log(self):
+        """The file that holds what containerd said."""
+        return f"{self.folder}/containerd.log"
+
+    def log_tail(self, lines=15):
+        with open(self.log) as file:
+            return "".join(file.readlines()[-lines:])
+
+    def _connect(self):
+        """Bring up the node's interfaces and the uplink to the outside."""
+        self._in(NETNS, "ip", "link", "set", "lo", "up")
+        self._in(NETNS, "ip", "link", "add", "uplink", "type", "veth", "peer", "name", "node")
+        # Handing the far end over works by process id only: a short-lived process stands in for the namespace.
+        holder = subprocess.Popen(["nsenter", f"--net={self._outside}", "cat"], stdin=subprocess.PIPE)
+        try:
+            world.wait_until(lambda: _same_netns(holder.pid, self._outside), 10, "nsenter does not enter")
+            self._in(NETNS, "ip", "link", "set", "node", "netns", str(holder.pid))
+        finally:
+            holder.stdin.close()
+            holder.wait()
+        self._in(NETNS, "ip", "link", "set", "uplink", "up")
+        for address in self._outside_addresses:
+            self._in(self._outside, "ip", "address", "add", address, "dev", "node", "nodad")
+        self._in(self._outside, "ip", "link", "set", "node", "down" if self._cut_off else "up")
+
+    def _in(self, netns, *command):
+        _run("nsenter", f"--net={netns}", *command)
+
+    def _serves(self):
+        """True once containerd answers; RuntimeError when it has ended."""
+        if self._runtime.poll() is not None:
+            raise RuntimeError(f"containerd ended with {self._runtime.returncode}:\n{self.log_tail()}")
+        client = cri.Client(SOCKET)
+        try:
+            client.runtime("ListPodSandbox")
+        except cri.grpc.RpcError:
+            client.close()
+            return False
+        self._client = client
+        return True
+
+    def _forget_client(self):
+        if self._client:
+            self._client.close()
+        self._client = None
+
+    def _has_image(self):
+        return bool(self._client.image("ImageStatus", image={"image": PAUSE}).image.id)
+
+    def _import_image(self):
+        archive = f"{self.folder}/pause.tar"
+        image.save(PAUSE, archive)
+        _run("ctr", "--address", SOCKET, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native",
+             archive)
+        world.wait_until(self._has_image, 20, "the runtime does not see the imported image")
+
+    def _inspect(self, sandbox_id):
+        answer = self._client.runtime("PodSandboxStatus", pod_sandbox_id=sandbox_id, verbose=True)
+        return Sandbox(sandbox_id, _addresses(answer.status), json.loads(answer.info["info"])["pid"])
+
+    def _ping(self, pod, address):
+        """Ping from a pod's network namespace; None, or a sentence when no answer came within some seconds."""
+        command = ["nsenter", f"--net=/proc/{pod.sandbox.pid}/ns/net", "busybox", "ping",
+                   "-6" if ":" in address else "-4", "-c", "1", "-W", "2", address]
+        for _ in range(3):
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode == 0:
+                return None
+        return f"{pod.name} {pod.addresses} cannot reach {address}: {done.stdout.strip()} {done.stderr.strip()}"
+
+
+def _addresses(status):
+    network = status.network
+    return [ip for ip in (network.ip, *(more.ip for more in network.additional_ips)) if ip]
+
+
+def _make_netns(path):
+    """Make a network namespace that lives as long as the mount at path."""
+    with open(path, "w"):
+        pass
+    _run("unshare", f"--net={path}", "true")
+    return path
+
+
+def _same_netns(pid, path):
+    try:
+        return os.stat(f"/proc/{pid}/ns/net").st_ino == os.stat(path).st_ino
+    except OSError:
+        return False
+
+
+def _run(*command):
+    """Run a command; RuntimeError with its output if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}".strip())

@@ -1,0 +1,180 @@
+"""A node as the plugin sees it: a data folder, a state folder, a boot, one network, and pods that come and go.
+
+Use it inside sandbox.enter(): boots are pretended by a file bound over the kernel's boot id and by emptying /run.
+"""
+import fcntl
+import ipaddress
+import os
+import shutil
+import subprocess
+import urllib.parse
+import uuid
+from dataclasses import dataclass
+
+import plugin
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+GOOD_NAMES = ("lock",)
+
+
+@dataclass
+class Binding:
+    """One record `ip.<address>`: which pod the address belongs to, and its place in the order of DELs."""
+
+    namespace: str
+    pod: str
+    ifname: str
+    uid: str
+    sequence: int
+    kept: int
+    boot: str
+
+    @property
+    def owner(self):
+        return f"{self.namespace}/{self.pod}"
+
+
+def fake_boots():
+    """Put a file of ours over the kernel's boot id, so that new_boot() can change it. Once per sandbox."""
+    source = "/run/boot_id"
+    with open(source, "w") as file:
+        file.write(f"{uuid.uuid4()}\n")
+    subprocess.run(["mount", "--bind", source, BOOT_ID], check=True)
+    os.unlink(source)
+
+
+def new_boot():
+    """Pretend a reboot: /run is empty, and the kernel tells another boot id."""
+    for entry in os.scandir("/run"):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)
+    with open(BOOT_ID, "w") as file:
+        file.write(f"{uuid.uuid4()}\n")
+
+
+def is_address(name):
+    """True if a file name is the text of an IP address."""
+    try:
+        ipaddress.ip_address(name)
+        return True
+    except ValueError:
+        return False
+
+
+def args_of(pod, uid=""):
+    """CNI_ARGS of a pod "namespace/name"; None for a caller that names no pod."""
+    return plugin.pod_args(*pod.split("/", 1), uid=uid) if pod else None
+
+
+class Node:
+    """One network on one node. `ipam` are keys beside `delegate`; ranges are read by host-local as well."""
+
+    def __init__(self, home, ranges, name="net", binary=plugin.BINARY, **ipam):
+        self.home = home
+        self.name = name
+        self.binary = binary
+        self.ipam = {"ranges": ranges, **ipam}
+        self.data_dir = os.path.join(home, "networks")
+        self.state_dir = os.path.join(home, "state")
+        self.network_dir = os.path.join(self.data_dir, name)
+
+    def conf(self, **ipam):
+        """The whole network configuration, as the calling plugin passes it on."""
+        block = {"type": "delegated-ipam", "dataDir": self.data_dir, "stateDir": self.state_dir}
+        block.update(self.ipam)
+        block.update(ipam)
+        block.setdefault("delegate", {"type": "host-local"})
+        return {"cniVersion": "1.0.0", "name": self.name, "type": "bridge", "ipam": block}
+
+    def request(self, command, container_id, pod=None, ifname="eth0", uid="", args=None, **ipam):
+        """Environment and stdin of one call."""
+        env = plugin.environment(command, container_id, ifname, args=args or args_of(pod, uid))
+        return env, self.conf(**ipam)
+
+    def call(self, command, container_id, pod=None, binary=None, **more):
+        """Run the plugin once; more as in request()."""
+        env, conf = self.request(command, container_id, pod, **more)
+        return plugin.run(binary or self.binary, env, conf)
+
+    def add(self, container_id, pod=None, **more):
+        """ADD that must succeed; returns its addresses."""
+        done = self.call("ADD", container_id, pod, **more)
+        assert done.exit == 0, f"ADD {container_id} for {pod}: exit {done.exit}: {done.stdout} {done.stderr}"
+        assert done.addresses, f"ADD {container_id} for {pod} answered no address: {done.stdout}"
+        return done.addresses
+
+    def delete(self, container_id, pod=None, **more):
+        """DEL that must succeed, silently."""
+        done = self.call("DEL", container_id, pod, **more)
+        assert done.exit == 0, f"DEL {container_id} for {pod}: exit {done.exit}: {done.stdout} {done.stderr}"
+        assert done.stdout == "", f"DEL {container_id} printed {done.stdout!r}"
+
+    def attachments(self):
+        """What the network folder says: address -> content of its file, as bytes."""
+        found = {}
+        for name in self.entries():
+            if is_address(name):
+                with open(os.path.join(self.network_dir, name), "rb") as file:
+                    found[name] = file.read()
+        return found
+
+    def addresses_of(self, container_id, ifname="eth0"):
+        """The addresses whose files name exactly this attachment, sorted by text."""
+        wanted = f"{container_id}\r\n{ifname}".encode()
+        return sorted(address for address, content in self.attachments().items() if content == wanted)
+
+    def entries(self):
+        """The names in the network folder; none if it is missing."""
+        return sorted(os.listdir(self.network_dir)) if os.path.isdir(self.network_dir) else []
+
+    def records(self):
+        """Every symbolic link below the state folder: path below it -> target."""
+        found = {}
+        for folder, folders, files in os.walk(self.state_dir):
+            for name in folders + files:
+                path = os.path.join(folder, name)
+                if os.path.islink(path):
+                    found[os.path.relpath(path, self.state_dir)] = os.readlink(path)
+        return found
+
+    def bindings(self):
+        """The bindings on disk: address -> Binding."""
+        found = {}
+        for path, target in self.records().items():
+            kind, _, address = os.path.basename(path).partition(".")
+            if kind != "ip":
+                continue
+            version, *fields = target.split("~")
+            assert version == "1" and len(fields) == 7, f"record {path} -> {target}"
+            names = [urllib.parse.unquote(text) for text in fields[:4]]
+            found[urllib.parse.unquote(address)] = Binding(*names, int(fields[4]), int(fields[5]), fields[6])
+        return found
+
+    def lock_is_free(self):
+        """True if nobody holds the lock of the network folder."""
+        path = os.path.join(self.network_dir, "lock")
+        if not os.path.exists(path):
+            return True
+        with open(path) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    def assert_sound(self):
+        """The folder holds complete IP files and host-local's own files only, and nobody holds the lock."""
+        for address, content in self.attachments().items():
+            container_id, separator, ifname = content.partition(b"\r\n")
+            complete = separator and container_id and ifname and not content.endswith((b"\n", b"\r"))
+            assert complete, f"incomplete IP file {address}: {content!r}"
+        odd = [name for name in self.entries() if not is_address(name) and not is_own_file(name)]
+        assert not odd, f"foreign entries in the network folder: {odd}"
+        assert self.lock_is_free(), "the lock is still held"
+
+
+def is_own_file(name):
+    """True for the files that host-local itself keeps beside the addresses."""
+    return name in GOOD_NAMES or name.startswith("last_reserved_ip.")

@@ -1,0 +1,53 @@
+# The Debian packages that building, testing and the end-to-end runs need; sourced, not executed.
+
+packages_build='g++ cmake ninja-build nlohmann-json3-dev libspdlog-dev libfmt-dev
+  libcli11-dev libmd-dev'
+packages_test='catch2 clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev strace e2fsprogs xfsprogs btrfs-progs
+  python3 jq'
+packages_e2e='containerd runc busybox-static containernetworking-plugins python3 python3-grpcio python3-protobuf
+  protobuf-compiler iproute2 util-linux'
+
+# install_packages build|e2e|test ...: install what is missing of these lists. Says nothing, and needs no network,
+# when nothing is missing. A containerd or runc that is there already (from another vendor, say) is kept.
+install_packages() {
+  local missing list
+  missing=$(_missing_packages "$@") || return
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "missing packages, install them as root:" $missing >&2
+    return 1
+  fi
+  echo "installing:" $missing
+  list=$(mktemp) || return
+  if _apt update >"$list" 2>&1; _apt install -y --no-install-recommends --no-remove $missing >"$list" 2>&1; then
+    rm -f "$list"
+  else
+    tail -n 20 "$list" >&2
+    rm -f "$list"
+    echo "could not install:" $missing >&2
+    return 1
+  fi
+}
+
+_apt() {
+  DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+# Print the packages of the given lists that are not installed, one a line.
+_missing_packages() {
+  local group name variable
+  for group in "$@"; do
+    variable=packages_$group
+    if [ -z "${!variable:-}" ]; then
+      echo "install_packages: no list named $group (build, e2e, test)" >&2
+      return 2
+    fi
+    for name in ${!variable}; do
+      case $name in containerd | runc) command -v "$name" >/dev/null && continue ;; esac
+      case $(dpkg-query -W -f='${db:Status-Status}\n' "$name" 2>/dev/null) in
+        installed*) ;;
+        *) echo "$name" ;;
+      esac
+    done
+  done
+}

@@ -1,0 +1,45 @@
+"""Prints test results in TAP (testanything.org), so that test/run.sh can count them.
+
+A test is a function; its sentence is its name in the report. A test passes when it returns, fails when it
+raises, and is skipped when it raises Skip with the reason.
+"""
+import sys
+import time
+import traceback
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here; the text says why and how to get it."""
+
+
+class Suite:
+    def __init__(self, name):
+        self.name = name
+        self.count = 0
+        self.failed = 0
+
+    def run(self, sentence, test, *args):
+        """Run one test and print its TAP line; returns True unless it failed."""
+        self.count += 1
+        started = time.monotonic()
+        try:
+            test(*args)
+            line = f"ok {self.count} - {self.name}: {sentence}"
+            passed = True
+        except Skip as reason:
+            line = f"ok {self.count} - {self.name}: {sentence} # SKIP {reason}"
+            passed = True
+        except Exception:  # a failed assertion or anything unexpected: both are a failed test
+            for text in traceback.format_exc().splitlines():
+                print(f"# {text}", flush=True)
+            line = f"not ok {self.count} - {self.name}: {sentence}"
+            passed = False
+            self.failed += 1
+        print(line, flush=True)
+        print(f"# {time.monotonic() - started:.1f} s", flush=True)
+        return passed
+
+    def finish(self):
+        """Print the TAP plan and end the process: 0 when nothing failed, else 1."""
+        print(f"1..{self.count}", flush=True)
+        sys.exit(1 if self.failed else 0)
