@@ -122,6 +122,7 @@ class Chooser {
       const Range* range = sets_[index].range_of(pin.address);
       if (range == nullptr || !is_of_pod(pin, wish_.pod) || has(wish_.same_sandbox, pin.address))
         continue;
+      if (sets_[index].is_gateway(pin.address)) continue;
       const auto holder = snapshot_.holder(pin.address);
       if (!holder) {
         std::erase(requested_, pin.address);

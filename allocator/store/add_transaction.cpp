@@ -81,6 +81,7 @@ void AddTransaction::find_present() {
   for (auto& file : network_.find(request_.attachment)) {
     if (file.address) present_.push_back(std::move(file));
   }
+  refuse_if_own_is_unreadable();
   bound_.clear();
   if (!records_ || !request_.pod) return;
   hint_ = records_->hint(*request_.pod);
@@ -91,13 +92,29 @@ void AddTransaction::find_present() {
   }
 }
 
+/// The stamp is elsewhere on the disk than the content: it may tell that an unreadable file is this
+/// attachment's, which then must not get a second address. Another container of the pod may.
+void AddTransaction::refuse_if_own_is_unreadable() {
+  for (const auto& file : network_.files()) {
+    if (file.readable || !file.address) continue;
+    const auto stamp = network_.stamp_of(file.name);
+    if (!stamp || stamp->container_hash != stamp_.container_hash) continue;
+    throw TryAgain("reserve an address for " + request_.attachment.container_id + ": " +
+                   network_.path() + "/" + file.name +
+                   " is its own, but cannot be read; repair the disk or remove the file");
+  }
+}
+
 Wish AddTransaction::make_wish() {
   Wish wish;
   wish.pod = request_.pod;
   wish.requested = request_.requested;
-  for (const auto& file : present_) wish.present.push_back(*file.address);
-  if (request_.on_duplicate == OnDuplicate::error)
+  if (request_.on_duplicate == OnDuplicate::error) {
+    wish.present = network_.claimed_by(request_.attachment);
     wish.refuse_duplicate_of = request_.attachment.container_id;
+  } else {
+    for (const auto& file : present_) wish.present.push_back(*file.address);
+  }
   for (const auto& [address, binding] : bound_) {
     const bool other_object = request_.require_same_uid && binding.uid != request_.uid;
     if (!other_object) wish.bound.push_back(address);
@@ -148,6 +165,7 @@ void AddTransaction::describe_exhaustion(Error& error, Snapshot& snapshot) const
 
 bool AddTransaction::publish() {
   linked_.clear();
+  answered_.clear();
   files_.clear();
   identities_.clear();
   renew_stamps();
@@ -159,6 +177,7 @@ bool AddTransaction::publish() {
       return false;
     }
     linked_.emplace_back(pick.address, file.identity);
+    answered_.emplace_back(pick.address, file.identity);
   }
   if (new_file_) {
     network_.discard_private_name(*new_file_);
@@ -192,6 +211,7 @@ void AddTransaction::renew_stamps() {
     auto file = network_.open(present.name);
     if (!file) continue;
     const FileIdentity identity = network_.file_identity(*file);
+    answered_.emplace_back(*present.address, identity);
     const bool seen =
         std::any_of(identities_.begin(), identities_.end(),
                     [&](const FileIdentity& other) { return other.same_file(identity); });
@@ -220,12 +240,17 @@ void AddTransaction::write_records() {
   if (new_boot) hint.previous_boot = hint_->addresses;
   if (hint_ && !new_boot) hint.previous_boot = hint_->previous_boot;
   // The hint first: one without bindings is ignored, a binding without a hint would be held for
-  // nobody.
-  records_->put(*request_.pod, hint);
+  // nobody. So addresses that the pod loses stay in it until their bindings are gone.
+  PodHint meanwhile = hint;
+  for (const auto& [address, binding] : bound_) {
+    if (!has(hint.addresses, address)) meanwhile.addresses.push_back(address);
+  }
+  records_->put(*request_.pod, meanwhile);
   for (const auto& pick : picks_) records_->put(pick.address, binding_for(pick));
   for (const auto& [address, binding] : bound_) {
     if (!has(hint.addresses, address)) records_->remove(address);
   }
+  records_->put(*request_.pod, hint);
   forget_evicted();
 }
 

@@ -21,11 +21,16 @@ class AddTransaction {
   [[nodiscard]] const std::vector<std::pair<Address, FileIdentity>>& linked() const {
     return linked_;
   }
+  /// Every name that the attachment has now, with its inode.
+  [[nodiscard]] const std::vector<std::pair<Address, FileIdentity>>& answered() const {
+    return answered_;
+  }
   /// The files that hold the answer's addresses, open, to be fsynced.
   std::vector<Fd> take_files() { return std::move(files_); }
 
  private:
   void find_present();
+  void refuse_if_own_is_unreadable();
   [[nodiscard]] Wish make_wish();
   void choose_addresses();
   void describe_exhaustion(Error& error, Snapshot& snapshot) const;
@@ -55,6 +60,7 @@ class AddTransaction {
   std::optional<PodHint> hint_;
   std::vector<Pick> picks_;
   std::vector<std::pair<Address, FileIdentity>> linked_;
+  std::vector<std::pair<Address, FileIdentity>> answered_;
   std::vector<Fd> files_;
   std::vector<FileIdentity> identities_;  // of files_
   std::optional<FileSystem::NewFile> new_file_;

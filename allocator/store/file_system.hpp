@@ -46,6 +46,7 @@ struct FileIdentity {
   std::uint64_t device;
   std::uint64_t inode;
   FileKind kind;
+  std::uint64_t size;  ///< in bytes
   std::int64_t
       changed_ns;  ///< time of the last status change; for display only, clocks decide nothing
 

@@ -1,6 +1,7 @@
 #include "allocator/store/lease_store.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 
 #include "allocator/store/add_transaction.hpp"
@@ -21,10 +22,21 @@ std::optional<RecordFolder> LeaseStore::existing_records() {
   return RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
 }
 
+/// A file where the folder should be holds no attachment either.
+std::optional<Directory> LeaseStore::open_existing() {
+  try {
+    return fs_.open_directory(options_.network_dir);
+  } catch (const std::system_error& error) {
+    if (error.code().value() == ENOTDIR) return std::nullopt;
+    throw;
+  }
+}
+
 Lease LeaseStore::add(const AddRequest& request) {
   std::vector<std::string> changed;
   NetworkDir network(fs_, ensure_folder(fs_, options_.network_dir, kNetworkFolderMode, changed));
   std::optional<RecordFolder> records;
+  std::optional<RuntimeFolder> runtime;
   const std::string boot = boot_id();
   AddTransaction transaction(
       network, records, request,
@@ -37,13 +49,17 @@ Lease LeaseStore::add(const AddRequest& request) {
     } else {
       records = existing_records();
     }
+    // Until they are flushed, what was flushed in this boot does not count.
+    if (!changed.empty()) runtime_of(network, runtime).unmark_boot();
     transaction.run();
   }
   Lease lease{transaction.picks(), transaction.linked(), std::nullopt};
   try {
     sync_all(network, records, transaction.take_files());
-    sync_parents(network, boot, std::move(changed));
-    for (const auto& [address, identity] : lease.linked) {
+    if (options_.durability == Durability::full) {
+      sync_parents(network, runtime_of(network, runtime), boot, std::move(changed));
+    }
+    for (const auto& [address, identity] : transaction.answered()) {
       const auto now = network.identify(address);
       if (now && now->same_file(identity)) continue;
       throw TryAgain("reserve " + address.to_string() + " for " + request.attachment.container_id +
@@ -77,7 +93,7 @@ void LeaseStore::undo_or_say_so(Lease& lease, const std::exception_ptr& cause) {
 }
 
 void LeaseStore::undo(Lease& lease) {
-  auto folder = fs_.open_directory(options_.network_dir);
+  auto folder = open_existing();
   if (!folder) return;
   NetworkDir network(fs_, std::move(*folder));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
@@ -98,10 +114,8 @@ void LeaseStore::sync_all(NetworkDir& network, std::optional<RecordFolder>& reco
 
 /// The folders above ours: those that this call changed, and all of them in the first ADD of a
 /// boot, as whoever made them may have died before flushing.
-void LeaseStore::sync_parents(NetworkDir& network, const std::string& boot,
+void LeaseStore::sync_parents(NetworkDir& network, RuntimeFolder& runtime, const std::string& boot,
                               std::vector<std::string> changed) {
-  if (options_.durability == Durability::none) return;
-  RuntimeFolder runtime(fs_, options_.runtime_dir, fs_.identify(network.folder().fd));
   const bool marked = runtime.is_marked(boot);
   if (!marked) {
     append_parents(network.path(), changed);
@@ -113,10 +127,16 @@ void LeaseStore::sync_parents(NetworkDir& network, const std::string& boot,
   if (!marked) runtime.mark_boot(boot);
 }
 
+/// Opened when it is first needed.
+RuntimeFolder& LeaseStore::runtime_of(NetworkDir& network, std::optional<RuntimeFolder>& runtime) {
+  if (!runtime) runtime.emplace(fs_, options_.runtime_dir, fs_.identify(network.folder().fd));
+  return *runtime;
+}
+
 std::vector<Address> LeaseStore::release(const Attachment& attachment, std::size_t passes,
                                          const std::optional<PodKey>& pod) {
   std::vector<Address> freed;
-  auto folder = fs_.open_directory(options_.network_dir);
+  auto folder = open_existing();
   if (!folder) return freed;
   NetworkDir network(fs_, std::move(*folder));
   std::optional<RecordFolder> records;
@@ -183,6 +203,8 @@ void LeaseStore::stamp_bindings(NetworkDir& network, std::optional<RecordFolder>
       records->put(address, *binding);
     } catch (const std::system_error&) {
       continue;
+    } catch (const NewerFormat&) {
+      continue;
     }
   }
 }
@@ -195,7 +217,7 @@ void LeaseStore::finish_release(NetworkDir& network, std::optional<RecordFolder>
 }
 
 std::vector<AttachmentFile> LeaseStore::held_by(const Attachment& attachment) {
-  auto folder = fs_.open_directory(options_.network_dir);
+  auto folder = open_existing();
   if (!folder) return {};
   NetworkDir network(fs_, std::move(*folder));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
@@ -221,7 +243,7 @@ std::optional<std::string> LeaseStore::obstacle() const {
 
 std::vector<HeldFile> LeaseStore::collect(const std::vector<Attachment>& valid) {
   std::vector<HeldFile> collected;
-  auto folder = fs_.open_directory(options_.network_dir);
+  auto folder = open_existing();
   if (!folder) return collected;
   NetworkDir network(fs_, std::move(*folder));
   std::optional<RecordFolder> records;
@@ -255,9 +277,7 @@ std::vector<HeldFile> LeaseStore::collect(const std::vector<Attachment>& valid) 
 bool LeaseStore::is_protected(NetworkDir& network, const AttachmentFile& file) {
   const Attachment owner = parse_owner(file.owner);
   if (owner.container_id.starts_with(kIngressPrefix)) return true;
-  const auto fd = network.open(file.name);
-  const auto text = fd ? fs_.get_attribute(*fd, kStampAttribute) : std::nullopt;
-  const auto stamp = text ? decode_stamp(*text) : std::nullopt;
+  const auto stamp = network.stamp_of(file.name);
   if (!stamp || stamp->container_hash != container_hash(owner.container_id) ||
       stamp->netns_inode == 0)
     return false;

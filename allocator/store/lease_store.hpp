@@ -107,10 +107,13 @@ class LeaseStore {
 
  private:
   [[nodiscard]] std::string boot_id();
+  [[nodiscard]] std::optional<Directory> open_existing();
   [[noreturn]] void undo_or_say_so(Lease& lease, const std::exception_ptr& cause);
   void sync_all(NetworkDir& network, std::optional<RecordFolder>& records,
                 const std::vector<Fd>& files);
-  void sync_parents(NetworkDir& network, const std::string& boot, std::vector<std::string> changed);
+  void sync_parents(NetworkDir& network, RuntimeFolder& runtime, const std::string& boot,
+                    std::vector<std::string> changed);
+  RuntimeFolder& runtime_of(NetworkDir& network, std::optional<RuntimeFolder>& runtime);
   void stamp_bindings(NetworkDir& network, std::optional<RecordFolder>& records,
                       const std::vector<Address>& freed);
   void finish_release(NetworkDir& network, std::optional<RecordFolder>& records,

@@ -10,7 +10,9 @@ namespace allocator::store {
 namespace {
 
 constexpr unsigned kFileMode = 0600;
-constexpr std::size_t kOwnerLimit = 4096;  // far above any container ID and ifname
+// host-local trims what it compares, so a file with an owner may be padded; nobody pads with a
+// mebibyte.
+constexpr std::size_t kOwnerLimit = std::size_t{1} << 20;
 constexpr std::string_view kCursorPrefix = "last_reserved_ip.";
 constexpr const char* kPrivateName = ".delegated-ipam.new";
 
@@ -83,8 +85,8 @@ void NetworkDir::scan() {
     if (is_bookkeeping(name)) continue;
     AttachmentFile file{name, address_of_name(name), {}, true};
     try {
-      if (const auto content = fs_.read_file(folder_, name, kOwnerLimit))
-        file.owner = trimmed(content->bytes);
+      const auto content = fs_.read_file(folder_, name, kOwnerLimit);
+      if (content && content->bytes.size() < kOwnerLimit) file.owner = trimmed(content->bytes);
     } catch (const std::system_error& error) {
       if (error.code().value() != EIO) throw;
       file.readable = false;
@@ -103,6 +105,15 @@ std::vector<AttachmentFile> NetworkDir::find(const Attachment& attachment) const
     if (match == OwnerMatch::container_only) by_container.push_back(file);
   }
   return exact.empty() ? by_container : exact;
+}
+
+std::vector<Address> NetworkDir::claimed_by(const Attachment& attachment) const {
+  std::vector<Address> addresses;
+  for (const auto& file : files_) {
+    const auto address = Address::parse(file.name);
+    if (address && match_owner(file, attachment) != OwnerMatch::none) addresses.push_back(*address);
+  }
+  return addresses;
 }
 
 std::optional<std::string> NetworkDir::holder(const Address& address) const {
@@ -151,6 +162,17 @@ void NetworkDir::discard_private_name(const FileSystem::NewFile& file) {
 
 void NetworkDir::set_stamp(const Fd& file, const std::string& stamp) {
   fs_.set_attribute(file, kStampAttribute, stamp);
+}
+
+std::optional<Stamp> NetworkDir::stamp_of(const std::string& name) {
+  try {
+    const auto file = fs_.open_file(folder_, name);
+    const auto text = file ? fs_.get_attribute(*file, kStampAttribute) : std::nullopt;
+    return text ? decode_stamp(*text) : std::nullopt;
+  } catch (const std::system_error&) {
+    // What cannot be read proves nothing.
+    return std::nullopt;
+  }
 }
 
 Outcome NetworkDir::publish(const Fd& file, const Address& address) {

@@ -20,6 +20,7 @@
 #include "allocator/binding.hpp"
 #include "allocator/store/file_system.hpp"
 #include "allocator/store/folders.hpp"
+#include "allocator/store/stamp.hpp"
 
 namespace allocator::store {
 
@@ -67,6 +68,9 @@ class NetworkDir {
   /// The files of an attachment with its ifname; if there are none, those with its ID alone (the Go
   /// plugin's two passes).
   [[nodiscard]] std::vector<AttachmentFile> find(const Attachment& attachment) const;
+  /// host-local's duplicate check: every file of the attachment, in either form, whose name is an
+  /// address in any spelling, by name.
+  [[nodiscard]] std::vector<Address> claimed_by(const Attachment& attachment) const;
   /// The owner of an address as "<container ID> <ifname>" ("an unknown owner" for a file that does
   /// not tell); nullopt when nothing reserves the address.
   [[nodiscard]] std::optional<std::string> holder(const Address& address) const;
@@ -83,6 +87,8 @@ class NetworkDir {
   /// Nothing happens where the file system has no extended attributes: then nothing is ever proven
   /// about the owner.
   void set_stamp(const Fd& file, const std::string& stamp);
+  /// The stamp of a file; nullopt when it has none, or none that makes sense.
+  [[nodiscard]] std::optional<Stamp> stamp_of(const std::string& name);
   [[nodiscard]] FileIdentity file_identity(const Fd& file) { return fs_.identify(file); }
   Outcome publish(const Fd& file, const Address& address);
   Outcome remove(const std::string& name);

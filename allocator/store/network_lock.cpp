@@ -54,9 +54,9 @@ NetworkLock::NetworkLock(FileSystem& fs, Directory& folder, std::chrono::millise
                      std::to_string(patience.count() / 1000) + " s" +
                      (holder.empty() ? "" : ", held by " + holder) + "; try again");
     }
-    // Somebody may have wiped the folder while we waited: a lock on a file without a name excludes
-    // nobody.
-    const auto named = fs.identify(folder, kLockName);
+    // Somebody may have wiped or moved the folder while we waited: a lock that is not at its path
+    // excludes nobody. (An absolute path: the open folder does not matter.)
+    const auto named = fs.identify(folder, folder.path + "/" + kLockName);
     if (named && named->same_file(opened)) return;
     auto again = fs.open_directory(folder.path);
     if (!again) break;

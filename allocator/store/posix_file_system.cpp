@@ -9,6 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -45,6 +46,7 @@ FileKind kind_of(mode_t mode) {
 
 FileIdentity identity_of(const struct stat& status) {
   return {status.st_dev, status.st_ino, kind_of(status.st_mode),
+          static_cast<std::uint64_t>(status.st_size),
           status.st_ctim.tv_sec * std::int64_t{1'000'000'000} + status.st_ctim.tv_nsec};
 }
 
@@ -147,8 +149,9 @@ std::optional<FileContent> PosixFileSystem::read_file(const Directory& directory
   if (!fd) return std::nullopt;
   const FileIdentity identity = identify(*fd);
   if (identity.kind != FileKind::regular) return std::nullopt;
+  const std::size_t room = std::min<std::size_t>(limit, identity.size + 1);
   return FileContent{identity,
-                     read_some(fd->number(), limit, path_of(directory, name), ShortRead::is_end)};
+                     read_some(fd->number(), room, path_of(directory, name), ShortRead::is_end)};
 }
 
 std::string PosixFileSystem::read_path(const std::string& path, std::size_t limit) {
@@ -296,6 +299,7 @@ LockResult PosixFileSystem::lock(const Fd& fd, std::chrono::milliseconds patienc
   if (retried([&] { return ::flock(fd.number(), LOCK_EX | LOCK_NB); }) == 0)
     return LockResult::locked;
   if (errno != EWOULDBLOCK) fail("flock", "lock");
+  if (patience.count() <= 0) return LockResult::timed_out;  // a timer of 0 never rings
   const Alarm alarm(patience);
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (::flock(fd.number(), LOCK_EX) != 0) {

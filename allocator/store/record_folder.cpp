@@ -52,10 +52,17 @@ std::string hint_name(const PodKey& pod) {
 
 RecordFolder RecordFolder::create(FileSystem& fs, const std::string& state_dir,
                                   const std::string& netdir, std::vector<std::string>& changed) {
-  if (auto existing = open(fs, state_dir, netdir)) return std::move(*existing);
+  if (auto existing = open(fs, state_dir, netdir)) {
+    // Whoever made the folder may have died before this.
+    if (!fs.read_link(existing->folder_, kNetdirName)) {
+      fs.make_link("1~" + netdir, existing->folder_, kNetdirName);
+    }
+    return std::move(*existing);
+  }
   const std::string path = state_dir + "/" + record_folder_name(netdir);
   RecordFolder folder(fs, make_folder(fs, path, kFolderMode, changed));
-  folder.is_new_ = fs.make_link("1~" + netdir, folder.folder_, kNetdirName) == Outcome::done;
+  fs.make_link("1~" + netdir, folder.folder_, kNetdirName);
+  folder.is_new_ = true;
   return folder;
 }
 
@@ -160,16 +167,33 @@ void RecordFolder::write(const std::string& name, const std::optional<std::strin
 
 void RecordFolder::undo() {
   read_.clear();
+  // A DEL that came meanwhile has stamped a binding of ours: it is held now, and its hint must
+  // stay.
+  const bool taken_up =
+      std::any_of(changes_.begin(), changes_.end(),
+                  [&](const RecordChange& change) { return was_stamped(change); });
   // Hints first: whether a binding may come back is asked of them.
   for (const bool bindings : {false, true}) {
     for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
       if (change->name.starts_with(kBindingPrefix) != bindings) continue;
+      if (!bindings && taken_up) continue;
       if (fs_->read_link(folder_, change->name) != change->after) continue;
       write(change->name, may_restore(*change) ? change->before : std::nullopt);
     }
   }
   changes_.clear();
   read_.clear();
+}
+
+/// True for a binding that somebody changed since this object wrote it, without giving it to
+/// another pod.
+bool RecordFolder::was_stamped(const RecordChange& change) {
+  if (!change.after || !change.name.starts_with(kBindingPrefix)) return false;
+  const auto now = fs_->read_link(folder_, change.name);
+  if (!now || now == change.after) return false;
+  const auto ours = decode_binding(*change.after);
+  const auto theirs = decode_binding(*now);
+  return ours && theirs && ours->pod == theirs->pod;
 }
 
 bool RecordFolder::may_restore(const RecordChange& change) {

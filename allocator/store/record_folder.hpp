@@ -73,6 +73,7 @@ class RecordFolder {
   void remove_record(const std::string& name);
   void write(const std::string& name, const std::optional<std::string>& target);
   void change(const std::string& name, const std::string& target);
+  [[nodiscard]] bool was_stamped(const RecordChange& change);
   [[nodiscard]] bool may_restore(const RecordChange& change);
 
   FileSystem* fs_;  // a pointer, so that a folder can be moved

@@ -23,6 +23,7 @@ RuntimeFolder::RuntimeFolder(FileSystem& fs, const std::string& runtime_dir,
                              std::to_string(network_folder.inode);
     std::vector<std::string> changed;  // tmpfs: nothing to flush
     folder_ = ensure_folder(fs, path, kFolderMode, changed);
+    is_new_ = !changed.empty();
   } catch (const std::exception&) {
     folder_.reset();
   }
@@ -53,7 +54,7 @@ void RuntimeFolder::write(const std::string& name, const std::string& text) noex
 }
 
 bool RuntimeFolder::is_marked(const std::string& boot_id) noexcept {
-  if (!folder_) return false;
+  if (!folder_ || is_new_) return false;
   try {
     return fs_.read_link(*folder_, kBootName) == boot_id;
   } catch (const std::exception&) {
@@ -64,6 +65,7 @@ bool RuntimeFolder::is_marked(const std::string& boot_id) noexcept {
 void RuntimeFolder::mark_boot(const std::string& boot_id) noexcept {
   if (!folder_) return;
   try {
+    is_new_ = false;
     if (fs_.make_link(boot_id, *folder_, kBootName) == Outcome::done) return;
     fs_.unlink(*folder_, kBootName);
     fs_.make_link(boot_id, *folder_, kBootName);
@@ -73,12 +75,20 @@ void RuntimeFolder::mark_boot(const std::string& boot_id) noexcept {
   }
 }
 
+void RuntimeFolder::unmark_boot() noexcept {
+  if (!folder_ || is_new_) return;
+  try {
+    fs_.unlink(*folder_, kBootName);
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
 std::uint64_t RuntimeFolder::next_sequence(const std::function<std::uint64_t()>& highest) {
   std::uint64_t value = 0;
-  const auto text = read("sequence");
-  const bool valid = text && !text->empty() &&
-                     std::from_chars(text->data(), text->data() + text->size(), value).ptr ==
-                         text->data() + text->size();
+  const auto text = read("sequence").value_or("");
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool valid = !text.empty() && error == std::errc{} && end == text.data() + text.size();
   if (!valid) value = highest();
   write("sequence", std::to_string(++value));
   return value;

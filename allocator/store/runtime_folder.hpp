@@ -25,6 +25,7 @@ class RuntimeFolder {
   /// True when mark_boot() was called in this boot.
   [[nodiscard]] bool is_marked(const std::string& boot_id) noexcept;
   void mark_boot(const std::string& boot_id) noexcept;
+  void unmark_boot() noexcept;
 
   /// The next sequence number. `highest` finds the highest one in the records when the counter is
   /// gone.
@@ -36,6 +37,7 @@ class RuntimeFolder {
 
   FileSystem& fs_;
   std::optional<Directory> folder_;
+  bool is_new_ = false;  // this object made it: nothing is in it
 };
 
 }  // namespace allocator::store

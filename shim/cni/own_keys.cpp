@@ -149,6 +149,7 @@ void read_placement_keys(const ConfigReader& ipam, Strictness strictness,
       placement.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(*seconds * 1000));
   });
   read_key(strictness, [&] { static_cast<void>(ipam.flag("keepInterfaces")); });
+  read_key(strictness, [&] { static_cast<void>(ipam.object("rangesFrom")); });
   read_log(ipam, strictness, placement.log);
 }
 
@@ -160,9 +161,10 @@ void read_allocation_keys(const ConfigReader& ipam, AllocationConf& allocation,
   });
   read_pins(ipam, allocation.reservations.pins);
   for (const auto& pin : allocation.reservations.pins) {
-    if (allocator::set_of(allocation.sets, pin.address) < allocation.sets.size()) continue;
+    const std::size_t set = allocator::set_of(allocation.sets, pin.address);
+    if (set < allocation.sets.size() && !allocation.sets[set].is_gateway(pin.address)) continue;
     warnings.push_back("pin " + pin.address.to_string() + " of " + pin.pod_namespace + "/" +
-                       pin.pod_name + " is outside this node's ranges: ignored");
+                       pin.pod_name + " is outside this node's ranges, or a gateway: ignored");
   }
   if (ipam.choice("onDuplicate", {"return", "error"}) == 1)
     allocation.on_duplicate = OnDuplicateConf::error;
@@ -176,6 +178,10 @@ allocator::RangeSets apply_families(const ConfigReader& ipam, const allocator::R
       ipam.fail("ipFamilies", "must hold \"IPv4\" and \"IPv6\" only, but has " + go_quoted(name));
     }
     const auto family = name == "IPv4" ? allocator::Family::v4 : allocator::Family::v6;
+    const bool seen =
+        std::any_of(result.begin(), result.end(),
+                    [&](const allocator::RangeSet& set) { return set.family() == family; });
+    if (seen) continue;
     std::copy_if(sets.begin(), sets.end(), std::back_inserter(result),
                  [&](const allocator::RangeSet& set) { return set.family() == family; });
   }
@@ -194,10 +200,9 @@ void refuse_own_keys(const ConfigReader& delegate) {
 }
 
 void require_built_in_delegate(const ConfigReader& ipam) {
+  const bool in_process = ipam.flag("inProcess").value_or(true);
   const ConfigReader delegate = ipam.object("delegate");
-  if (!delegate.is_present()) return;
-  const auto type = delegate.text("type");
-  const std::string name = type.value_or("host-local");
+  const std::string name = delegate.text("type").value_or("host-local");
   const bool bad_name = name.empty() ||
                         name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos ||
                         name.find("..") != std::string::npos;
@@ -213,7 +218,7 @@ void require_built_in_delegate(const ConfigReader& ipam) {
                    "/ipam/delegate/type: " + go_quoted(name) +
                        " is not supported; only \"host-local\" is built in");
   }
-  if (!ipam.flag("inProcess").value_or(true)) {
+  if (!in_process) {
     throw CniError(ErrorCode::unsupported_field,
                    "/ipam/inProcess: false is not supported; remove it, host-local is built in");
   }

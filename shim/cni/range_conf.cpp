@@ -119,9 +119,10 @@ allocator::RangeSets make_sets_with_hint(const RangeSpecSets& specs) {
   }
 }
 
-void check_narrowing(const allocator::RangeSets& sets, const allocator::RangeSets& limits) {
-  for (const auto& set : sets) {
-    for (const auto& range : set.ranges()) {
+void check_narrowing(const allocator::RangeSets& sets, std::size_t from_runtime,
+                     const allocator::RangeSets& limits) {
+  for (std::size_t index = from_runtime; index < sets.size(); ++index) {
+    for (const auto& range : sets[index].ranges()) {
       if (lies_inside(range, limits)) continue;
       throw CniError(ErrorCode::invalid_config,
                      "/ipam/delegate range " + range.to_string() +
@@ -142,9 +143,12 @@ RangesAsWritten read_ranges(const ConfigReader& outer, const ConfigReader& inner
   const RangeSpecSets inner_ranges = read_range_sets(inner, "ranges");
   warn_of_stray_subnet(outer_legacy, outer_ranges, written);
   written.sets = read_range_sets(runtime_config, "ipRanges");
+  written.from_runtime = written.sets.size();
   RangeSpecSets configured;
   if (inner_legacy.subnet || !inner_ranges.empty()) {
-    configured = own_ranges(inner_legacy, inner_ranges);
+    const RangeSpec legacy =
+        outer_legacy.subnet ? inner_legacy : inherit(inner_legacy, outer_legacy);
+    configured = own_ranges(legacy, inner_ranges);
     written.limits = own_ranges(outer_legacy, outer_ranges);
   } else {
     const RangeSpec legacy = inherit(inner_legacy, outer_legacy);
@@ -173,7 +177,8 @@ allocator::RangeSets complete_ranges(const RangesAsWritten& written, std::string
                                             " does not support more than 1 address per family");
   }
   allocator::check_disjoint(sets);
-  if (!written.limits.empty()) check_narrowing(sets, allocator::make_range_sets(written.limits));
+  if (!written.limits.empty())
+    check_narrowing(sets, written.from_runtime, allocator::make_range_sets(written.limits));
   return sets;
 }
 

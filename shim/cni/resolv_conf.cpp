@@ -5,8 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "shim/cni/error.hpp"
+
 namespace shim {
 namespace {
+
+constexpr std::size_t kLineLimit = std::size_t{64} * 1024;
 
 std::vector<std::string> words_of(std::string_view line) {
   std::vector<std::string> words;
@@ -37,6 +41,7 @@ Dns parse_resolv_conf(std::string_view text) {
   Dns dns;
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
+    if (end >= kLineLimit) throw CniError(ErrorCode::internal, "bufio.Scanner: token too long");
     const auto words = words_of(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     const bool counts = words.size() >= 2 && words[0].front() != '#' && words[0].front() != ';';

@@ -2,11 +2,21 @@
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("DELEGATED_IPAM", os.path.join(ROOT, "build/release/delegated-ipam"))
 HOST_LOCAL = os.environ.get("HOST_LOCAL", "/usr/lib/cni/host-local")
+
+
+def require(*binaries):
+    """End the suite with the remedy when one of these plugins is not there."""
+    if BINARY in binaries and not os.path.exists(BINARY):
+        sys.exit(f"{BINARY}: no such plugin; build it, or name another in DELEGATED_IPAM")
+    if HOST_LOCAL in binaries and not os.path.exists(HOST_LOCAL):
+        print(f"1..0 # SKIP needs {HOST_LOCAL}: apt-get install containernetworking-plugins")
+        sys.exit(0)
 
 
 @dataclass

@@ -88,8 +88,7 @@ def run_file(suite, name, rules, twins):
 
 
 def main():
-    if not os.path.exists(plugin.BINARY):
-        sys.exit(f"{plugin.BINARY}: no such plugin; build it, or name one in DELEGATED_IPAM")
+    plugin.require(plugin.BINARY)
     sandbox.enter()
     suite = tap.Suite("skel vectors")
     twins = run_file(suite, "skel-head.json", OURS, {})

@@ -1,0 +1,130 @@
+#!/bin/bash
+# Installs what the tests need, builds every preset and runs every test. Usage: test/run.sh [SUITE...]
+# Suites: unit asan tidy vectors differential crash churn badinput e2e   (default: all)
+# Prints progress, and last one line: "N passed, N failed, N skipped". Leaves nothing behind but build/.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+ROOT=$PWD
+export LC_ALL=C.UTF-8 VECTORS_DIR="${VECTORS_DIR:-$ROOT/test/vectors}"
+. test/lib/packages.sh
+
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+PASSED=0 FAILED=0 SKIPPED=0
+STARTED=$SECONDS
+
+say() { printf '== [%4ds] %s\n' "$((SECONDS - STARTED))" "$*"; }
+
+# fail NAME: counts a step that is no test of its own (a build that breaks) as one failed test.
+fail() { say "FAILED: $1"; FAILED=$((FAILED + 1)); }
+
+build() { # build PRESET
+    say "build $1"
+    if ! cmake --preset "$1" >"$WORK/log" 2>&1 || ! cmake --build --preset "$1" >>"$WORK/log" 2>&1; then
+        tail -n 60 "$WORK/log"
+        fail "build of preset $1"
+        return 1
+    fi
+}
+
+# count_tap FILE STATUS NAME: adds the results of a TAP suite; a suite that breaks off counts as failed.
+count_tap() {
+    local ok not_ok skip plan
+    skip=$(grep -c '^ok .*# SKIP' "$1")
+    ok=$(($(grep -c '^ok ' "$1") - skip))
+    not_ok=$(grep -c '^not ok ' "$1")
+    plan=$(grep -c '^1\.\.[0-9]' "$1")
+    if grep -q '^1\.\.0 # SKIP' "$1"; then skip=$((skip + 1)); fi
+    PASSED=$((PASSED + ok)) FAILED=$((FAILED + not_ok)) SKIPPED=$((SKIPPED + skip))
+    if [ "$plan" -ne 1 ] || { [ "$2" -ne 0 ] && [ "$not_ok" -eq 0 ]; }; then fail "$3 broke off (exit $2)"; fi
+}
+
+tap() { # tap NAME COMMAND...: runs a TAP suite; shows what is not ok and every comment that is a measurement
+    local name=$1 status
+    shift
+    say "$name"
+    "$@" </dev/null >"$WORK/tap" 2>"$WORK/err"
+    status=$?
+    grep -E '^(not ok|# |ok .*# SKIP|1\.\.0 # SKIP)' "$WORK/tap" | grep -vE '^# [0-9.]+ s$'
+    if [ $status -ne 0 ]; then tail -n 40 "$WORK/err"; fi
+    count_tap "$WORK/tap" "$status" "$name"
+}
+
+unit() { # unit PRESET: runs the Catch2 tests of a preset by CTest
+    build "$1" || return
+    say "unit tests ($1)"
+    ctest --preset "$1" -j "$(nproc)" --output-junit "$WORK/junit.xml" >"$WORK/log" 2>&1 </dev/null
+    grep -E '(Failed|Not Run|Timeout)' "$WORK/log"
+    local total failed skipped
+    total=$(sed -n 's/.*tests="\([0-9]*\)".*/\1/p' "$WORK/junit.xml" | head -n1)
+    failed=$(sed -n 's/.*failures="\([0-9]*\)".*/\1/p' "$WORK/junit.xml" | head -n1)
+    skipped=$(sed -n 's/.*skipped="\([0-9]*\)".*/\1/p' "$WORK/junit.xml" | head -n1)
+    if [ -z "$total" ] || [ "$total" -eq 0 ]; then
+        tail -n 40 "$WORK/log"
+        fail "unit tests ($1) did not run"
+        return
+    fi
+    if [ "$failed" -ne 0 ]; then tail -n 80 "$WORK/log"; fi
+    PASSED=$((PASSED + total - failed - skipped)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+}
+
+tidy() {
+    if build tidy; then PASSED=$((PASSED + 1)); fi
+    say "clang-format"
+    if git ls-files '*.cpp' '*.hpp' | xargs clang-format-14 --dry-run -Werror >"$WORK/log" 2>&1; then
+        PASSED=$((PASSED + 1))
+    else
+        head -n 20 "$WORK/log"
+        fail "clang-format: run clang-format-14 -i on the files above"
+    fi
+}
+
+static_binary() {
+    build release || return
+    local binary=build/release/delegated-ipam size
+    size=$(stat -c %s $binary)
+    say "release binary: $size bytes"
+    # ldd exits non-zero for a static executable; the text is what counts.
+    if [ "$size" -le 2200000 ] && ldd $binary 2>&1 | grep -q 'not a dynamic executable'; then
+        PASSED=$((PASSED + 1))
+    else
+        fail "the release binary must be static and at most 2 200 000 bytes, but has $size"
+    fi
+}
+
+run_suite() {
+    case $1 in
+        unit) unit dev ;;
+        asan) unit asan && tap "bad input (sanitizers)" env DELEGATED_IPAM="$ROOT/build/asan/delegated-ipam" test/badinput/badinput_test.py ;;
+        tidy) tidy ;;
+        vectors) tap "skel vectors" test/vectors/skel_test.py ;;
+        differential)
+            tap "differential" test/differential/differential_test.py
+            tap "both plugins on one directory" test/differential/alternating_test.py
+            ;;
+        crash)
+            tap "killed at every system call" test/crash/kill_test.py
+            tap "an error at every system call" test/crash/error_test.py
+            tap "power cut" test/crash/powercut_test.py
+            tap "system calls" test/crash/syscall_test.py
+            ;;
+        churn)
+            tap "churn" test/churn/churn_test.py
+            tap "identities" test/churn/identity_test.py
+            tap "policies" test/churn/policy_test.py
+            ;;
+        badinput) tap "bad input" test/badinput/badinput_test.py ;;
+        e2e) tap "containerd" test/e2e/containerd_test.py ;;
+        *) fail "unknown suite $1" ;;
+    esac
+}
+
+say "packages"
+for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
+static_binary
+for suite in "${@:-unit asan tidy vectors differential crash churn badinput e2e}"; do
+    for one in $suite; do run_suite "$one"; done
+done
+say "done"
+echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+[ "$FAILED" -eq 0 ]

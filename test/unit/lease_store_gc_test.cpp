@@ -1,0 +1,222 @@
+// GC, STATUS' obstacle, the lock, and folders that are not what they should be.
+#include <string>
+
+#include "allocator/store/stamp.hpp"
+#include "test/unit/catch.hpp"
+#include "test/unit/support/store_world.hpp"
+
+using allocator::Attachment;
+using test::Contents;
+using test::failure_of;
+using test::owner;
+using test::sets_of;
+using test::StoreWorld;
+
+namespace {
+
+std::string collected(StoreWorld& world, const std::vector<Attachment>& valid) {
+  std::string text;
+  for (const auto& file : world.leases().collect(valid)) {
+    text += (text.empty() ? "" : " ") + file.attachment.container_id + "/" +
+            file.attachment.ifname + "=" + file.address.to_string();
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("GC frees what is not valid, and bindings stay", "[gc]") {
+  StoreWorld world(sets_of({"10.0.0.0/29", "2001:db8::/64"}));
+  world.add("c1", "web");
+  world.add("c2", "db");
+  CHECK(collected(world, {{"c1", "eth0"}}) == "c2/eth0=10.0.0.3 c2/eth0=2001:db8::3");
+  CHECK(world.files() == Contents{{"10.0.0.2", owner("c1")}, {"2001:db8::2", owner("c1")}});
+  CHECK(world.binding("10.0.0.3")->sequence == 1);
+  CHECK(world.add("c3", "db") == "10.0.0.3 2001:db8::3");
+}
+
+TEST_CASE("GC tells the interfaces of a container apart", "[gc]") {
+  StoreWorld world;
+  world.add(world.request("c1", "", "eth0"));
+  world.add(world.request("c1", "", "net1"));
+  CHECK(collected(world, {{"c1", "net1"}}) == "c1/eth0=10.0.0.2");
+}
+
+TEST_CASE("GC keeps old-format files of a valid container", "[gc]") {
+  StoreWorld world;
+  test::write_text(world.network_file("10.0.0.2"), "c1");
+  test::write_text(world.network_file("10.0.0.3"), "c2");
+  CHECK(collected(world, {{"c1", "net9"}}) == "c2/=10.0.0.3");
+}
+
+TEST_CASE("GC with an empty list frees all attachments, but no file that names none", "[gc]") {
+  StoreWorld world;
+  world.add("c1");
+  test::write_text(world.network_file("10.0.0.5"), "");
+  test::write_text(world.network_file("notes"), owner("c9"));
+  std::filesystem::create_directory(world.network_file("10.0.0.6"));
+  CHECK(collected(world, {}) == "c1/eth0=10.0.0.2");
+  CHECK(world.files() ==
+        Contents{{"10.0.0.5", ""}, {"notes", owner("c9")}, {"10.0.0.6", "(folder)"}});
+}
+
+TEST_CASE("GC never frees Cilium's ingress addresses", "[gc]") {
+  StoreWorld world;
+  world.add("cilium-ingress-node1");
+  CHECK(collected(world, {}).empty());
+  CHECK(world.files().size() == 1);
+}
+
+TEST_CASE("GC never frees an attachment whose network namespace is there", "[gc]") {
+  StoreWorld world;
+  auto request = world.request("c1");
+  SECTION("the one of its stamp") {
+    request.netns_path = "/proc/self/ns/net";
+    world.add(request);
+    CHECK(collected(world, {}).empty());
+  }
+  SECTION("a path where none is any more") {
+    world.add(request);
+    CHECK(collected(world, {}) == "c1/eth0=10.0.0.2");
+  }
+  SECTION("a stamp that belongs to another container says nothing") {
+    request.netns_path = "/proc/self/ns/net";
+    world.add(request);
+    test::write_text(world.network_file("10.0.0.2"), owner("c2"));
+    CHECK(collected(world, {}) == "c2/eth0=10.0.0.2");
+  }
+  SECTION("without attributes nothing is known, and the list decides") {
+    world.fs.has_attributes = false;
+    request.netns_path = "/proc/self/ns/net";
+    world.add(request);
+    CHECK(collected(world, {}) == "c1/eth0=10.0.0.2");
+  }
+}
+
+TEST_CASE("GC of a network without a folder collects nothing and makes nothing", "[gc]") {
+  StoreWorld world;
+  CHECK(collected(world, {}).empty());
+  CHECK_FALSE(test::exists(world.options.network_dir));
+}
+
+TEST_CASE("a repeated ADD renews the stamp", "[gc]") {
+  StoreWorld world;
+  auto request = world.request("c1");
+  world.add(request);
+  request.netns_path = "/proc/self/ns/net";
+  world.add(request);
+  CHECK(collected(world, {}).empty());
+}
+
+TEST_CASE("folders that are missing but can be made are no obstacle, and stay missing",
+          "[obstacle]") {
+  StoreWorld world;
+  CHECK_FALSE(world.leases().obstacle().has_value());
+  CHECK_FALSE(test::exists(world.options.network_dir));
+  CHECK_FALSE(test::exists(world.options.state_dir));
+}
+
+TEST_CASE("a file where a folder must be is an obstacle, named with the folder that needs it",
+          "[obstacle]") {
+  StoreWorld world;
+  const std::string file = world.options.state_dir;
+  test::write_text(file, "in the way");
+  CHECK(world.leases().obstacle() ==
+        "no file can be made in " + file + ", which " + file + " needs");
+  world.options.retention = allocator::store::Retention::off;
+  CHECK_FALSE(world.leases().obstacle().has_value());
+  world.options.network_dir = file + "/networks/net";
+  CHECK(world.leases().obstacle() ==
+        "no file can be made in " + file + ", which " + file + "/networks/net needs");
+}
+
+TEST_CASE("an ADD where a file is in the way says mkdir, like the Go plugin", "[store]") {
+  StoreWorld world;
+  test::write_text(world.options.network_dir, "in the way");
+  CHECK(test::contains(failure_of([&] { world.add("c1"); }), "mkdir " + world.options.network_dir));
+  CHECK(test::read_text(world.options.network_dir) == "in the way");
+}
+
+TEST_CASE("a file where the network folder should be holds no attachment", "[store]") {
+  StoreWorld world;
+  test::write_text(world.options.network_dir, "in the way");
+  CHECK(world.release("c1").empty());
+  CHECK(world.leases().held_by({"c1", "eth0"}).empty());
+  CHECK(world.leases().collect({}).empty());
+}
+
+TEST_CASE("a network folder that is a symbolic link is followed", "[store]") {
+  StoreWorld world;
+  const std::string real = world.options.network_dir + ".real";
+  std::filesystem::create_directories(real);
+  std::filesystem::create_directory_symlink(real, world.options.network_dir);
+  CHECK(world.add("c1", "web") == "10.0.0.2");
+  CHECK(test::exists(real + "/10.0.0.2"));
+  CHECK(world.add("c1", "web") == "10.0.0.2");
+  CHECK(world.release("c1") == "10.0.0.2");
+  CHECK_FALSE(test::exists(real + "/10.0.0.2"));
+  CHECK(world.add("c2", "web") == "10.0.0.2");
+}
+
+TEST_CASE("a folder above the network folder may be a symbolic link", "[store]") {
+  StoreWorld world;
+  const std::string parent = std::filesystem::path(world.options.network_dir).parent_path();
+  std::filesystem::create_directories(parent + ".real");
+  std::filesystem::create_directory_symlink(parent + ".real", parent);
+  CHECK(world.add("c1") == "10.0.0.2");
+  CHECK(world.release("c1") == "10.0.0.2");
+}
+
+TEST_CASE("the lock that somebody holds is waited for, then the holder is named", "[lock]") {
+  StoreWorld world;
+  world.add("c1");
+  world.options.lock_patience = std::chrono::milliseconds(20);
+  allocator::store::PosixFileSystem fs;
+  auto folder = fs.open_directory(world.options.network_dir);
+  REQUIRE(folder.has_value());
+  const auto command = GENERATE(0, 1, 2, 3);
+  std::string text;
+  {
+    const allocator::store::NetworkLock held(fs, *folder, std::chrono::milliseconds(20));
+    text = failure_of([&] {
+      if (command == 0) world.add("c2");
+      if (command == 1) world.release("c1");
+      if (command == 2) static_cast<void>(world.leases().held_by({"c1", "eth0"}));
+      if (command == 3) static_cast<void>(world.leases().collect({}));
+    });
+  }
+  CHECK(test::contains(text, "lock " + world.options.network_dir + "/lock: not free within 0 s"));
+  CHECK(test::contains(text, "; try again"));
+  CHECK(world.files() == Contents{{"10.0.0.2", owner("c1")}});
+  CHECK(world.add("c2") == "10.0.0.3");
+}
+
+TEST_CASE("a folder that is replaced while its lock is waited for is opened anew", "[lock]") {
+  StoreWorld world;
+  world.add("c1");
+  const std::string folder = world.options.network_dir;
+  const bool moved_away = GENERATE(false, true);
+  bool replaced = false;
+  world.fs.after = [&](const test::Call& call) {
+    if (call.method != "lock" || replaced) return;
+    replaced = true;
+    if (moved_away) std::filesystem::rename(folder, folder + ".old");
+    std::filesystem::remove_all(folder);
+    std::filesystem::create_directory(folder);
+  };
+  INFO((moved_away ? "moved away" : "removed"));
+  CHECK(world.add("c2") == "10.0.0.2");
+  CHECK(replaced);
+  CHECK(world.files() == Contents{{"10.0.0.2", owner("c2")}});
+}
+
+TEST_CASE("a folder that vanishes while its lock is waited for is no place for an address",
+          "[lock]") {
+  StoreWorld world;
+  world.add("c1");
+  world.fs.after = [&](const test::Call& call) {
+    if (call.method == "lock") std::filesystem::remove_all(world.options.network_dir);
+  };
+  CHECK(test::contains(failure_of([&] { world.add("c2"); }),
+                       "the folder is being replaced; try again"));
+}

@@ -1,0 +1,120 @@
+#include "allocator/store/runtime_folder.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <future>
+#include <string>
+#include <thread>
+
+#include "test/unit/catch.hpp"
+#include "test/unit/support/store_world.hpp"
+
+using allocator::store::FileIdentity;
+using allocator::store::FileKind;
+using allocator::store::LockResult;
+using allocator::store::RuntimeFolder;
+
+namespace {
+
+FileIdentity folder_of(std::uint64_t inode) {
+  FileIdentity identity{};
+  identity.device = 7;
+  identity.inode = inode;
+  identity.kind = FileKind::directory;
+  return identity;
+}
+
+const FileIdentity kFolder = folder_of(42);
+
+std::uint64_t none() { return 0; }
+
+}  // namespace
+
+TEST_CASE("a boot is marked for one boot_id and one folder", "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  CHECK_FALSE(runtime.is_marked("boot-1"));
+  runtime.mark_boot("boot-1");
+  CHECK(runtime.is_marked("boot-1"));
+  CHECK_FALSE(runtime.is_marked("boot-2"));
+  CHECK_FALSE(runtime.is_marked(""));
+  runtime.mark_boot("boot-2");
+  CHECK(runtime.is_marked("boot-2"));
+  CHECK_FALSE(RuntimeFolder(fs, dir.path(), folder_of(43)).is_marked("boot-2"));
+  CHECK(test::exists(dir.file("7:42")));
+}
+
+TEST_CASE("sequence numbers grow, and start behind the records when the counter is gone",
+          "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  CHECK(runtime.next_sequence(none) == 1);
+  CHECK(runtime.next_sequence(none) == 2);
+  std::filesystem::remove(dir.file("7:42/sequence"));
+  CHECK(runtime.next_sequence([] { return std::uint64_t{40}; }) == 41);
+  CHECK(RuntimeFolder(fs, dir.path(), kFolder).next_sequence(none) == 42);
+}
+
+TEST_CASE("a counter that is no number is not believed", "[runtime]") {
+  const std::string damage = GENERATE("", " 5", "5\n", "-5", "5x", "99999999999999999999999");
+  test::TempDir dir;
+  test::write_text(dir.file("7:42/sequence"), damage);
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  INFO("counter " << damage);
+  CHECK(runtime.next_sequence([] { return std::uint64_t{40}; }) == 41);
+}
+
+TEST_CASE("a folder that cannot be made is a folder that knows nothing", "[runtime]") {
+  test::TempDir dir;
+  test::write_text(dir.file("run"), "in the way");
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.file("run"), kFolder);
+  runtime.mark_boot("boot-1");
+  CHECK_FALSE(runtime.is_marked("boot-1"));
+  CHECK(runtime.next_sequence([] { return std::uint64_t{40}; }) == 41);
+}
+
+TEST_CASE("a counter that cannot be written is forgotten, and the records count", "[runtime]") {
+  test::TempDir dir;
+  test::HookedFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  CHECK(runtime.next_sequence(none) == 1);
+  fs.before = [](const test::Call& call) {
+    if (call.method == "write_in_place") {
+      throw std::system_error(ENOSPC, std::generic_category(), "write");
+    }
+  };
+  CHECK(runtime.next_sequence(none) == 2);
+  CHECK_FALSE(test::exists(dir.file("7:42/sequence")));
+  CHECK(runtime.next_sequence([] { return std::uint64_t{2}; }) == 3);
+}
+
+TEST_CASE("a lock without patience is not waited for", "[lock]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  auto folder = fs.open_directory(dir.path());
+  REQUIRE(folder.has_value());
+  const auto held = fs.open_lock(*folder, "lock", 0600);
+  REQUIRE(fs.lock(held, std::chrono::seconds(1)) == LockResult::locked);
+  // Whoever waits all the same is let go in the end, so that a mistake shows and does not hang.
+  sigset_t alarm;
+  sigset_t old;
+  sigemptyset(&alarm);
+  sigaddset(&alarm, SIGALRM);
+  pthread_sigmask(SIG_BLOCK, &alarm, &old);
+  std::promise<void> answered;
+  std::thread rescuer([&] {
+    const auto state = answered.get_future().wait_for(std::chrono::seconds(3));
+    if (state != std::future_status::ready) fs.unlock(held);
+  });
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  const auto patience = std::chrono::milliseconds(GENERATE(0, 1, 20));
+  const auto waiting = fs.open_lock(*folder, "lock", 0600);
+  const auto result = fs.lock(waiting, patience);
+  answered.set_value();
+  rescuer.join();
+  CHECK(result == LockResult::timed_out);
+}

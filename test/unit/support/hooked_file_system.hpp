@@ -1,0 +1,186 @@
+#pragma once
+/// The real file system behind the seam, with a hook before and after each call: for failing calls,
+/// for crashes, and for whatever others do between two calls. Paths can be redirected, features
+/// taken away, and fsync is only recorded: what survives a power cut is another test's business.
+#include <fcntl.h>
+
+#include <cerrno>
+#include <functional>
+#include <set>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "allocator/store/posix_file_system.hpp"
+
+namespace test {
+
+namespace store = allocator::store;
+
+/// One call through the seam: the method and what it is about.
+struct Call {
+  std::string method;
+  std::string subject;
+};
+
+class HookedFileSystem final : public store::FileSystem {
+ public:
+  std::function<void(const Call&)> before = [](const Call&) {};
+  std::function<void(const Call&)> after = [](const Call&) {};
+  /// O_TMPFILE, extended attributes
+  bool has_unnamed_files = true;
+  bool has_attributes = true;
+  /// Path prefix -> what stands for it.
+  std::vector<std::pair<std::string, std::string>> redirections;
+
+  std::vector<std::string> synced;  ///< the paths that the caller names, in order
+  int syncs_under_lock = 0;
+  int repeated_failed_syncs = 0;  ///< an inode fsynced again after its fsync had failed
+  int locks_held = 0;
+
+  /// A new command: what failed before is another process' story.
+  void start_command() {
+    failed_syncs_.clear();
+    synced.clear();
+    repeated_failed_syncs = 0;
+    syncs_under_lock = 0;
+    locks_held = 0;
+  }
+
+  std::optional<store::Directory> open_directory(const std::string& path) override {
+    return hooked({"open_directory", path}, [&] { return real_.open_directory(redirected(path)); });
+  }
+  store::Outcome make_directory(const std::string& path, unsigned mode) override {
+    return hooked({"make_directory", path},
+                  [&] { return real_.make_directory(redirected(path), mode); });
+  }
+  std::vector<std::string> list(const store::Directory& directory) override {
+    return hooked({"list", directory.path}, [&] { return real_.list(directory); });
+  }
+  std::optional<store::FileIdentity> identify(const store::Directory& directory,
+                                              const std::string& name) override {
+    return hooked({"identify", name}, [&] { return real_.identify(directory, name); });
+  }
+  store::FileIdentity identify(const store::Fd& fd) override {
+    return hooked({"identify", "descriptor"}, [&] { return real_.identify(fd); });
+  }
+  std::optional<store::FileContent> read_file(const store::Directory& directory,
+                                              const std::string& name, std::size_t limit) override {
+    return hooked({"read_file", name}, [&] { return real_.read_file(directory, name, limit); });
+  }
+  std::string read_path(const std::string& path, std::size_t limit) override {
+    return hooked({"read_path", path}, [&] { return real_.read_path(redirected(path), limit); });
+  }
+  NewFile create_file(const store::Directory& directory, const std::string& fallback_name,
+                      unsigned mode) override {
+    return hooked({"create_file", directory.path}, [&] {
+      return has_unnamed_files ? real_.create_file(directory, fallback_name, mode)
+                               : create_named(directory, fallback_name, mode);
+    });
+  }
+  void write_all(const store::Fd& fd, std::string_view bytes, const std::string& path) override {
+    hooked({"write_all", path}, [&] { real_.write_all(fd, bytes, path); });
+  }
+  std::optional<store::Fd> open_file(const store::Directory& directory,
+                                     const std::string& name) override {
+    return hooked({"open_file", name}, [&] { return real_.open_file(directory, name); });
+  }
+  store::Supported set_attribute(const store::Fd& fd, const std::string& name,
+                                 std::string_view value) override {
+    return hooked({"set_attribute", name}, [&] {
+      return has_attributes ? real_.set_attribute(fd, name, value) : store::Supported::no;
+    });
+  }
+  std::optional<std::string> get_attribute(const store::Fd& fd, const std::string& name) override {
+    return hooked({"get_attribute", name},
+                  [&] { return has_attributes ? real_.get_attribute(fd, name) : std::nullopt; });
+  }
+  store::Outcome link_file(const store::Fd& fd, const store::Directory& directory,
+                           const std::string& name) override {
+    return hooked({"link_file", name}, [&] { return real_.link_file(fd, directory, name); });
+  }
+  store::Outcome unlink(const store::Directory& directory, const std::string& name) override {
+    return hooked({"unlink", name}, [&] { return real_.unlink(directory, name); });
+  }
+  std::optional<std::string> read_link(const store::Directory& directory,
+                                       const std::string& name) override {
+    return hooked({"read_link", name}, [&] { return real_.read_link(directory, name); });
+  }
+  store::Outcome make_link(const std::string& target, const store::Directory& directory,
+                           const std::string& name) override {
+    return hooked({"make_link", name}, [&] { return real_.make_link(target, directory, name); });
+  }
+  void rename(const store::Directory& directory, const std::string& from,
+              const std::string& to) override {
+    hooked({"rename", to}, [&] { real_.rename(directory, from, to); });
+  }
+  void write_in_place(const store::Directory& directory, const std::string& name,
+                      std::string_view bytes, unsigned mode) override {
+    hooked({"write_in_place", name}, [&] { real_.write_in_place(directory, name, bytes, mode); });
+  }
+  std::optional<bool> is_writable(const std::string& path) override {
+    return hooked({"is_writable", path}, [&] { return real_.is_writable(redirected(path)); });
+  }
+  void sync(const store::Fd& fd, const std::string& path) override {
+    const auto identity = real_.identify(fd);
+    const std::pair inode(identity.device, identity.inode);
+    repeated_failed_syncs += static_cast<int>(failed_syncs_.count(inode));
+    if (locks_held > 0) ++syncs_under_lock;
+    try {
+      hooked({"sync", path}, [&] { synced.push_back(path); });
+    } catch (const std::system_error&) {
+      failed_syncs_.insert(inode);
+      throw;
+    }
+  }
+  store::Fd open_lock(const store::Directory& directory, const std::string& name,
+                      unsigned mode) override {
+    return hooked({"open_lock", name}, [&] { return real_.open_lock(directory, name, mode); });
+  }
+  store::LockResult lock(const store::Fd& fd, std::chrono::milliseconds patience) override {
+    const auto result = hooked({"lock", "lock"}, [&] { return real_.lock(fd, patience); });
+    if (result == store::LockResult::locked) ++locks_held;
+    return result;
+  }
+  void unlock(const store::Fd& fd) override {
+    --locks_held;
+    hooked({"unlock", "lock"}, [&] { real_.unlock(fd); });
+  }
+  std::optional<std::uint64_t> network_namespace(const std::string& path) override {
+    return hooked({"network_namespace", path}, [&] { return real_.network_namespace(path); });
+  }
+
+ private:
+  template <typename Action>
+  auto hooked(const Call& call, Action action) -> decltype(action()) {
+    before(call);
+    if constexpr (std::is_void_v<decltype(action())>) {
+      action();
+      after(call);
+    } else {
+      auto result = action();
+      after(call);
+      return result;
+    }
+  }
+
+  [[nodiscard]] std::string redirected(const std::string& path) const {
+    for (const auto& [from, to] : redirections) {
+      if (path == from || path.starts_with(from + "/")) return to + path.substr(from.size());
+    }
+    return path;
+  }
+
+  NewFile create_named(const store::Directory& directory, const std::string& name, unsigned mode) {
+    static_cast<void>(real_.unlink(directory, name));
+    const int fd = ::openat(directory.fd.number(), name.c_str(),
+                            O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode));
+    if (fd == -1) throw std::system_error(errno, std::generic_category(), "create " + name);
+    return {store::Fd(fd), false};
+  }
+
+  store::PosixFileSystem real_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> failed_syncs_;
+};
+
+}  // namespace test

@@ -1,0 +1,92 @@
+#pragma once
+/// A store in memory for choose(): who holds what, what is bound to whom, where the cursors stand.
+#include <map>
+#include <string>
+
+#include "test/unit/support/values.hpp"
+
+namespace test {
+
+class MemorySnapshot final : public allocator::Snapshot {
+ public:
+  std::optional<std::string> holder(const allocator::Address& address) override {
+    const auto found = holders_.find(address);
+    return found == holders_.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::optional<allocator::Binding> binding(const allocator::Address& address) override {
+    const auto found = bindings_.find(address);
+    return found == bindings_.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::vector<allocator::HeldAddress> held() override {
+    ++held_questions;
+    std::vector<allocator::HeldAddress> held;
+    for (const auto& [address, binding] : bindings_) {
+      if (holders_.count(address) == 0) held.push_back({address, binding});
+    }
+    return held;
+  }
+  std::optional<allocator::Address> cursor(std::size_t set) override {
+    const auto found = cursors_.find(set);
+    return found == cursors_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  MemorySnapshot& use(const std::string& address, const std::string& holder = "other eth0") {
+    holders_[ip(address)] = holder;
+    return *this;
+  }
+  MemorySnapshot& bind(const std::string& address, const allocator::PodKey& key,
+                       std::uint64_t sequence = 0) {
+    bindings_[ip(address)] = {key, "", sequence, 0, "12345678"};
+    return *this;
+  }
+  MemorySnapshot& cursor_at(std::size_t set, const std::string& address) {
+    cursors_.insert_or_assign(set, ip(address));
+    return *this;
+  }
+  void free(const std::string& address) { holders_.erase(ip(address)); }
+
+  /// What an ADD does with its choice.
+  void apply(const allocator::Choice& choice) {
+    for (const auto& pick : choice.picks) {
+      holders_[pick.address] = "picked eth0";
+      cursors_.insert_or_assign(pick.set, pick.address);
+    }
+  }
+
+  int held_questions = 0;
+
+ private:
+  std::map<allocator::Address, std::string> holders_;
+  std::map<allocator::Address, allocator::Binding> bindings_;
+  std::map<std::size_t, allocator::Address> cursors_;
+};
+
+inline std::string reason_name(allocator::Reason reason) {
+  switch (reason) {
+    case allocator::Reason::present:
+      return "present";
+    case allocator::Reason::pin:
+      return "pin";
+    case allocator::Reason::requested:
+      return "requested";
+    case allocator::Reason::held:
+      return "held";
+    case allocator::Reason::round_robin:
+      return "round robin";
+    case allocator::Reason::evicted:
+      return "evicted";
+  }
+  return "?";
+}
+
+/// "10.0.0.2 round robin; 2001:db8::2 held", or "error: <text>".
+inline std::string outcome(const allocator::Choice& choice) {
+  if (choice.failure) return std::string("error: ") + choice.failure->what();
+  std::string text;
+  for (const auto& pick : choice.picks) {
+    text += (text.empty() ? "" : "; ") + pick.address.to_string() + " " + reason_name(pick.reason);
+  }
+  return text;
+}
+
+}  // namespace test
