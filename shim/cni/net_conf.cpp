@@ -106,7 +106,7 @@ std::string read_name(const Json& document) {
   if (value != nullptr && !value->is_string()) {
     fail_type(*value, context + "/name", "a string", ErrorCode::decoding_failure);
   }
-  const std::string name = value == nullptr ? "" : value->get<std::string>();
+  std::string name = value == nullptr ? "" : value->get<std::string>();
   if (name.empty()) throw CniError(ErrorCode::invalid_config, "missing network name");
   if (!is_identifier(name)) {
     throw CniError(ErrorCode::invalid_config, "invalid characters found in network name", name);
