@@ -3,10 +3,12 @@
 Call enter() first thing in a suite. It executes the suite again under unshare(1) with empty tmpfs file systems
 over /run, /var/lib/cni and /var/lib/delegated-ipam; they vanish with the process.
 """
+import fcntl
 import os
 import subprocess
 import sys
 
+MADE_HERE = 1  # seconds after 1970: no folder in use has this time of change
 PRIVATE = ("/run", "/var/lib/cni", "/var/lib/delegated-ipam")
 
 
@@ -22,18 +24,25 @@ def enter():
 
 
 def run_inside():
-    """Run this suite again in a mount namespace of its own; mount points made for it are removed afterwards."""
-    made = []
+    """Run this suite again in a mount namespace of its own; mount points made for it are removed afterwards.
+
+    Removing a folder takes away what others have mounted on it in their namespaces. So suites that run at the same time
+    share a lock, the last one removes, and a folder made here is known by its time of change.
+    """
+    lock = os.open("/var/lib", os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_SH)
     for path in PRIVATE:
         if not os.path.isdir(path):
             os.makedirs(path)
-            made.append(path)
+            os.utime(path, (MADE_HERE, MADE_HERE))
     try:
-        command = ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv]
-        return subprocess.call(command)
+        return subprocess.call(["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
     finally:
-        for path in made:
-            try:
-                os.rmdir(path)
-            except OSError:
-                pass  # somebody else has begun to use it
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in PRIVATE:
+                if os.stat(path).st_mtime == MADE_HERE:
+                    os.rmdir(path)
+        except OSError:
+            pass  # another suite still runs, or somebody else has begun to use a folder
+        os.close(lock)
