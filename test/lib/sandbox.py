@@ -3,6 +3,7 @@
 Call enter() first thing in a suite. It executes the suite again under unshare(1) with empty tmpfs file systems
 over /run, /var/lib/cni and /var/lib/delegated-ipam; they vanish with the process.
 """
+import contextlib
 import fcntl
 import os
 import subprocess
@@ -24,7 +25,14 @@ def enter():
 
 
 def run_inside():
-    """Run this suite again in a mount namespace of its own; mount points made for it are removed afterwards.
+    """Run this suite again in a mount namespace of its own; returns its exit code."""
+    with mount_points():
+        return subprocess.call(["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
+
+
+@contextlib.contextmanager
+def mount_points():
+    """Make the folders that enter() mounts on, where they are missing; afterwards those made here are removed.
 
     Removing a folder takes away what others have mounted on it in their namespaces. So suites that run at the same time
     share a lock, the last one removes, and a folder made here is known by its time of change.
@@ -36,13 +44,21 @@ def run_inside():
             os.makedirs(path)
             os.utime(path, (MADE_HERE, MADE_HERE))
     try:
-        return subprocess.call(["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
+        yield
     finally:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for path in PRIVATE:
-                if os.stat(path).st_mtime == MADE_HERE:
-                    os.rmdir(path)
-        except OSError:
-            pass  # another suite still runs, or somebody else has begun to use a folder
+        remove_mount_points(lock)
         os.close(lock)
+
+
+def remove_mount_points(lock):
+    """Remove the folders made here, unless another suite still runs or somebody has begun to use one."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    for path in PRIVATE:
+        try:
+            if os.stat(path).st_mtime == MADE_HERE:
+                os.rmdir(path)
+        except OSError:
+            continue

@@ -30,7 +30,9 @@ def enter():
         if os.geteuid() != 0:
             print("1..0 # SKIP needs root: it makes private namespaces; run it with sudo")
             sys.exit(0)
-        sys.exit(_stay_outside())
+        with sandbox.mount_points():
+            code = _stay_outside()
+        sys.exit(code)
     _become_init()
     os.environ["DELEGATED_IPAM_SANDBOX"] = "1"
     sandbox.enter()
@@ -68,7 +70,6 @@ def wait_until(condition, seconds, failure):
 def _stay_outside():
     """Run the script inside, clean up after it, and return the exit code; 128 + signal when stopped by one."""
     folder, lock = _make_folder()
-    made = [path for path in sandbox.PRIVATE if not os.path.isdir(path)]
     for number in STOPPING:
         signal.signal(number, _stop)
     child = None
@@ -87,8 +88,6 @@ def _stay_outside():
         _end(child)
         _remove_folder(folder)
         os.close(lock)
-        for path in made:
-            _remove_if_empty(path)
 
 
 def _make_folder():
