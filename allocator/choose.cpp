@@ -80,7 +80,7 @@ class Chooser {
       const Range* range = sets_[index].range_of(address);
       if (range == nullptr) continue;
       std::erase(requested_, address);
-      return Pick{address, range, index, Reason::present, std::nullopt};
+      return Pick{address, range, index, Reason::present, false, std::nullopt};
     }
     return std::nullopt;
   }
@@ -102,6 +102,7 @@ class Chooser {
     if (auto own = pick_own(index)) return *own;
     if (auto free = pick_free(index)) return *free;
     if (auto evicting = pick_held_longest(index)) return *evicting;
+    if (auto reclaimed = pick_dead(index)) return *reclaimed;
     throw exhausted(index);
   }
 
@@ -123,7 +124,7 @@ class Chooser {
       if (range == nullptr || !is_of_pod(pin, wish_.pod) || has(wish_.same_sandbox, pin.address))
         continue;
       if (sets_[index].is_gateway(pin.address)) continue;
-      const auto holder = snapshot_.holder(pin.address);
+      const auto holder = live_holder(pin.address);
       if (!holder) {
         std::erase(requested_, pin.address);
         return take(pin.address, range, index, Reason::pin);
@@ -151,7 +152,7 @@ class Chooser {
                   "requested ip " + address.to_string() + " is subnet's gateway");
     }
     refuse_reserved(address);
-    if (snapshot_.holder(address)) {
+    if (live_holder(address)) {
       throw Error(Kind::unavailable, "requested IP address " + address.to_string() +
                                          " is not available in range set " + set.to_string());
     }
@@ -176,7 +177,7 @@ class Chooser {
     for (const auto& address : wish_.bound) {
       const Range* range = sets_[index].range_of(address);
       if (range == nullptr || !may_use(sets_[index], reservations_, wish_.pod, address)) continue;
-      if (!snapshot_.holder(address)) return take(address, range, index, Reason::held);
+      if (!live_holder(address)) return take(address, range, index, Reason::held);
     }
     return std::nullopt;
   }
@@ -213,10 +214,32 @@ class Chooser {
     return take(longest->address, set.range_of(longest->address), index, Reason::evicted);
   }
 
+  std::optional<Pick> pick_dead(std::size_t index) {
+    const RangeSet& set = sets_[index];
+    for (const auto& address : snapshot_.in_use_by_age(set)) {
+      const Range* range = set.range_of(address);
+      if (range == nullptr || address == range->gateway ||
+          pin_on(reservations_, address) != nullptr ||
+          span_around(reservations_, address) != nullptr) {
+        continue;
+      }
+      if (snapshot_.is_dead(address)) return take(address, range, index, Reason::reclaimed);
+    }
+    return std::nullopt;
+  }
+
+  /// The holder of an address, unless it is proven dead.
+  std::optional<std::string> live_holder(const Address& address) {
+    auto holder = snapshot_.holder(address);
+    if (holder && snapshot_.is_dead(address)) return std::nullopt;
+    return holder;
+  }
+
   Pick take(const Address& address, const Range* range, std::size_t index, Reason reason) {
     auto binding = snapshot_.binding(address);
     if (binding && wish_.pod && binding->pod == *wish_.pod) binding.reset();
-    return {address, range, index, reason, std::move(binding)};
+    return {address,           range, index, reason, snapshot_.holder(address).has_value(),
+            std::move(binding)};
   }
 
   [[nodiscard]] Error exhausted(std::size_t index) const {

@@ -10,6 +10,8 @@
 ///   3. the pod's own held address
 ///   4. round robin over free addresses
 ///   5. the address that another pod has held longest; that pod's binding ends
+///   6. an address in use whose owner is proven dead, oldest boot first
+/// At 1 to 3 an address whose owner is proven dead counts as not in use: it is taken over.
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,6 +54,12 @@ class Snapshot {
   virtual std::optional<Binding> binding(const Address& address) = 0;
   /// Every address that is bound and not in use: read only when nothing is free.
   virtual std::vector<HeldAddress> held() = 0;
+  /// True when the attachment that holds `address` is proven dead. Expensive: asked only when its
+  /// address would be taken.
+  virtual bool is_dead(const Address& address) = 0;
+  /// The addresses of a set that are in use, those whose owners lived in the oldest boots first.
+  /// Proves nothing.
+  virtual std::vector<Address> in_use_by_age(const RangeSet& set) = 0;
   /// The cursor of a range set: the address handed out last.
   virtual std::optional<Address> cursor(std::size_t set) = 0;
 };
@@ -80,13 +88,15 @@ struct Reservations {
   std::vector<Pin> pins;
 };
 
-enum class Reason { present, pin, requested, held, round_robin, evicted };
+enum class Reason { present, pin, requested, held, round_robin, evicted, reclaimed };
 
 struct Pick {
   Address address;
   const Range* range;
   std::size_t set;
   Reason reason;
+  /// The attachment that holds the address is dead and ends with this pick.
+  bool takes_over = false;
   /// The pod whose binding on the address ends.
   std::optional<Binding> evicted;
 };

@@ -1,75 +1,40 @@
 #include "allocator/store/add_transaction.hpp"
 
 #include <algorithm>
+#include <map>
 #include <system_error>
+
+#include "allocator/store/held.hpp"
+#include "allocator/store/store_snapshot.hpp"
 
 namespace allocator::store {
 namespace {
 
 constexpr int kPublishAttempts = 16;
-constexpr std::size_t kBoundPerFamily = 4;
 constexpr std::size_t kOwnersInMessage = 3;
-
-/// choose()'s view of the two folders.
-class StoreSnapshot final : public Snapshot {
- public:
-  StoreSnapshot(NetworkDir& network, std::optional<RecordFolder>& records)
-      : network_(network), records_(records) {}
-
-  std::optional<std::string> holder(const Address& address) override {
-    return network_.holder(address);
-  }
-  std::optional<Binding> binding(const Address& address) override {
-    return records_ ? records_->binding(address) : std::nullopt;
-  }
-  std::vector<HeldAddress> held() override {
-    std::vector<HeldAddress> held;
-    if (!records_) return held;
-    for (auto& [address, binding] : records_->bindings()) {
-      if (!network_.holder(address)) held.push_back({address, std::move(binding)});
-    }
-    return held;
-  }
-  std::optional<Address> cursor(std::size_t set) override { return network_.cursor(set); }
-
- private:
-  NetworkDir& network_;
-  std::optional<RecordFolder>& records_;
-};
-
-bool has(const std::vector<Address>& addresses, const Address& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
-/// Keeps the first `kBoundPerFamily` addresses of each family.
-std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses) {
-  std::vector<Address> kept;
-  for (const auto& address : addresses) {
-    const auto same = std::count_if(kept.begin(), kept.end(), [&](const Address& other) {
-      return other.family() == address.family();
-    });
-    if (static_cast<std::size_t>(same) < kBoundPerFamily) kept.push_back(address);
-  }
-  return kept;
-}
 
 }  // namespace
 
 void AddTransaction::run() {
   for (int attempt = 0; attempt < kPublishAttempts; ++attempt) {
-    network_.scan();
+    network_.scan_if_changed();
     find_present();
+    if (pod_records_.has_lost()) {
+      context_.session.look_for_lost(request_.sets);
+      find_present();
+    }
     choose_addresses();
     try {
       // Somebody who ignores the lock may take an address between our look and our link: choose
       // again.
       if (!publish()) continue;
-      write_records();
+      pod_records_.write(picks_);
     } catch (...) {
       take_back();
       throw;
     }
     write_cursors();
+    pod_records_.note_changes(picks_);
     return;
   }
   throw TryAgain("reserve an address in " + network_.path() +
@@ -81,28 +46,9 @@ void AddTransaction::find_present() {
   for (auto& file : network_.find(request_.attachment)) {
     if (file.address) present_.push_back(std::move(file));
   }
-  refuse_if_own_is_unreadable();
-  bound_.clear();
-  if (!records_ || !request_.pod) return;
-  hint_ = records_->hint(*request_.pod);
-  if (!hint_) return;
-  for (const auto& address : hint_->addresses) {
-    auto binding = records_->binding(address);
-    if (binding && binding->pod == *request_.pod) bound_.emplace_back(address, std::move(*binding));
-  }
-}
-
-/// The stamp is elsewhere on the disk than the content: it may tell that an unreadable file is this
-/// attachment's, which then must not get a second address. Another container of the pod may.
-void AddTransaction::refuse_if_own_is_unreadable() {
-  for (const auto& file : network_.files()) {
-    if (file.readable || !file.address) continue;
-    const auto stamp = network_.stamp_of(file.name);
-    if (!stamp || stamp->container_hash != stamp_.container_hash) continue;
-    throw TryAgain("reserve an address for " + request_.attachment.container_id + ": " +
-                   network_.path() + "/" + file.name +
-                   " is its own, but cannot be read; repair the disk or remove the file");
-  }
+  // It must not get a second address; another container of the pod may.
+  network_.refuse_unreadable_of(request_.attachment, "reserve an address for");
+  pod_records_.read();
 }
 
 Wish AddTransaction::make_wish() {
@@ -115,10 +61,7 @@ Wish AddTransaction::make_wish() {
   } else {
     for (const auto& file : present_) wish.present.push_back(*file.address);
   }
-  for (const auto& [address, binding] : bound_) {
-    const bool other_object = request_.require_same_uid && binding.uid != request_.uid;
-    if (!other_object) wish.bound.push_back(address);
-  }
+  wish.bound = pod_records_.inherited();
   for (const auto& file : network_.files()) {
     const bool same =
         file.address && parse_owner(file.owner).container_id == request_.attachment.container_id;
@@ -128,7 +71,7 @@ Wish AddTransaction::make_wish() {
 }
 
 void AddTransaction::choose_addresses() {
-  StoreSnapshot snapshot(network_, records_);
+  StoreSnapshot snapshot(context_, request_.sets);
   Choice choice = choose(request_.sets, request_.reservations, make_wish(), snapshot);
   picks_ = std::move(choice.picks);
   if (!choice.failure) return;
@@ -169,6 +112,7 @@ bool AddTransaction::publish() {
   files_.clear();
   identities_.clear();
   renew_stamps();
+  end_dead_owners();
   for (const auto& pick : picks_) {
     if (pick.reason == Reason::present) continue;
     const OpenFile file = file_to_link();
@@ -185,6 +129,38 @@ bool AddTransaction::publish() {
     new_file_.reset();
   }
   return true;
+}
+
+/// Before anything is linked: two addresses may come from one owner.
+void AddTransaction::end_dead_owners() {
+  std::map<std::string, std::string> taken;  // owner -> its addresses
+  for (const auto& pick : picks_) {
+    const AttachmentFile* dead = pick.takes_over ? network_.file_of(pick.address) : nullptr;
+    if (dead == nullptr) continue;
+    std::string& addresses = taken[dead->owner];
+    addresses += (addresses.empty() ? "" : ", ") + pick.address.to_string();
+  }
+  for (const auto& [owner, addresses] : taken) {
+    context_.notes.push_back("took over " + addresses + " from the dead container " +
+                             parse_owner(owner).container_id);
+    end_dead_owner(owner);
+  }
+}
+
+/// The whole old attachment ends: its other addresses become held for the pod that they are bound
+/// to. Unlink and link under the lock instead of a rename: two flushes in all, and a crash in
+/// between leaves a free address.
+void AddTransaction::end_dead_owner(const std::string& owner) {
+  std::vector<Address> freed;
+  for (const auto& file : network_.files()) {
+    if (file.owner != owner || !file.address) continue;
+    network_.remove(file.name);
+    const bool is_picked = std::any_of(picks_.begin(), picks_.end(), [&](const Pick& pick) {
+      return pick.address == *file.address;
+    });
+    if (!is_picked) freed.push_back(*file.address);
+  }
+  if (records_) hold(*records_, context_.session.runtime(), freed, {});
 }
 
 /// The names of one attachment share one inode: a repeated ADD links missing addresses to the file
@@ -216,74 +192,10 @@ void AddTransaction::renew_stamps() {
         std::any_of(identities_.begin(), identities_.end(),
                     [&](const FileIdentity& other) { return other.same_file(identity); });
     if (seen) continue;
-    network_.set_stamp(*file, encode(stamp_));
+    network_.renew_stamp(*file, encode(stamp_));
     identities_.push_back(identity);
     files_.push_back(std::move(*file));
   }
-}
-
-void AddTransaction::write_records() {
-  if (!records_) return;
-  if (!request_.pod) {
-    for (const auto& pick : picks_) {
-      if (pick.evicted) records_->remove(pick.address);
-    }
-    forget_evicted();
-    return;
-  }
-  PodHint hint;
-  for (const auto& pick : picks_) hint.addresses.push_back(pick.address);
-  for (const auto& address : still_bound(hint.addresses)) hint.addresses.push_back(address);
-  hint.addresses = newest_of_each_family(hint.addresses);
-  const std::string boot8 = stamp_.boot_id.substr(0, 8);
-  const bool new_boot = hint_ && (bound_.empty() || bound_.front().second.boot8 != boot8);
-  if (new_boot) hint.previous_boot = hint_->addresses;
-  if (hint_ && !new_boot) hint.previous_boot = hint_->previous_boot;
-  // The hint first: one without bindings is ignored, a binding without a hint would be held for
-  // nobody. So addresses that the pod loses stay in it until their bindings are gone.
-  PodHint meanwhile = hint;
-  for (const auto& [address, binding] : bound_) {
-    if (!has(hint.addresses, address)) meanwhile.addresses.push_back(address);
-  }
-  records_->put(*request_.pod, meanwhile);
-  for (const auto& pick : picks_) records_->put(pick.address, binding_for(pick));
-  for (const auto& [address, binding] : bound_) {
-    if (!has(hint.addresses, address)) records_->remove(address);
-  }
-  records_->put(*request_.pod, hint);
-  forget_evicted();
-}
-
-/// A pod that lost its last address leaves nothing behind: names that never come back must not pile
-/// up.
-void AddTransaction::forget_evicted() {
-  for (const auto& pick : picks_) {
-    if (pick.evicted) records_->forget_evicted(pick.evicted->pod);
-  }
-}
-
-Binding AddTransaction::binding_for(const Pick& pick) const {
-  Binding binding{*request_.pod, request_.uid, 0, 0, stamp_.boot_id.substr(0, 8)};
-  const auto before = std::find_if(bound_.begin(), bound_.end(),
-                                   [&](const auto& bound) { return bound.first == pick.address; });
-  if (before == bound_.end()) return binding;
-  binding.kept = before->second.kept + (pick.reason == Reason::present ? 0 : 1);
-  return binding;
-}
-
-/// Bound addresses that stay beside the chosen ones: those in no set of today, and the dormant
-/// ones. An address that lost its place to a newer one of the same set is no longer the pod's.
-std::vector<Address> AddTransaction::still_bound(const std::vector<Address>& chosen) const {
-  std::vector<Address> addresses;
-  for (const auto& [address, binding] : bound_) {
-    if (has(chosen, address)) continue;
-    const std::size_t set = set_of(request_.sets, address);
-    const bool counts_today =
-        set < request_.sets.size() &&
-        may_use(request_.sets[set], request_.reservations, request_.pod, address);
-    if (!counts_today) addresses.push_back(address);
-  }
-  return addresses;
 }
 
 void AddTransaction::write_cursors() {

@@ -1,16 +1,21 @@
 #pragma once
 /// One ADD under the lock: find, choose, publish, record. Used by LeaseStore::add only.
+#include "allocator/store/add_context.hpp"
 #include "allocator/store/lease_store.hpp"
+#include "allocator/store/pod_records.hpp"
 #include "allocator/store/stamp.hpp"
 
 namespace allocator::store {
 
 class AddTransaction {
  public:
-  /// `records` may be empty: then nothing is retained.
-  AddTransaction(NetworkDir& network, std::optional<RecordFolder>& records,
-                 const AddRequest& request, Stamp stamp)
-      : network_(network), records_(records), request_(request), stamp_(std::move(stamp)) {}
+  AddTransaction(const AddContext& context, const AddRequest& request, Stamp stamp)
+      : context_(context),
+        network_(context.session.network()),
+        records_(context.session.records()),
+        request_(request),
+        stamp_(std::move(stamp)),
+        pod_records_(context, request) {}
 
   /// Runs the whole step; the lock is held.
   /// Errors: throws Error, std::system_error, NewerFormat; then everything but the cursors has been
@@ -30,11 +35,12 @@ class AddTransaction {
 
  private:
   void find_present();
-  void refuse_if_own_is_unreadable();
   [[nodiscard]] Wish make_wish();
   void choose_addresses();
   void describe_exhaustion(Error& error, Snapshot& snapshot) const;
   bool publish();
+  void end_dead_owners();
+  void end_dead_owner(const std::string& owner);
   /// An open file and its inode.
   struct OpenFile {
     const Fd* fd;
@@ -43,21 +49,17 @@ class AddTransaction {
 
   [[nodiscard]] OpenFile file_to_link();
   void renew_stamps();
-  void write_records();
-  void forget_evicted();
-  [[nodiscard]] Binding binding_for(const Pick& pick) const;
-  [[nodiscard]] std::vector<Address> still_bound(const std::vector<Address>& chosen) const;
   void write_cursors();
   void take_back() noexcept;
 
+  AddContext context_;
   NetworkDir& network_;
   std::optional<RecordFolder>& records_;
   const AddRequest& request_;
   Stamp stamp_;
+  PodRecords pod_records_;
 
   std::vector<AttachmentFile> present_;
-  std::vector<std::pair<Address, Binding>> bound_;  // the pod's verified bindings, newest first
-  std::optional<PodHint> hint_;
   std::vector<Pick> picks_;
   std::vector<std::pair<Address, FileIdentity>> linked_;
   std::vector<std::pair<Address, FileIdentity>> answered_;

@@ -1,5 +1,6 @@
 #pragma once
 /// Failures of a release, which goes on as far as it can: one broken file must not keep the others.
+#include <cerrno>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -23,11 +24,13 @@ class FailureList {
 
   [[nodiscard]] bool any() const { return first_.has_value(); }
 
-  /// Errors: throws TryAgain with the first failure, if there was one.
+  /// Errors: throws TryAgain with the first failure, if there was one; ReadOnlyDisk where that is
+  /// why.
   void raise() const {
     if (!first_) return;
     std::string text = "release: " + std::string(first_->what());
     if (count_ > 1) text += " (and " + std::to_string(count_ - 1) + " more)";
+    if (first_->code().value() == EROFS) throw ReadOnlyDisk(text);
     throw TryAgain(text);
   }
 

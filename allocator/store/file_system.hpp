@@ -104,8 +104,8 @@ class FileSystem {
   /// file.
   [[nodiscard]] virtual std::optional<Fd> open_file(const Directory& directory,
                                                     const std::string& name) = 0;
-  virtual Supported set_attribute(const Fd& fd, const std::string& name,
-                                  std::string_view value) = 0;
+  virtual Supported set_attribute(const Fd& fd, const std::string& name, std::string_view value,
+                                  const std::string& path_for_errors) = 0;
   /// nullopt when the file has none or the file system knows none.
   [[nodiscard]] virtual std::optional<std::string> get_attribute(const Fd& fd,
                                                                  const std::string& name) = 0;
@@ -141,8 +141,12 @@ class FileSystem {
   [[nodiscard]] virtual LockResult lock(const Fd& fd, std::chrono::milliseconds patience) = 0;
   virtual void unlock(const Fd& fd) = 0;
 
+  /// True for NFS, SMB, Ceph and their like.
+  [[nodiscard]] virtual bool is_remote(const Fd& fd) = 0;
+  /// The inode of this process' own PID namespace; 0 without /proc.
+  [[nodiscard]] virtual std::uint64_t pid_namespace() = 0;
   /// The inode of the network namespace at `path`; nullopt when there is none (nsfs: see
-  /// namespaces(7)).
+  /// namespaces(7)). Throws when it cannot be told: a process that we may not look at.
   [[nodiscard]] virtual std::optional<std::uint64_t> network_namespace(const std::string& path) = 0;
 };
 

@@ -5,25 +5,39 @@
 #include <system_error>
 
 #include "allocator/store/add_transaction.hpp"
+#include "allocator/store/call_start.hpp"
+#include "allocator/store/death.hpp"
 
 namespace allocator::store {
 namespace {
 
 constexpr unsigned kNetworkFolderMode = 0755;  // what the Go plugin makes
-constexpr std::size_t kBootIdLength = 36;      // a UUID; the line break after it is not read
-constexpr std::string_view kIngressPrefix = "cilium-ingress-";
+
+/// 0 when there is none, or none that we may look at: then nothing will ever be proven by it.
+std::uint64_t namespace_inode(FileSystem& fs, const std::string& path) {
+  try {
+    return fs.network_namespace(path).value_or(0);
+  } catch (const std::system_error&) {
+    return 0;
+  }
+}
+
+/// Looks again at our own names: a DEL may have come between the lock and the answer.
+void verify(NetworkDir& network, const AddRequest& request,
+            const std::vector<std::pair<Address, FileIdentity>>& answered) {
+  for (const auto& [address, identity] : answered) {
+    const auto now = network.identify(address);
+    if (now && now->same_file(identity)) continue;
+    throw TryAgain("reserve " + address.to_string() + " for " + request.attachment.container_id +
+                   " " + request.attachment.ifname +
+                   ": the attachment was deleted meanwhile; try again");
+  }
+}
 
 }  // namespace
 
-std::string LeaseStore::boot_id() { return fs_.read_path(options_.boot_id_path, kBootIdLength); }
-
-std::optional<RecordFolder> LeaseStore::existing_records() {
-  if (options_.retention == Retention::off) return std::nullopt;
-  return RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
-}
-
 /// A file where the folder should be holds no attachment either.
-std::optional<Directory> LeaseStore::open_existing() {
+std::optional<Directory> LeaseStore::open_existing() const {
   try {
     return fs_.open_directory(options_.network_dir);
   } catch (const std::system_error& error) {
@@ -32,45 +46,58 @@ std::optional<Directory> LeaseStore::open_existing() {
   }
 }
 
+Session LeaseStore::open_session(Directory folder, std::vector<std::string> changed) {
+  return {{fs_, options_, source_, notes_}, std::move(folder), std::move(changed)};
+}
+
+/// The runtime may have given up on this very call and deleted the attachment already: an ADD that
+/// began before that DEL must not leave anything.
+void LeaseStore::refuse_deleted(Session& session, const Attachment& attachment) {
+  const std::string what =
+      "reserve an address for " + attachment.container_id + " " + attachment.ifname;
+  if (session.has_pending() && session.runtime().is_pending(attachment)) {
+    throw TryAgain(what + ": its release is still pending, as the folder cannot be changed");
+  }
+  const auto deleted = session.runtime().tombstone(attachment);
+  if (deleted && !began_after(fs_, attachment.container_id, *deleted)) {
+    throw TryAgain(what + ": its DEL came after this ADD had been started; nothing was reserved");
+  }
+  if (deleted) session.runtime().remove_tombstone(attachment);
+  if (is_abandoned(fs_, attachment.container_id, kLongestAdd)) {
+    throw TryAgain(what + ": this ADD was started over " +
+                   std::to_string(kLongestAdd / 60'000'000'000) +
+                   " minutes ago and nobody waits for it any more; nothing was reserved");
+  }
+}
+
 Lease LeaseStore::add(const AddRequest& request) {
   std::vector<std::string> changed;
-  NetworkDir network(fs_, ensure_folder(fs_, options_.network_dir, kNetworkFolderMode, changed));
-  std::optional<RecordFolder> records;
-  std::optional<RuntimeFolder> runtime;
-  const std::string boot = boot_id();
+  auto folder = ensure_folder(fs_, options_.network_dir, kNetworkFolderMode, changed);
+  Session session = open_session(std::move(folder), std::move(changed));
+  if (session.is_first()) session.refuse_remote();
+  DeathJudge judge(fs_, session.boot_id(), request.netns_path);
   AddTransaction transaction(
-      network, records, request,
-      {boot, container_hash(request.attachment.container_id),
-       fs_.network_namespace(request.netns_path).value_or(0), request.netns_path});
+      {session, judge, notes_}, request,
+      {session.boot_id(), container_hash(request.attachment.container_id),
+       namespace_inode(fs_, request.netns_path), request.netns_path, fs_.pid_namespace()});
   {
-    const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
-    if (options_.retention == Retention::on && request.pod) {
-      records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
-    } else {
-      records = existing_records();
-    }
-    // Until they are flushed, what was flushed in this boot does not count.
-    if (!changed.empty()) runtime_of(network, runtime).unmark_boot();
+    const NetworkLock lock(fs_, session.network().folder(), options_.lock_patience);
+    if (request.pod && request.is_held) session.require_records();
+    session.prepare(lock, request.sets);
+    session.remember_ranges(request.ranges_to_remember);
+    refuse_deleted(session, request.attachment);
     transaction.run();
   }
-  Lease lease{transaction.picks(), transaction.linked(), std::nullopt};
+  Lease lease{transaction.picks(), transaction.linked(), std::nullopt, judge.process_scans()};
   try {
-    sync_all(network, records, transaction.take_files());
-    if (options_.durability == Durability::full) {
-      sync_parents(network, runtime_of(network, runtime), boot, std::move(changed));
-    }
-    for (const auto& [address, identity] : transaction.answered()) {
-      const auto now = network.identify(address);
-      if (now && now->same_file(identity)) continue;
-      throw TryAgain("reserve " + address.to_string() + " for " + request.attachment.container_id +
-                     " " + request.attachment.ifname +
-                     ": the attachment was deleted meanwhile; try again");
-    }
+    session.flush(transaction.take_files());
+    session.flush_parents();
+    verify(session.network(), request, transaction.answered());
   } catch (...) {
-    lease.records = std::move(records);
+    lease.records = std::move(session.records());
     undo_or_say_so(lease, std::current_exception());
   }
-  lease.records = std::move(records);
+  lease.records = std::move(session.records());
   return lease;
 }
 
@@ -104,50 +131,58 @@ void LeaseStore::undo(Lease& lease) {
   if (lease.records) lease.records->undo();
 }
 
-void LeaseStore::sync_all(NetworkDir& network, std::optional<RecordFolder>& records,
-                          const std::vector<Fd>& files) {
-  if (options_.durability == Durability::none) return;
-  for (const auto& file : files) fs_.sync(file, network.path());
-  network.sync();
-  if (records) records->sync();
-}
-
-/// The folders above ours: those that this call changed, and all of them in the first ADD of a
-/// boot, as whoever made them may have died before flushing.
-void LeaseStore::sync_parents(NetworkDir& network, RuntimeFolder& runtime, const std::string& boot,
-                              std::vector<std::string> changed) {
-  const bool marked = runtime.is_marked(boot);
-  if (!marked) {
-    append_parents(network.path(), changed);
-    if (options_.retention == Retention::on) {
-      append_parents(options_.state_dir + "/" + record_folder_name(options_.network_dir), changed);
-    }
-  }
-  sync_folders(fs_, std::move(changed));
-  if (!marked) runtime.mark_boot(boot);
-}
-
-/// Opened when it is first needed.
-RuntimeFolder& LeaseStore::runtime_of(NetworkDir& network, std::optional<RuntimeFolder>& runtime) {
-  if (!runtime) runtime.emplace(fs_, options_.runtime_dir, fs_.identify(network.folder().fd));
-  return *runtime;
-}
-
-std::vector<Address> LeaseStore::release(const Attachment& attachment, std::size_t passes,
-                                         const std::optional<PodKey>& pod) {
-  std::vector<Address> freed;
+/// Made where it is missing, as host-local does: the tombstone needs a folder to belong to.
+std::optional<Directory> LeaseStore::open_for_release(const ReleaseRequest& request,
+                                                      std::vector<std::string>& changed) {
   auto folder = open_existing();
-  if (!folder) return freed;
-  NetworkDir network(fs_, std::move(*folder));
-  std::optional<RecordFolder> records;
+  if (folder || !request.may_make_folder) return folder;
+  try {
+    return ensure_folder(fs_, options_.network_dir, kNetworkFolderMode, changed);
+  } catch (const std::system_error&) {
+    // Nothing can be reserved where no folder can be made.
+    return std::nullopt;
+  }
+}
+
+std::vector<Address> LeaseStore::release(const ReleaseRequest& request) {
+  std::vector<std::string> changed;
+  auto folder = open_for_release(request, changed);
+  if (!folder) return {};
+  Session session = open_session(std::move(*folder), std::move(changed));
+  try {
+    return release_now(session, request);
+  } catch (const LockTimeout&) {
+    if (!postpone(session, request.attachment)) throw;
+  } catch (const ReadOnlyDisk&) {
+    if (!postpone(session, request.attachment)) throw;
+  } catch (const std::system_error& error) {
+    if (error.code().value() != EROFS || !postpone(session, request.attachment)) throw;
+  }
+  notes_.push_back(
+      "the release of " + request.attachment.container_id + " " + request.attachment.ifname +
+      " is pending: the folder cannot be changed now; the next command that can does it");
+  return {};
+}
+
+/// Flannel deletes once only: a failure would keep the address in use for ever.
+bool LeaseStore::postpone(Session& session, const Attachment& attachment) {
+  if (!session.runtime().put_pending(attachment)) return false;
+  session.runtime().put_tombstone(attachment, boottime_now());
+  return true;
+}
+
+std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequest& request) {
+  std::vector<Address> freed;
   FailureList failures;
   bool found = false;
+  NetworkDir& network = session.network();
   {
     const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
-    records = existing_records();
-    for (std::size_t pass = 0; pass < std::max<std::size_t>(passes, 1) && !failures.any(); ++pass) {
+    session.prepare(lock, request.sets);
+    for (std::size_t pass = 0; pass < std::max<std::size_t>(request.passes, 1) && !failures.any();
+         ++pass) {
       network.scan();
-      const auto files = network.find(attachment);
+      const auto files = network.find(request.attachment);
       if (files.empty()) break;
       found = true;
       for (const auto& file : files) {
@@ -157,22 +192,26 @@ std::vector<Address> LeaseStore::release(const Attachment& attachment, std::size
         });
       }
     }
-    if (!found) refuse_if_unreadable(network, records, pod);
-    stamp_bindings(network, records, freed);
+    if (!found) refuse_if_unreadable(session, request.attachment, request.owner.pod);
+    if (!freed.empty() && request.owner.pod) session.try_records();
+    if (session.records()) hold(*session.records(), session.runtime(), freed, request.owner);
+    if (!failures.any()) session.runtime().put_tombstone(request.attachment, boottime_now());
   }
-  if (found) finish_release(network, records, failures);
+  if (found) session.flush_release(failures);
   failures.raise();
   return freed;
 }
 
-/// A file that cannot be read may be the one to free. Its record tells whose it is; answering
-/// success would leave the address in use for ever.
-void LeaseStore::refuse_if_unreadable(NetworkDir& network, std::optional<RecordFolder>& records,
+/// A file that cannot be read may be the one to free. Its stamp and its record tell whose it is;
+/// answering success would leave the address in use for ever.
+void LeaseStore::refuse_if_unreadable(Session& session, const Attachment& attachment,
                                       const std::optional<PodKey>& pod) {
-  if (!records || !pod) return;
+  NetworkDir& network = session.network();
+  network.refuse_unreadable_of(attachment, "release");
+  if (!session.records() || !pod) return;
   for (const auto& file : network.files()) {
     if (file.readable || !file.address) continue;
-    const auto binding = records->binding(*file.address);
+    const auto binding = session.records()->binding(*file.address);
     if (!binding || binding->pod != *pod) continue;
     throw TryAgain("release " + file.address->to_string() + " of " + pod->display() + ": " +
                    network.path() + "/" + file.name +
@@ -180,52 +219,27 @@ void LeaseStore::refuse_if_unreadable(NetworkDir& network, std::optional<RecordF
   }
 }
 
-/// In use becomes held: the stamp says since when, in numbers that only grow. A binding that cannot
-/// be stamped (full disk) stays as it is: that costs its place in the queue, nothing else, and the
-/// release has happened.
-void LeaseStore::stamp_bindings(NetworkDir& network, std::optional<RecordFolder>& records,
-                                const std::vector<Address>& freed) {
-  if (!records || freed.empty()) return;
-  RuntimeFolder runtime(fs_, options_.runtime_dir, fs_.identify(network.folder().fd));
-  const auto highest = [&] {
-    std::uint64_t number = 0;
-    for (const auto& [address, binding] : records->bindings())
-      number = std::max(number, binding.sequence);
-    return number;
-  };
-  std::optional<std::uint64_t> sequence;
-  for (const auto& address : freed) {
-    try {
-      auto binding = records->binding(address);
-      if (!binding) continue;
-      if (!sequence) sequence = runtime.next_sequence(highest);
-      binding->sequence = *sequence;
-      records->put(address, *binding);
-    } catch (const std::system_error&) {
-      continue;
-    } catch (const NewerFormat&) {
-      continue;
-    }
-  }
-}
-
-void LeaseStore::finish_release(NetworkDir& network, std::optional<RecordFolder>& records,
-                                FailureList& failures) {
-  if (options_.durability == Durability::none) return;
-  failures.attempt([&] { network.sync(); });
-  if (records && !records->changes().empty()) failures.attempt([&] { records->sync(); });
-}
-
 std::vector<AttachmentFile> LeaseStore::held_by(const Attachment& attachment) {
   auto folder = open_existing();
   if (!folder) return {};
   NetworkDir network(fs_, std::move(*folder));
+  RuntimeFolder runtime(fs_, options_.runtime_dir, fs_.identify(network.folder().fd));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+  if (runtime.is_pending(attachment)) return {};
   network.scan();
+  network.refuse_unreadable_of(attachment, "look at");
   return network.find(attachment);
 }
 
+std::vector<std::string> LeaseStore::last_ranges() {
+  auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
+  return records ? records->last_ranges() : std::vector<std::string>();
+}
+
 std::optional<std::string> LeaseStore::obstacle() const {
+  if (const auto existing = open_existing(); existing && fs_.is_remote(existing->fd)) {
+    return remote_text(options_.network_dir, "ipam.dataDir");
+  }
   std::vector<std::string> needed = {options_.network_dir};
   if (options_.retention == Retention::on) needed.push_back(options_.state_dir);
   for (const auto& folder : needed) {
@@ -235,8 +249,9 @@ std::optional<std::string> LeaseStore::obstacle() const {
       existing = parent_of(existing);
       writable = fs_.is_writable(existing);
     }
-    if (!writable.value_or(false))
-      return "no file can be made in " + existing + ", which " + folder + " needs";
+    if (writable.value_or(false)) continue;
+    return "no file can be made in " + existing +
+           (existing == folder ? "" : ", which " + folder + " needs");
   }
   return std::nullopt;
 }
@@ -245,12 +260,13 @@ std::vector<HeldFile> LeaseStore::collect(const std::vector<Attachment>& valid) 
   std::vector<HeldFile> collected;
   auto folder = open_existing();
   if (!folder) return collected;
-  NetworkDir network(fs_, std::move(*folder));
-  std::optional<RecordFolder> records;
+  Session session = open_session(std::move(*folder));
+  NetworkDir& network = session.network();
   std::vector<Address> freed;
   FailureList failures;
   {
     const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+    session.prepare(lock, {});
     network.scan();
     for (const auto& file : network.files()) {
       const bool is_valid =
@@ -264,10 +280,9 @@ std::vector<HeldFile> LeaseStore::collect(const std::vector<Attachment>& valid) 
         collected.push_back({parse_owner(file.owner), *file.address});
       });
     }
-    records = existing_records();
-    stamp_bindings(network, records, freed);
+    if (session.records()) hold(*session.records(), session.runtime(), freed, {});
   }
-  if (!freed.empty()) finish_release(network, records, failures);
+  if (!freed.empty()) session.flush_release(failures);
   failures.raise();
   return collected;
 }
@@ -276,12 +291,17 @@ std::vector<HeldFile> LeaseStore::collect(const std::vector<Attachment>& valid) 
 /// that it lives.
 bool LeaseStore::is_protected(NetworkDir& network, const AttachmentFile& file) {
   const Attachment owner = parse_owner(file.owner);
-  if (owner.container_id.starts_with(kIngressPrefix)) return true;
+  if (has_no_namespace(owner)) return true;
   const auto stamp = network.stamp_of(file.name);
   if (!stamp || stamp->container_hash != container_hash(owner.container_id) ||
-      stamp->netns_inode == 0)
+      stamp->netns_inode == 0) {
     return false;
-  return fs_.network_namespace(stamp->netns_path) == stamp->netns_inode;
+  }
+  try {
+    return fs_.network_namespace(stamp->netns_path) == stamp->netns_inode;
+  } catch (const std::system_error&) {
+    return true;  // what we may not look at may be alive
+  }
 }
 
 }  // namespace allocator::store

@@ -12,34 +12,24 @@
 /// its owner. The fsyncs come after the lock is freed, so that others do not wait for the disk, and
 /// before every answer, whoever wrote what the answer tells. Up to the fsyncs everything an ADD
 /// made is taken back when it fails.
-#include <chrono>
 #include <exception>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "allocator/choose.hpp"
+#include "allocator/store/boot_scan.hpp"
 #include "allocator/store/failure_list.hpp"
 #include "allocator/store/file_system.hpp"
 #include "allocator/store/folders.hpp"
+#include "allocator/store/held.hpp"
 #include "allocator/store/network_dir.hpp"
 #include "allocator/store/network_lock.hpp"
 #include "allocator/store/record_folder.hpp"
-#include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/session.hpp"
+#include "allocator/store/store_options.hpp"
 
 namespace allocator::store {
-
-enum class Retention : std::uint8_t { on, off };
-
-struct StoreOptions {
-  std::string network_dir;  ///< absolute path of host-local's folder for the network
-  std::string state_dir;
-  std::string runtime_dir = "/run/delegated-ipam";
-  std::string boot_id_path = "/proc/sys/kernel/random/boot_id";
-  Retention retention = Retention::on;
-  Durability durability = Durability::full;
-  std::chrono::milliseconds lock_patience{10'000};
-};
 
 /// What a second ADD of one attachment gets.
 enum class OnDuplicate : std::uint8_t { same_addresses, error };
@@ -48,6 +38,8 @@ struct AddRequest {
   Attachment attachment;
   std::string netns_path;
   std::optional<PodKey> pod;
+  /// False: the pod gets its pin, but no binding; those that it has end.
+  bool is_held = true;
   std::string uid;
   /// Another UID under the pod's name does not inherit its address.
   bool require_same_uid = false;
@@ -55,6 +47,20 @@ struct AddRequest {
   Reservations reservations;
   std::vector<Address> requested;
   OnDuplicate on_duplicate = OnDuplicate::same_addresses;
+  /// The CIDR blocks that `sets` came from, if they came from a source that may be gone tomorrow.
+  std::vector<std::string> ranges_to_remember;
+};
+
+struct ReleaseRequest {
+  Attachment attachment;
+  /// How often host-local would look: once for each of its range sets.
+  std::size_t passes = 1;
+  /// Whose addresses they were, as far as the caller says.
+  FormerOwner owner;
+  /// The ranges, as far as they are known: see Session::prepare().
+  RangeSets sets;
+  /// False where the folder was only guessed at.
+  bool may_make_folder = true;
 };
 
 /// An answered ADD: the addresses, and what undo() needs to take it back.
@@ -63,6 +69,8 @@ struct Lease {
   /// The names that this call made, with their inode.
   std::vector<std::pair<Address, FileIdentity>> linked;
   std::optional<RecordFolder> records;
+  /// How often all processes were looked at to prove a death: never on the ordinary path.
+  unsigned process_scans = 0;
 };
 
 /// An attachment in the network folder.
@@ -73,7 +81,13 @@ struct HeldFile {
 
 class LeaseStore {
  public:
-  LeaseStore(FileSystem& fs, StoreOptions options) : fs_(fs), options_(std::move(options)) {}
+  /// `source`: the runtime's result cache, if there is one to read; must outlive the store.
+  LeaseStore(FileSystem& fs, StoreOptions options, AttachmentSource* source = nullptr)
+      : fs_(fs), options_(std::move(options)), source_(source) {}
+
+  /// What an operator wants to know of the calls so far: evictions, changed addresses, takeovers,
+  /// healed files.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
   /// Gives the attachment one address from each set, durably.
   /// Errors: throws Error (no address), TryAgain (lock, concurrent DEL), NewerFormat,
@@ -86,15 +100,17 @@ class LeaseStore {
   /// then the attachment stays until its DEL.
   void undo(Lease& lease);
 
-  /// Frees all addresses of the attachment and turns their bindings into held ones. `passes`: how
-  /// often host-local would look (once for each of its range sets). `pod`: whose attachment it is,
-  /// if the caller says so. Returns the freed addresses; none for an unknown attachment, which is
-  /// success. Errors: throws TryAgain, std::system_error; what is freed stays freed.
-  std::vector<Address> release(const Attachment& attachment, std::size_t passes,
-                               const std::optional<PodKey>& pod = std::nullopt);
+  /// Frees all addresses of the attachment and turns their bindings into held ones. Returns the
+  /// freed addresses; none for an unknown attachment, which is success. Where the disk takes no
+  /// changes or the lock cannot be had, the release is pending: the next command that can write
+  /// does it first. Errors: throws TryAgain, std::system_error; what is freed stays freed.
+  std::vector<Address> release(const ReleaseRequest& request);
 
   /// What the attachment holds: all its files, foreign names included.
   [[nodiscard]] std::vector<AttachmentFile> held_by(const Attachment& attachment);
+
+  /// The CIDR blocks that an ADD was asked to remember last; empty when none was.
+  [[nodiscard]] std::vector<std::string> last_ranges();
 
   /// Why no ADD can work here at all (a folder cannot be made or written); nullopt when nothing is
   /// in the way. Changes nothing.
@@ -106,25 +122,22 @@ class LeaseStore {
   std::vector<HeldFile> collect(const std::vector<Attachment>& valid);
 
  private:
-  [[nodiscard]] std::string boot_id();
-  [[nodiscard]] std::optional<Directory> open_existing();
+  [[nodiscard]] std::optional<Directory> open_existing() const;
+  [[nodiscard]] Session open_session(Directory folder, std::vector<std::string> changed = {});
+  void refuse_deleted(Session& session, const Attachment& attachment);
   [[noreturn]] void undo_or_say_so(Lease& lease, const std::exception_ptr& cause);
-  void sync_all(NetworkDir& network, std::optional<RecordFolder>& records,
-                const std::vector<Fd>& files);
-  void sync_parents(NetworkDir& network, RuntimeFolder& runtime, const std::string& boot,
-                    std::vector<std::string> changed);
-  RuntimeFolder& runtime_of(NetworkDir& network, std::optional<RuntimeFolder>& runtime);
-  void stamp_bindings(NetworkDir& network, std::optional<RecordFolder>& records,
-                      const std::vector<Address>& freed);
-  void finish_release(NetworkDir& network, std::optional<RecordFolder>& records,
-                      FailureList& failures);
-  void refuse_if_unreadable(NetworkDir& network, std::optional<RecordFolder>& records,
+  [[nodiscard]] std::vector<Address> release_now(Session& session, const ReleaseRequest& request);
+  [[nodiscard]] bool postpone(Session& session, const Attachment& attachment);
+  [[nodiscard]] std::optional<Directory> open_for_release(const ReleaseRequest& request,
+                                                          std::vector<std::string>& changed);
+  void refuse_if_unreadable(Session& session, const Attachment& attachment,
                             const std::optional<PodKey>& pod);
   [[nodiscard]] bool is_protected(NetworkDir& network, const AttachmentFile& file);
-  [[nodiscard]] std::optional<RecordFolder> existing_records();
 
   FileSystem& fs_;
   StoreOptions options_;
+  AttachmentSource* source_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace allocator::store

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "allocator/store/network_lock.hpp"
 #include "allocator/store/stamp.hpp"
 
 namespace allocator::store {
@@ -78,9 +79,13 @@ void NetworkDir::scan() {
   files_.clear();
   by_address_.clear();
   cursors_.clear();
+  nested_.clear();
+  scanned_ = true;
   std::vector<std::string> names = fs_.list(folder_);
   std::sort(names.begin(), names.end());
+  const std::string own_name = folder_.path.substr(folder_.path.find_last_of('/') + 1);
   for (auto& name : names) {
+    if (name == own_name) scan_nested(name);
     if (name.starts_with(kCursorPrefix)) cursors_.push_back(name);
     if (is_bookkeeping(name)) continue;
     AttachmentFile file{name, address_of_name(name), {}, true};
@@ -94,6 +99,37 @@ void NetworkDir::scan() {
     if (file.address) by_address_.emplace(*file.address, files_.size());
     files_.push_back(std::move(file));
   }
+}
+
+void NetworkDir::scan_nested(const std::string& name) {
+  const auto identity = fs_.identify(folder_, name);
+  if (!identity || identity->kind != FileKind::directory) return;
+  const auto nested = fs_.open_directory(folder_.path + "/" + name);
+  if (!nested) return;
+  for (const auto& file : fs_.list(*nested)) {
+    if (const auto address = address_of_name(file)) nested_.insert(*address);
+  }
+}
+
+void NetworkDir::refuse_unreadable_of(const Attachment& attachment, const std::string& what) {
+  const std::string hash = container_hash(attachment.container_id);
+  for (const auto& file : files_) {
+    if (file.readable || !file.address) continue;
+    const auto stamp = stamp_of(file.name);
+    if (!stamp || stamp->container_hash != hash) continue;
+    throw TryAgain(what + " " + attachment.container_id + " " + attachment.ifname + ": its file " +
+                   folder_.path + "/" + file.name +
+                   " cannot be read; repair the disk or remove the file");
+  }
+}
+
+const AttachmentFile* NetworkDir::file_of(const Address& address) const {
+  const auto found = by_address_.find(address);
+  return found == by_address_.end() ? nullptr : &files_[found->second];
+}
+
+std::optional<FileContent> NetworkDir::read(const std::string& name) {
+  return fs_.read_file(folder_, name, kOwnerLimit);
 }
 
 std::vector<AttachmentFile> NetworkDir::find(const Attachment& attachment) const {
@@ -117,9 +153,12 @@ std::vector<Address> NetworkDir::claimed_by(const Attachment& attachment) const 
 }
 
 std::optional<std::string> NetworkDir::holder(const Address& address) const {
-  const auto found = by_address_.find(address);
-  if (found == by_address_.end()) return std::nullopt;
-  const Attachment owner = parse_owner(files_[found->second].owner);
+  const AttachmentFile* file = file_of(address);
+  if (file == nullptr) {
+    if (nested_.count(address) == 0) return std::nullopt;
+    return "somebody in the nested folder of the network";
+  }
+  const Attachment owner = parse_owner(file->owner);
   if (owner.container_id.empty()) return "an unknown owner";
   return owner.ifname.empty() ? owner.container_id : owner.container_id + " " + owner.ifname;
 }
@@ -161,7 +200,11 @@ void NetworkDir::discard_private_name(const FileSystem::NewFile& file) {
 }
 
 void NetworkDir::set_stamp(const Fd& file, const std::string& stamp) {
-  fs_.set_attribute(file, kStampAttribute, stamp);
+  fs_.set_attribute(file, kStampAttribute, stamp, folder_.path);
+}
+
+void NetworkDir::renew_stamp(const Fd& file, const std::string& stamp) {
+  if (fs_.get_attribute(file, kStampAttribute) != stamp) set_stamp(file, stamp);
 }
 
 std::optional<Stamp> NetworkDir::stamp_of(const std::string& name) {
@@ -169,17 +212,23 @@ std::optional<Stamp> NetworkDir::stamp_of(const std::string& name) {
     const auto file = fs_.open_file(folder_, name);
     const auto text = file ? fs_.get_attribute(*file, kStampAttribute) : std::nullopt;
     return text ? decode_stamp(*text) : std::nullopt;
-  } catch (const std::system_error&) {
-    // What cannot be read proves nothing.
+  } catch (const std::system_error& error) {
+    const int number = error.code().value();
+    if (number == EMFILE || number == ENFILE || number == ENOMEM) throw;
+    // What the disk does not give proves nothing; a want of ours passes.
     return std::nullopt;
   }
 }
 
 Outcome NetworkDir::publish(const Fd& file, const Address& address) {
+  scanned_ = false;
   return fs_.link_file(file, folder_, address.to_string());
 }
 
-Outcome NetworkDir::remove(const std::string& name) { return fs_.unlink(folder_, name); }
+Outcome NetworkDir::remove(const std::string& name) {
+  scanned_ = false;
+  return fs_.unlink(folder_, name);
+}
 
 std::optional<FileIdentity> NetworkDir::identify(const Address& address) {
   return fs_.identify(folder_, address.to_string());

@@ -7,12 +7,16 @@
 ///         10.244.1.7           "<container ID>\r\n<ifname>", 0600, no newline at the end; the name
 ///         alone reserves.
 ///                              One inode for all addresses of an attachment
+///         <network>/           what is left where the network's name was once joined to dataDir
+///         twice: the addresses in
+///                              it are in use
 ///         last_reserved_ip.0   the address that range set 0 handed out last; a hint
 ///
 /// Nothing else of ours may lie here: the Go plugin walks it, reads every file and deletes what
 /// matches. All methods but the opening ones want the network's lock held.
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,6 +67,10 @@ class NetworkDir {
   /// (descriptors, memory, rights): taking it for somebody else's would leak an address. A bad
   /// sector is that file's own trouble.
   void scan();
+  /// The same, unless this object has scanned the folder and changed nothing since.
+  void scan_if_changed() {
+    if (!scanned_) scan();
+  }
   /// All files but the lock and the cursors, by name.
   [[nodiscard]] const std::vector<AttachmentFile>& files() const { return files_; }
   /// The files of an attachment with its ifname; if there are none, those with its ID alone (the Go
@@ -71,6 +79,11 @@ class NetworkDir {
   /// host-local's duplicate check: every file of the attachment, in either form, whose name is an
   /// address in any spelling, by name.
   [[nodiscard]] std::vector<Address> claimed_by(const Attachment& attachment) const;
+  /// Errors: throws TryAgain when a file cannot be read and its stamp, elsewhere on the disk, says
+  /// that it is the attachment's. `what`: what cannot be done then.
+  void refuse_unreadable_of(const Attachment& attachment, const std::string& what);
+  /// The file that reserves an address; nullptr when none does, or only one in the nested folder.
+  [[nodiscard]] const AttachmentFile* file_of(const Address& address) const;
   /// The owner of an address as "<container ID> <ifname>" ("an unknown owner" for a file that does
   /// not tell); nullopt when nothing reserves the address.
   [[nodiscard]] std::optional<std::string> holder(const Address& address) const;
@@ -87,6 +100,8 @@ class NetworkDir {
   /// Nothing happens where the file system has no extended attributes: then nothing is ever proven
   /// about the owner.
   void set_stamp(const Fd& file, const std::string& stamp);
+  /// The same for a file that may have it already: on a full disk nothing is written then.
+  void renew_stamp(const Fd& file, const std::string& stamp);
   /// The stamp of a file; nullopt when it has none, or none that makes sense.
   [[nodiscard]] std::optional<Stamp> stamp_of(const std::string& name);
   [[nodiscard]] FileIdentity file_identity(const Fd& file) { return fs_.identify(file); }
@@ -94,17 +109,24 @@ class NetworkDir {
   Outcome remove(const std::string& name);
   /// The inode that reserves `address` now.
   [[nodiscard]] std::optional<FileIdentity> identify(const Address& address);
+  [[nodiscard]] std::optional<FileContent> read(const std::string& name);
+  /// True when the folder lies on a network file system: its locks and links are not ours to trust.
+  [[nodiscard]] bool is_remote() { return fs_.is_remote(folder_.fd); }
   [[nodiscard]] std::optional<Fd> open(const std::string& name) {
     return fs_.open_file(folder_, name);
   }
   void sync() { fs_.sync(folder_.fd, folder_.path); }
 
  private:
+  void scan_nested(const std::string& name);
+
   FileSystem& fs_;
   Directory folder_;
   std::vector<AttachmentFile> files_;
   std::map<Address, std::size_t> by_address_;
   std::vector<std::string> cursors_;
+  std::set<Address> nested_;
+  bool scanned_ = false;
 };
 
 }  // namespace allocator::store

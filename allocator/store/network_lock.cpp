@@ -10,7 +10,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr const char* kLockName = "lock";
 constexpr unsigned kLockMode = 0750;  // what the Go plugin makes
 constexpr int kReopenLimit = 8;
 
@@ -50,9 +49,9 @@ NetworkLock::NetworkLock(FileSystem& fs, Directory& folder, std::chrono::millise
     const FileIdentity opened = fs.identify(fd_);
     if (fs.lock(fd_, patience) == LockResult::timed_out) {
       const std::string holder = holder_of(fs, opened);
-      throw TryAgain("lock " + folder.path + "/lock: not free within " +
-                     std::to_string(patience.count() / 1000) + " s" +
-                     (holder.empty() ? "" : ", held by " + holder) + "; try again");
+      throw LockTimeout("lock " + folder.path + "/lock: not free within " +
+                        std::to_string(patience.count() / 1000) + " s" +
+                        (holder.empty() ? "" : ", held by " + holder) + "; try again");
     }
     // Somebody may have wiped or moved the folder while we waited: a lock that is not at its path
     // excludes nobody. (An absolute path: the open folder does not matter.)
@@ -61,6 +60,7 @@ NetworkLock::NetworkLock(FileSystem& fs, Directory& folder, std::chrono::millise
     auto again = fs.open_directory(folder.path);
     if (!again) break;
     folder = std::move(*again);
+    reopened_ = true;
   }
   throw TryAgain("lock " + folder.path + "/lock: the folder is being replaced; try again");
 }

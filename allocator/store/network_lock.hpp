@@ -16,6 +16,24 @@ struct TryAgain : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The lock was not free in time.
+struct LockTimeout : TryAgain {
+  using TryAgain::TryAgain;
+};
+
+/// The disk takes no changes.
+struct ReadOnlyDisk : TryAgain {
+  using TryAgain::TryAgain;
+};
+
+/// The folder is of a kind that this store cannot work on.
+struct Unsupported : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The name of the lock inside the network folder.
+inline constexpr const char* kLockName = "lock";
+
 class NetworkLock {
  public:
   /// Takes the lock, waiting for at most `patience`. `folder` is opened anew when somebody replaced
@@ -26,9 +44,13 @@ class NetworkLock {
   /// Frees the lock.
   ~NetworkLock();
 
+  /// True when the folder was opened anew.
+  [[nodiscard]] bool reopened_folder() const { return reopened_; }
+
  private:
   FileSystem& fs_;
   Fd fd_;
+  bool reopened_ = false;
 };
 
 }  // namespace allocator::store

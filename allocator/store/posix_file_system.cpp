@@ -19,7 +19,10 @@
 namespace allocator::store {
 namespace {
 
-constexpr long kNsfsMagic = 0x6e736673;  // linux/magic.h NSFS_MAGIC
+/// statfs(2): NFS, SMB, CIFS, SMB2, Ceph, AFS, Coda, GFS2, OCFS2, Lustre.
+constexpr std::array<std::uint32_t, 10> kRemoteMagics = {
+    0x6969,     0x517b,     0xff534d42, 0xfe534d42, 0x00c36400,
+    0x5346414f, 0x73757245, 0x01161970, 0x7461636f, 0x0bd00bd0};
 
 [[noreturn]] void fail(const char* call, const std::string& path, int error = errno) {
   throw std::system_error(error, std::generic_category(), std::string(call) + " " + path);
@@ -198,11 +201,12 @@ std::optional<Fd> PosixFileSystem::open_file(const Directory& directory, const s
 }
 
 Supported PosixFileSystem::set_attribute(const Fd& fd, const std::string& name,
-                                         std::string_view value) {
+                                         std::string_view value,
+                                         const std::string& path_for_errors) {
   if (::fsetxattr(fd.number(), name.c_str(), value.data(), value.size(), 0) == 0)
     return Supported::yes;
   if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM) return Supported::no;
-  fail("set attribute", name);
+  fail(("set attribute " + name + " of a file in").c_str(), path_for_errors);
 }
 
 std::optional<std::string> PosixFileSystem::get_attribute(const Fd& fd, const std::string& name) {
@@ -313,14 +317,32 @@ void PosixFileSystem::unlock(const Fd& fd) {
   if (retried([&] { return ::flock(fd.number(), LOCK_UN); }) != 0) fail("unlock", "lock");
 }
 
+bool PosixFileSystem::is_remote(const Fd& fd) {
+  struct statfs file_system {};
+  if (::fstatfs(fd.number(), &file_system) != 0) return false;
+  const auto type = static_cast<std::uint32_t>(file_system.f_type);
+  return std::find(kRemoteMagics.begin(), kRemoteMagics.end(), type) != kRemoteMagics.end();
+}
+
+/// Its device is that of all namespaces: the kernel has one nsfs.
+std::uint64_t PosixFileSystem::pid_namespace() {
+  struct stat status {};
+  if (::stat("/proc/self/ns/pid", &status) != 0) return 0;
+  nsfs_device_ = status.st_dev;
+  return status.st_ino;
+}
+
 std::optional<std::uint64_t> PosixFileSystem::network_namespace(const std::string& path) {
   if (path.empty()) return std::nullopt;
-  struct statfs file_system {};
+  if (!nsfs_device_) static_cast<void>(pid_namespace());
   struct stat status {};
-  if (::statfs(path.c_str(), &file_system) != 0 || file_system.f_type != kNsfsMagic)
-    return std::nullopt;
-  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
-  return status.st_ino;
+  if (::stat(path.c_str(), &status) == 0) {
+    if (status.st_dev != nsfs_device_) return std::nullopt;
+    return status.st_ino;
+  }
+  // ESRCH: a process that ended meanwhile.
+  if (errno == ENOENT || errno == ENOTDIR || errno == ESRCH) return std::nullopt;
+  fail("stat", path);
 }
 
 }  // namespace allocator::store

@@ -19,7 +19,8 @@ class PosixFileSystem final : public FileSystem {
                       unsigned mode) override;
   void write_all(const Fd& fd, std::string_view bytes, const std::string& path_for_errors) override;
   std::optional<Fd> open_file(const Directory& directory, const std::string& name) override;
-  Supported set_attribute(const Fd& fd, const std::string& name, std::string_view value) override;
+  Supported set_attribute(const Fd& fd, const std::string& name, std::string_view value,
+                          const std::string& path_for_errors) override;
   std::optional<std::string> get_attribute(const Fd& fd, const std::string& name) override;
   Outcome link_file(const Fd& fd, const Directory& directory, const std::string& name) override;
   Outcome unlink(const Directory& directory, const std::string& name) override;
@@ -35,7 +36,12 @@ class PosixFileSystem final : public FileSystem {
   Fd open_lock(const Directory& directory, const std::string& name, unsigned mode) override;
   LockResult lock(const Fd& fd, std::chrono::milliseconds patience) override;
   void unlock(const Fd& fd) override;
+  bool is_remote(const Fd& fd) override;
+  std::uint64_t pid_namespace() override;
   std::optional<std::uint64_t> network_namespace(const std::string& path) override;
+
+ private:
+  std::optional<std::uint64_t> nsfs_device_;  ///< learned when it is first needed
 };
 
 }  // namespace allocator::store

@@ -1,6 +1,7 @@
 #include "allocator/store/record_folder.hpp"
 
 #include <algorithm>
+#include <sstream>
 #include <system_error>
 
 #include "allocator/store/fingerprint.hpp"
@@ -12,6 +13,9 @@ constexpr unsigned kFolderMode = 0700;
 constexpr std::size_t kNameLimit = 200;  // below NAME_MAX (255) with room for prefixes
 constexpr std::string_view kBindingPrefix = "ip.";
 constexpr const char* kNetdirName = "netdir";
+constexpr const char* kBootsName = "boots";
+constexpr const char* kRangesName = "ranges";
+constexpr std::size_t kBootLimit = 16;
 constexpr const char* kTemporaryName = ".new";
 
 std::string binding_name(const Address& address) {
@@ -127,6 +131,38 @@ void RecordFolder::forget_evicted(const PodKey& pod) {
                                              return other && other->pod == pod;
                                            });
   if (!bound_elsewhere) remove_record(hint_name(pod));
+}
+
+std::vector<std::string> RecordFolder::read_list(const std::string& name) {
+  std::vector<std::string> list;
+  const auto record = read(name);
+  if (!record || !record->starts_with("1~")) return list;
+  std::istringstream fields(record->substr(2));
+  for (std::string field; std::getline(fields, field, ',');) list.push_back(field);
+  return list;
+}
+
+void RecordFolder::put_list(const std::string& name, const std::vector<std::string>& list) {
+  std::string record = "1~";
+  for (const auto& field : list) record += (record.size() == 2 ? "" : ",") + field;
+  change(name, record);
+}
+
+std::vector<std::string> RecordFolder::boots() { return read_list(kBootsName); }
+
+void RecordFolder::append_boot(const std::string& boot8) {
+  auto list = boots();
+  if (!list.empty() && list.back() == boot8) return;
+  std::erase(list, boot8);
+  list.push_back(boot8);
+  if (list.size() > kBootLimit) list.erase(list.begin());
+  put_list(kBootsName, list);
+}
+
+std::vector<std::string> RecordFolder::last_ranges() { return read_list(kRangesName); }
+
+void RecordFolder::put_last_ranges(const std::vector<std::string>& cidrs) {
+  put_list(kRangesName, cidrs);
 }
 
 void RecordFolder::remove_record(const std::string& name) {

@@ -4,6 +4,8 @@
 ///
 ///     <stateDir>/<network folder's path, escaped>/
 ///         netdir        -> "1~<network folder's path>"
+///         boots         -> "1~<boot8>,<boot8>..."         oldest first
+///         ranges        -> "1~<CIDR>,<CIDR>..."           what rangesFrom gave last
 ///         ip.10.244.1.7 -> "1~<ns>~<pod>~<ifname>~<uid>~<sequence>~<kept>~<boot8>"     the binding
 ///         pod.<key>     -> "1~<addresses>~<addresses at the previous boot>"            a hint
 ///
@@ -57,6 +59,20 @@ class RecordFolder {
   /// goes too.
   void forget_evicted(const PodKey& pod);
 
+  /// The boots in which this network was used, oldest first, as the first eight digits of their
+  /// boot_id.
+  [[nodiscard]] std::vector<std::string> boots();
+  /// Adds a boot as the newest; only the last few are kept.
+  void append_boot(const std::string& boot8);
+  /// The CIDR blocks that `rangesFrom` gave last; empty when it never did.
+  [[nodiscard]] std::vector<std::string> last_ranges();
+  void put_last_ranges(const std::vector<std::string>& cidrs);
+
+  /// From here on changes are counted for undo(): those before belong to somebody else's business.
+  void begin() {
+    if (!changes_.empty()) is_new_ = false;
+    changes_.clear();
+  }
   /// What this object changed so far.
   [[nodiscard]] const std::vector<RecordChange>& changes() const { return changes_; }
   /// Takes back this object's changes as far as nobody changed the records since. An evicted
@@ -70,6 +86,8 @@ class RecordFolder {
 
   [[nodiscard]] std::optional<std::string> read(const std::string& name);
   [[nodiscard]] bool wrote(const std::string& name) const;
+  [[nodiscard]] std::vector<std::string> read_list(const std::string& name);
+  void put_list(const std::string& name, const std::vector<std::string>& list);
   void remove_record(const std::string& name);
   void write(const std::string& name, const std::optional<std::string>& target);
   void change(const std::string& name, const std::string& target);

@@ -1,17 +1,44 @@
 #include "allocator/store/runtime_folder.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <exception>
 
+#include "allocator/store/fingerprint.hpp"
 #include "allocator/store/folders.hpp"
+#include "allocator/store/network_dir.hpp"
 
 namespace allocator::store {
 namespace {
 
 constexpr unsigned kFolderMode = 0700;
 constexpr unsigned kFileMode = 0600;
-constexpr const char* kBootName = "boot";
 constexpr std::size_t kFileLimit = 128;
+constexpr std::size_t kTombstoneLimit = 4096;
+constexpr const char* kTombs = "tombs";
+constexpr const char* kPending = "pending";
+
+constexpr const char* kFlushed = "boot";
+constexpr const char* kScan = "scan";
+constexpr const char* kLive = "~live";
+
+std::string name_in(const char* folder, const Attachment& attachment) {
+  return std::string(folder) + "/" + sha256_hex(owner_text(attachment));
+}
+
+std::optional<std::uint64_t> parse_number(const std::optional<std::string>& text) {
+  std::uint64_t value = 0;
+  if (!text || text->empty()) return std::nullopt;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size()) return std::nullopt;
+  return value;
+}
+
+/// One tombstone in 64 is the occasion to look at all of them: listing them is for now and then.
+bool is_occasion(const std::string& tomb_name) {
+  const auto key = tomb_name.find('/') + 1;
+  return tomb_name[key] == '0' && tomb_name[key + 1] < '4';
+}
 
 }  // namespace
 
@@ -27,6 +54,138 @@ RuntimeFolder::RuntimeFolder(FileSystem& fs, const std::string& runtime_dir,
   } catch (const std::exception&) {
     folder_.reset();
   }
+}
+
+std::optional<std::string> RuntimeFolder::read_link(const std::string& name) noexcept {
+  if (!folder_) return std::nullopt;
+  try {
+    return fs_.read_link(*folder_, name);
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+bool RuntimeFolder::put_link(const std::string& name, const std::string& target) noexcept {
+  if (!folder_) return false;
+  try {
+    if (fs_.make_link(target, *folder_, name) == Outcome::done) return true;
+    fs_.unlink(*folder_, name);
+    return fs_.make_link(target, *folder_, name) == Outcome::done;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+void RuntimeFolder::remove(const std::string& name) noexcept {
+  if (!folder_) return;
+  try {
+    fs_.unlink(*folder_, name);
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+// Others may have left tombstones in a folder that this object made, but hardly a mark since:
+// looking for one would be one more call in every first ADD. Without its mark a task is done again.
+BootScanState RuntimeFolder::boot_scan(const std::string& generation) noexcept {
+  if (is_new_ || generation.empty()) return BootScanState::due;
+  const auto mark = read_link(kScan);
+  if (mark == generation + kLive) return BootScanState::live_restored;
+  return mark == generation ? BootScanState::files_scanned : BootScanState::due;
+}
+
+void RuntimeFolder::mark_boot_scan(const std::string& generation, BootScanState state) noexcept {
+  static_cast<void>(
+      put_link(kScan, state == BootScanState::live_restored ? generation + kLive : generation));
+  is_new_ = false;
+}
+
+bool RuntimeFolder::is_flushed(const std::string& generation) noexcept {
+  return !generation.empty() && read_link(kFlushed) == generation;
+}
+
+void RuntimeFolder::mark_flushed(const std::string& generation) noexcept {
+  static_cast<void>(put_link(kFlushed, generation));
+}
+
+void RuntimeFolder::forget_flush() noexcept {
+  if (!is_new_) remove(kFlushed);
+}
+
+std::optional<std::uint64_t> RuntimeFolder::tombstone(const Attachment& attachment) noexcept {
+  return parse_number(read_link(name_in(kTombs, attachment)));
+}
+
+void RuntimeFolder::put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept {
+  if (!folder_) return;
+  const std::string name = name_in(kTombs, attachment);
+  if (!put_link(name, std::to_string(now))) {
+    try {
+      fs_.make_directory(folder_->path + "/" + kTombs, kFolderMode);
+    } catch (const std::exception&) {
+      return;
+    }
+    static_cast<void>(put_link(name, std::to_string(now)));
+  }
+  if (is_occasion(name)) bound_tombstones(now);
+}
+
+void RuntimeFolder::bound_tombstones(std::uint64_t now) noexcept {
+  try {
+    const auto tombs = fs_.open_directory(folder_->path + "/" + kTombs);
+    if (!tombs) return;
+    std::vector<std::pair<std::uint64_t, std::string>> by_age;
+    for (const auto& name : fs_.list(*tombs)) {
+      by_age.emplace_back(parse_number(fs_.read_link(*tombs, name)).value_or(0), name);
+    }
+    std::sort(by_age.begin(), by_age.end());
+    const std::size_t surplus = by_age.size() > kTombstoneLimit ? by_age.size() / 2 : 0;
+    for (std::size_t i = 0; i < by_age.size(); ++i) {
+      if (i >= surplus && by_age[i].first + kLongestAdd > now) break;
+      fs_.unlink(*tombs, by_age[i].second);
+    }
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+void RuntimeFolder::remove_tombstone(const Attachment& attachment) noexcept {
+  remove(name_in(kTombs, attachment));
+}
+
+bool RuntimeFolder::put_pending(const Attachment& attachment) noexcept {
+  if (!folder_) return false;
+  try {
+    fs_.make_directory(folder_->path + "/" + kPending, kFolderMode);
+  } catch (const std::exception&) {
+    return false;
+  }
+  return put_link(name_in(kPending, attachment), owner_text(attachment));
+}
+
+bool RuntimeFolder::is_pending(const Attachment& attachment) noexcept {
+  return read_link(name_in(kPending, attachment)) == owner_text(attachment);
+}
+
+std::vector<Attachment> RuntimeFolder::pending() noexcept {
+  std::vector<Attachment> attachments;
+  if (!folder_) return attachments;
+  try {
+    const auto folder = fs_.open_directory(folder_->path + "/" + kPending);
+    if (!folder) return attachments;
+    for (const auto& name : fs_.list(*folder)) {
+      if (const auto owner = fs_.read_link(*folder, name)) {
+        attachments.push_back(parse_owner(*owner));
+      }
+    }
+  } catch (const std::exception&) {
+    return attachments;
+  }
+  return attachments;
+}
+
+void RuntimeFolder::remove_pending(const Attachment& attachment) noexcept {
+  remove(name_in(kPending, attachment));
 }
 
 std::optional<std::string> RuntimeFolder::read(const std::string& name) noexcept {
@@ -53,44 +212,10 @@ void RuntimeFolder::write(const std::string& name, const std::string& text) noex
   }
 }
 
-bool RuntimeFolder::is_marked(const std::string& boot_id) noexcept {
-  if (!folder_ || is_new_) return false;
-  try {
-    return fs_.read_link(*folder_, kBootName) == boot_id;
-  } catch (const std::exception&) {
-    return false;
-  }
-}
-
-void RuntimeFolder::mark_boot(const std::string& boot_id) noexcept {
-  if (!folder_) return;
-  try {
-    is_new_ = false;
-    if (fs_.make_link(boot_id, *folder_, kBootName) == Outcome::done) return;
-    fs_.unlink(*folder_, kBootName);
-    fs_.make_link(boot_id, *folder_, kBootName);
-  } catch (const std::exception&) {
-    // Without the mark the next ADD flushes the folders once more.
-    return;
-  }
-}
-
-void RuntimeFolder::unmark_boot() noexcept {
-  if (!folder_ || is_new_) return;
-  try {
-    fs_.unlink(*folder_, kBootName);
-  } catch (const std::exception&) {
-    return;
-  }
-}
-
 std::uint64_t RuntimeFolder::next_sequence(const std::function<std::uint64_t()>& highest) {
-  std::uint64_t value = 0;
-  const auto text = read("sequence").value_or("");
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool valid = !text.empty() && error == std::errc{} && end == text.data() + text.size();
-  if (!valid) value = highest();
-  write("sequence", std::to_string(++value));
+  const auto known = parse_number(read("sequence"));
+  const std::uint64_t value = (known ? *known : highest()) + 1;
+  write("sequence", std::to_string(value));
   return value;
 }
 

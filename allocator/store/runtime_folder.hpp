@@ -1,19 +1,33 @@
 #pragma once
-/// What is known of a network in this boot only: /run/delegated-ipam/<device>:<inode of the network
-/// folder>/.
+/// What is known of a network in this boot only.
 ///
-///     boot        -> boot_id, a symbolic link; there once the folders above the network's have
-///     been fsynced in this boot sequence    the highest sequence number given out, decimal
+///     /run/delegated-ipam/<device>:<inode of the network folder>/
+///         boot          -> <generation>: the folders above the network's have been flushed
+///         scan          -> <generation> or <generation>~live: how far the boot scan has come
+///         sequence         the highest sequence number given out, decimal
+///         tombs/<key>   -> when an unknown attachment was deleted, nanoseconds of CLOCK_BOOTTIME
+///         pending/<key> -> "<container ID>\r\n<ifname>": a release that could not be written yet
 ///
-/// It may vanish at any time and is never the truth: without it the same answers cost more reading.
+/// The generation is "<boot_id>~<inode and time of change of the network's lock file>": a folder
+/// that was wiped has another lock. <key> is the SHA-256 of the attachment. The folder may vanish
+/// at any time and is never the truth: without it the same answers cost more reading.
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "allocator/binding.hpp"
 #include "allocator/store/file_system.hpp"
 
 namespace allocator::store {
+
+/// How far the boot scan has come in this generation.
+enum class BootScanState : std::uint8_t {
+  due,
+  files_scanned,  ///< every file has been looked at
+  live_restored   ///< and live attachments without a file have got theirs back
+};
 
 class RuntimeFolder {
  public:
@@ -22,22 +36,47 @@ class RuntimeFolder {
   RuntimeFolder(FileSystem& fs, const std::string& runtime_dir,
                 const FileIdentity& network_folder) noexcept;
 
-  /// True when mark_boot() was called in this boot.
-  [[nodiscard]] bool is_marked(const std::string& boot_id) noexcept;
-  void mark_boot(const std::string& boot_id) noexcept;
-  void unmark_boot() noexcept;
+  [[nodiscard]] BootScanState boot_scan(const std::string& generation) noexcept;
+  void mark_boot_scan(const std::string& generation, BootScanState state) noexcept;
+
+  /// True when the folders above the network's and the records' have been flushed.
+  [[nodiscard]] bool is_flushed(const std::string& generation) noexcept;
+  void mark_flushed(const std::string& generation) noexcept;
+  /// They have to be flushed once more.
+  void forget_flush() noexcept;
 
   /// The next sequence number. `highest` finds the highest one in the records when the counter is
   /// gone.
   [[nodiscard]] std::uint64_t next_sequence(const std::function<std::uint64_t()>& highest);
 
+  /// When the attachment was deleted without being known; nullopt when it was not.
+  [[nodiscard]] std::optional<std::uint64_t> tombstone(const Attachment& attachment) noexcept;
+  /// `now`: nanoseconds of CLOCK_BOOTTIME. Bounded: tombstones of over 10 minutes go, and the
+  /// oldest half when there are over 4 096.
+  void put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept;
+  void remove_tombstone(const Attachment& attachment) noexcept;
+
+  /// Remembers a release for the next command that can write; false when even that is impossible.
+  [[nodiscard]] bool put_pending(const Attachment& attachment) noexcept;
+  [[nodiscard]] bool is_pending(const Attachment& attachment) noexcept;
+  [[nodiscard]] std::vector<Attachment> pending() noexcept;
+  void remove_pending(const Attachment& attachment) noexcept;
+
  private:
+  [[nodiscard]] std::optional<std::string> read_link(const std::string& name) noexcept;
+  [[nodiscard]] bool put_link(const std::string& name, const std::string& target) noexcept;
+  void remove(const std::string& name) noexcept;
+  void bound_tombstones(std::uint64_t now) noexcept;
   [[nodiscard]] std::optional<std::string> read(const std::string& name) noexcept;
   void write(const std::string& name, const std::string& text) noexcept;
 
   FileSystem& fs_;
   std::optional<Directory> folder_;
-  bool is_new_ = false;  // this object made it: nothing is in it
+  bool is_new_ = false;  // this object made it: nothing is marked in it
 };
+
+/// How long an ADD may be under way: older ones give up, so that tombstones need not be kept for
+/// ever. Nanoseconds.
+inline constexpr std::uint64_t kLongestAdd = 600'000'000'000;
 
 }  // namespace allocator::store

@@ -6,6 +6,16 @@
 #include "allocator/store/fingerprint.hpp"
 
 namespace allocator::store {
+namespace {
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
 
 std::string container_hash(std::string_view container_id) {
   return sha256_hex(container_id).substr(0, 16);
@@ -14,7 +24,8 @@ std::string container_hash(std::string_view container_id) {
 std::string encode(const Stamp& stamp) {
   // The path comes last: it may hold any byte.
   return "1~" + stamp.boot_id + "~" + stamp.container_hash + "~" +
-         std::to_string(stamp.netns_inode) + "~" + stamp.netns_path;
+         std::to_string(stamp.netns_inode) + "." + std::to_string(stamp.pid_namespace) + "~" +
+         stamp.netns_path;
 }
 
 std::optional<Stamp> decode_stamp(std::string_view text) {
@@ -25,12 +36,13 @@ std::optional<Stamp> decode_stamp(std::string_view text) {
     field = text.substr(0, end);
     text.remove_prefix(end + 1);
   }
-  std::uint64_t inode = 0;
-  const auto [end, error] =
-      std::from_chars(fields[3].data(), fields[3].data() + fields[3].size(), inode);
-  if (fields[0] != "1" || error != std::errc{} || end != fields[3].data() + fields[3].size())
-    return std::nullopt;
-  return Stamp{std::string(fields[1]), std::string(fields[2]), inode, std::string(text)};
+  const auto dot = fields[3].find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const auto inode = parse_number(fields[3].substr(0, dot));
+  const auto pid_namespace = parse_number(fields[3].substr(dot + 1));
+  if (fields[0] != "1" || !inode || !pid_namespace) return std::nullopt;
+  return Stamp{std::string(fields[1]), std::string(fields[2]), *inode, std::string(text),
+               *pid_namespace};
 }
 
 }  // namespace allocator::store

@@ -14,13 +14,14 @@ namespace allocator::store {
 
 constexpr const char* kStampAttribute = "user.delegated-ipam";
 
-/// Format: "1~<boot_id>~<16 hex digits of SHA-256(container ID)>~<nsfs inode, 0 = none>~<netns
-/// path>".
+/// Format: "1~<boot_id>~<16 hex digits of SHA-256(container ID)>~<nsfs inode, 0 = none>.<inode of
+/// the PID namespace of the ADD>~<netns path>".
 struct Stamp {
   std::string boot_id;
   std::string container_hash;
   std::uint64_t netns_inode = 0;
   std::string netns_path;
+  std::uint64_t pid_namespace = 0;  ///< what processes the ADD could see; 0 = unknown
 
   friend bool operator==(const Stamp&, const Stamp&) = default;
 };

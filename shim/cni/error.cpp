@@ -126,6 +126,8 @@ CniError to_cni_error(const std::exception_ptr& failure) {
     return {code_of(error.kind), error.what(), error.details};
   } catch (const allocator::store::TryAgain& error) {
     return {ErrorCode::try_again_later, error.what()};
+  } catch (const allocator::store::Unsupported& error) {
+    return {ErrorCode::invalid_config, error.what()};
   } catch (const allocator::store::NewerFormat& error) {
     return {ErrorCode::invalid_config, error.what()};
   } catch (const std::system_error& error) {

@@ -6,9 +6,17 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstring>
+#include <ctime>
 #include <filesystem>
+
+#include "shim/cni/error.hpp"
 
 namespace shim {
 namespace {
@@ -90,8 +98,37 @@ void Log::warning(const std::string& text) noexcept {
   if (sink_) sink_->write(spdlog::level::warn, text);
 }
 
+void Log::notice(const std::string& text) noexcept {
+  warning(text);
+  send_to_syslog(text);
+}
+
 void Log::error(const std::string& text) noexcept {
   if (sink_) sink_->write(spdlog::level::err, text);
+}
+
+// syslog(3) waits for ever when the daemon's queue is full; an ADD must not.
+void send_to_syslog(const std::string& text) noexcept {
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd == -1) return;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, "/dev/log", sizeof address.sun_path - 1);
+  try {
+    std::array<char, 32> time{};
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    std::strftime(time.data(), time.size(), "%b %e %H:%M:%S", ::localtime_r(&now, &local));
+    const std::string line = "<" + std::to_string(LOG_DAEMON | LOG_NOTICE) + ">" + time.data() +
+                             " delegated-ipam[" + std::to_string(::getpid()) +
+                             "]: " + printable_line(text);
+    ::sendto(fd, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+             reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  } catch (const std::exception&) {
+    ::close(fd);
+    return;
+  }
+  ::close(fd);
 }
 
 }  // namespace shim

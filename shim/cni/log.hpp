@@ -20,10 +20,16 @@ class Log {
   void info(const std::string& text) noexcept;
   void warning(const std::string& text) noexcept;
   void error(const std::string& text) noexcept;
+  /// What an operator must be able to find without a log file: goes to syslog too.
+  void notice(const std::string& text) noexcept;
 
  private:
   class Sink;
   std::unique_ptr<Sink> sink_;
 };
+
+/// One line to the system's log, as RFC 3164 has it, facility daemon, severity notice. Never waits:
+/// a log daemon that does not read, or none at all, costs the line and nothing else.
+void send_to_syslog(const std::string& text) noexcept;
 
 }  // namespace shim

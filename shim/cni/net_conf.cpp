@@ -1,7 +1,9 @@
 #include "shim/cni/net_conf.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "shim/cni/arguments.hpp"
 #include "shim/cni/config_reader.hpp"
@@ -86,11 +88,52 @@ void refuse_state_inside_network(const NetConf& conf) {
                                                 "; choose a folder outside dataDir");
 }
 
-void refuse_ranges_from(const IpamReaders& ipam, const RangesAsWritten& written) {
-  if (!written.sets.empty() || !ipam.own.has("rangesFrom")) return;
-  throw CniError(ErrorCode::unsupported_field,
-                 "/ipam/rangesFrom: " + ipam.own.find("rangesFrom")->dump() +
-                     " is not supported; write the node's subnet into ipam.ranges");
+/// The node's ranges from `rangesFrom`, one set a family in the order in which the source names
+/// them. Returns where they are written; empty when they were not used.
+std::string add_ranges_from(const IpamReaders& ipam, const ConfInputs& inputs, NetConf& conf,
+                            RangesAsWritten& written) {
+  if (!ipam.own.has("rangesFrom")) return {};
+  const RangesSource source = read_ranges_source(ipam.own, &node_name);
+  if (!written.sets.empty()) return {};
+  conf.allocation.ranges_from = inputs.ranges_from(source, conf.placement, conf.name);
+  for (const auto& text : conf.allocation.ranges_from) {
+    const auto subnet = allocator::Cidr::parse(text);
+    if (!subnet) continue;
+    const auto same_family =
+        std::find_if(written.sets.begin(), written.sets.end(), [&](const auto& set) {
+          return set.front().subnet->address.family() == subnet->address.family();
+        });
+    allocator::RangeSpec range;
+    range.subnet = *subnet;
+    if (same_family == written.sets.end()) {
+      written.sets.push_back({range});
+    } else {
+      same_family->push_back(range);
+    }
+  }
+  return source.paths.front();
+}
+
+constexpr const char* kAnnotations = "io.kubernetes.cri.pod-annotations";
+constexpr const char* kRetainAnnotation = "delegated-ipam.io/retain";
+constexpr const char* kAddressesAnnotation = "delegated-ipam.io/ips";
+
+void read_retain_annotation(const ConfigReader& annotations, PlacementConf& placement) {
+  const auto retain = annotations.choice(kRetainAnnotation, {"true", "false"});
+  if (retain == 1) placement.retain_pod = false;
+}
+
+void read_address_annotation(const ConfigReader& annotations, AllocationConf& allocation) {
+  std::istringstream fields(annotations.text(kAddressesAnnotation).value_or(""));
+  for (std::string field; std::getline(fields, field, ',');) {
+    std::erase(field, ' ');
+    const auto address = parse_requested_address(field);
+    if (!address) {
+      annotations.fail(kAddressesAnnotation,
+                       "must be addresses separated by commas, but has " + go_quoted(field));
+    }
+    allocation.requested.push_back(*address);
+  }
 }
 
 }  // namespace
@@ -121,8 +164,7 @@ std::string read_cni_version(const Json& document) {
                       ErrorCode::decoding_failure);
 }
 
-NetConf read_net_conf(const Json& document,
-                      const std::function<std::optional<allocator::Address>()>& read_args) {
+NetConf read_net_conf(const Json& document, const ConfInputs& inputs) {
   NetConf conf;
   conf.cni_version = read_cni_version(document);
   conf.name = read_name(document);
@@ -131,7 +173,7 @@ NetConf read_net_conf(const Json& document,
   // host-local decodes the whole text before it asks for `ipam`.
   const ConfigReader runtime_config = root.object("runtimeConfig");
   if (ipam.stock.is_present()) require_built_in_delegate(ipam.own);
-  const RangesAsWritten written = read_ranges(ipam.stock, ipam.inner, runtime_config);
+  RangesAsWritten written = read_ranges(ipam.stock, ipam.inner, runtime_config);
   conf.warnings = written.warnings;
   conf.allocation.routes = read_routes(ipam);
   conf.allocation.resolv_conf = ipam.inherited_text("resolvConf").value_or("");
@@ -144,7 +186,7 @@ NetConf read_net_conf(const Json& document,
   refuse_own_keys(ipam.own.object("delegate"));
   read_placement_keys(ipam.own, Strictness::strict, conf.placement);
   refuse_state_inside_network(conf);
-  if (const auto first = read_args()) conf.allocation.requested.push_back(*first);
+  if (const auto first = inputs.requested_by_args()) conf.allocation.requested.push_back(*first);
   for (const auto& address : requested) {
     if (!address) {
       throw CniError(ErrorCode::internal, "cannot understand ip: IP <nil> not v4 nor v6", {},
@@ -152,8 +194,19 @@ NetConf read_net_conf(const Json& document,
     }
     conf.allocation.requested.push_back(*address);
   }
-  refuse_ranges_from(ipam, written);
-  conf.allocation.sets = apply_families(ipam.own, complete_ranges(written, conf.cni_version));
+  const ConfigReader annotations = ConfigReader(&document, "", ErrorCode::invalid_config)
+                                       .object("runtimeConfig")
+                                       .object(kAnnotations);
+  read_retain_annotation(annotations, conf.placement);
+  read_address_annotation(annotations, conf.allocation);
+  const std::string source = add_ranges_from(ipam, inputs, conf, written);
+  try {
+    conf.allocation.sets = apply_families(ipam.own, complete_ranges(written, conf.cni_version));
+  } catch (const CniError& error) {
+    if (source.empty()) throw;
+    throw CniError(ErrorCode::invalid_config, "/ipam/rangesFrom: the ranges of " + source +
+                                                  " cannot be used: " + std::string(error.what()));
+  }
   read_allocation_keys(ipam.own, conf.allocation, conf.warnings);
   return conf;
 }
@@ -168,6 +221,14 @@ NetConf read_net_conf_leniently(const Json& document) {
   const Json* delegate = own.find("delegate");
   if (delegate != nullptr && delegate->is_object()) require_built_in_delegate(own);
   read_placement_keys(own, Strictness::lenient, conf.placement);
+  try {
+    read_retain_annotation(ConfigReader(&document, "", ErrorCode::invalid_config)
+                               .object("runtimeConfig")
+                               .object(kAnnotations),
+                           conf.placement);
+  } catch (const CniError& error) {
+    conf.warnings.emplace_back(error.what());
+  }
   try {
     read_data_dir(IpamReaders(document), conf.placement);
   } catch (const CniError&) {

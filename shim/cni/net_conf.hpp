@@ -14,6 +14,7 @@
 #include "allocator/choose.hpp"
 #include "allocator/range_set.hpp"
 #include "shim/cni/json_text.hpp"
+#include "shim/cni/ranges_source.hpp"
 #include "shim/cni/result.hpp"
 
 namespace shim {
@@ -48,6 +49,7 @@ struct PlacementConf {
   std::string state_dir = "/var/lib/delegated-ipam";
   DurabilityConf durability = DurabilityConf::full;
   RetainConf retain;
+  bool retain_pod = true;  ///< false: the pod's annotation says that its address is not to be kept
   std::chrono::milliseconds timeout{30'000};
   LogConf log;
 };
@@ -60,6 +62,17 @@ struct AllocationConf {
   std::string resolv_conf;
   std::vector<allocator::Address> requested;  ///< args.cni.ips, then runtimeConfig.ips
   OnDuplicateConf on_duplicate = OnDuplicateConf::same_addresses;
+  std::vector<std::string> ranges_from;  ///< the CIDR blocks that rangesFrom gave
+};
+
+/// What a configuration cannot say by itself.
+struct ConfInputs {
+  /// IP= of CNI_ARGS; asked where host-local reads it.
+  std::function<std::optional<allocator::Address>()> requested_by_args;
+  /// The CIDR blocks of `rangesFrom`; asked when there are no ranges.
+  std::function<std::vector<std::string>(const RangesSource&, const PlacementConf&,
+                                         const std::string& network)>
+      ranges_from;
 };
 
 struct NetConf {
@@ -80,10 +93,9 @@ std::string read_name(const Json& document);
 std::string read_cni_version(const Json& document);
 
 /// The whole configuration, for commands that hand out addresses or look at them.
-/// `requested_by_args` is the IP= of CNI_ARGS: it comes first. Errors: throws CniError:
-/// host-local's codes and texts for its keys, 7 for ours, 2 for a delegate that is not built in.
-NetConf read_net_conf(const Json& document,
-                      const std::function<std::optional<allocator::Address>()>& read_args);
+/// Errors: throws CniError: host-local's codes and texts for its keys, 7 for ours, 2 for a delegate
+/// that is not built in; what the inputs throw.
+NetConf read_net_conf(const Json& document, const ConfInputs& inputs);
 
 /// What can be made out of the configuration, for commands that release: broken keys are left at
 /// their defaults, as a wrong range must not keep an address from being freed. Errors: throws

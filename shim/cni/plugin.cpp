@@ -5,6 +5,7 @@
 
 #include "shim/cni/error.hpp"
 #include "shim/cni/json_text.hpp"
+#include "shim/cni/log.hpp"
 #include "shim/cni/verbs.hpp"
 #include "shim/cni/version.hpp"
 
@@ -73,13 +74,14 @@ class PluginRun {
   void run_command() {
     command_ = requested_command(io_.variables).value_or("");
     const Environment environment = read_environment(io_.variables);
+    subject_ = " " + environment.container_id + "/" + environment.ifname;
     if (command_ == "VERSION") {
       io_.write_stdout(version_report());
       return;
     }
     const Json document = parse_configuration(io_.read_stdin());
     remember_version(document);
-    read_name(document);
+    subject_ += " net=" + read_name(document);
     const Verb& verb = find_verb(command_);
     const std::string version = read_cni_version(document);
     if (!verb.since.empty()) require_command(version, verb.name, verb.since);
@@ -101,6 +103,9 @@ class PluginRun {
       if (command_ == "DEL") {
         keep_del_error_visible(message);
         keep_del_error_visible(details);
+        // It may be the only DEL that ever comes: Flannel asks once.
+        send_to_syslog("DEL" + subject_ + " refused, code " +
+                       std::to_string(static_cast<unsigned>(error.code)) + ": " + message);
       }
       const CniError shown(error.code, message, details);
       io_.write_stderr("delegated-ipam: " + command_ + " failed (code " +
@@ -118,6 +123,7 @@ class PluginRun {
   const PluginIo& io_;
   allocator::store::FileSystem& fs_;
   std::string command_;
+  std::string subject_;  // " c1/eth0 net=n", as far as it is known
   std::string error_version_{kNewestVersion};
 };
 

@@ -10,6 +10,7 @@
 #include "shim/cni/error.hpp"
 #include "shim/cni/resolv_conf.hpp"
 #include "shim/cni/result.hpp"
+#include "shim/cni/result_cache.hpp"
 #include "shim/cni/version.hpp"
 
 namespace shim {
@@ -20,8 +21,10 @@ using allocator::store::LeaseStore;
 using allocator::store::StoreOptions;
 
 constexpr std::chrono::milliseconds kLockPatience{10'000};
+constexpr std::size_t kRangesLimit = std::size_t{1} << 20;
 constexpr std::size_t kResolvConfLimit = std::size_t{1} << 20;
 
+/// `placement` must outlive the store.
 StoreOptions store_options(const PlacementConf& placement, const std::string& network_dir) {
   StoreOptions options;
   options.network_dir = network_dir;
@@ -32,6 +35,12 @@ StoreOptions store_options(const PlacementConf& placement, const std::string& ne
                            ? allocator::store::Durability::full
                            : allocator::store::Durability::none;
   options.lock_patience = std::min(kLockPatience, placement.timeout);
+  options.is_held = [&placement](const allocator::PodKey& pod) {
+    const auto& globs = placement.retain.exclude;
+    return std::none_of(globs.begin(), globs.end(), [&](const std::string& glob) {
+      return fnmatch(glob.c_str(), pod.display().c_str(), FNM_PATHNAME) == 0;
+    });
+  };
   return options;
 }
 
@@ -41,19 +50,15 @@ Attachment attachment_of(const Environment& environment) {
   return {environment.container_id, environment.ifname};
 }
 
-/// The pod that the address is to be kept for; nullopt for callers without a pod and pods that opt
-/// out.
-std::optional<allocator::PodKey> pod_of(const Arguments& arguments, const RetainConf& retain,
-                                        const std::string& ifname) {
-  if (!retain.enabled || arguments.pod_namespace.empty() || arguments.pod_name.empty())
-    return std::nullopt;
-  const std::string name = arguments.pod_namespace + "/" + arguments.pod_name;
-  const bool excluded =
-      std::any_of(retain.exclude.begin(), retain.exclude.end(), [&](const std::string& glob) {
-        return fnmatch(glob.c_str(), name.c_str(), FNM_PATHNAME) == 0;
-      });
-  if (excluded) return std::nullopt;
+/// Whose attachment it is; nullopt for callers that name no pod.
+std::optional<allocator::PodKey> pod_of(const Arguments& arguments, const std::string& ifname) {
+  if (arguments.pod_namespace.empty() || arguments.pod_name.empty()) return std::nullopt;
   return allocator::PodKey{arguments.pod_namespace, arguments.pod_name, ifname};
+}
+
+/// False for pods that opt out, by `retain.exclude` or by their annotation.
+bool is_held(const std::optional<allocator::PodKey>& pod, const PlacementConf& placement) {
+  return pod && placement.retain_pod && store_options(placement, {}).is_held(*pod);
 }
 
 allocator::store::AddRequest add_request(const Environment& environment, const NetConf& conf,
@@ -61,7 +66,9 @@ allocator::store::AddRequest add_request(const Environment& environment, const N
   allocator::store::AddRequest request;
   request.attachment = attachment_of(environment);
   request.netns_path = environment.netns;
-  request.pod = pod_of(arguments, conf.placement.retain, environment.ifname);
+  request.pod = pod_of(arguments, environment.ifname);
+  request.is_held = is_held(request.pod, conf.placement);
+  request.ranges_to_remember = conf.allocation.ranges_from;
   request.uid = arguments.pod_uid;
   request.require_same_uid = conf.placement.retain.require_same_uid;
   request.sets = conf.allocation.sets;
@@ -99,6 +106,8 @@ std::string_view reason_text(allocator::Reason reason) {
       return "new";
     case allocator::Reason::evicted:
       return "new, held longest by another pod";
+    case allocator::Reason::reclaimed:
+      return "new, from a dead container";
   }
   return "";
 }
@@ -106,11 +115,52 @@ std::string_view reason_text(allocator::Reason reason) {
 void log_picks(Log& log, const allocator::store::Lease& lease) {
   for (const auto& pick : lease.picks) {
     log.debug(pick.address.to_string() + ": " + std::string(reason_text(pick.reason)));
-    if (pick.evicted) {
-      log.warning("the binding of " + pick.evicted->pod.display() + " on " +
-                  pick.address.to_string() + " ended");
+  }
+}
+
+/// A store whose notes are logged at the end, also when the command fails.
+class LoggedStore {
+ public:
+  LoggedStore(Log& log, allocator::store::FileSystem& fs, StoreOptions options)
+      : log_(log), cache_(fs), store_(fs, std::move(options), &cache_) {}
+  LoggedStore(const LoggedStore&) = delete;
+  LoggedStore& operator=(const LoggedStore&) = delete;
+  ~LoggedStore() {
+    for (const auto& note : store_.notes()) log_.notice(note);
+  }
+  LeaseStore* operator->() { return &store_; }
+
+ private:
+  Log& log_;
+  ResultCache cache_;
+  LeaseStore store_;
+};
+
+/// The ranges of `rangesFrom`: from the source, else what it gave last.
+std::vector<std::string> ranges_from(allocator::store::FileSystem& fs, const RangesSource& source,
+                                     const PlacementConf& placement, const std::string& network) {
+  std::string why;
+  for (const auto& path : source.paths) {
+    try {
+      return parse_ranges(source.kind, fs.read_path(path, kRangesLimit), path);
+    } catch (const std::exception& error) {
+      if (why.empty()) why = error.what();
     }
   }
+  LeaseStore store(fs, store_options(placement, placement.data_dir + "/" + network));
+  auto last = store.last_ranges();
+  if (!last.empty()) return last;
+  throw CniError(ErrorCode::try_again_later, "rangesFrom: no subnet for this node yet (" + why +
+                                                 "), and none is remembered; try again");
+}
+
+ConfInputs conf_inputs(const Command& command,
+                       std::function<std::optional<allocator::Address>()> requested_by_args) {
+  return {std::move(requested_by_args),
+          [&command](const RangesSource& source, const PlacementConf& placement,
+                     const std::string& network) {
+            return ranges_from(command.fs, source, placement, network);
+          }};
 }
 
 /// One line a command: "ADD c1/eth0 net=n -> 10.1.2.3 0.4ms".
@@ -232,10 +282,10 @@ bool append_attachments(const Json& document, std::string_view key,
 
 void run_add(const Command& command) {
   Arguments arguments;
-  const NetConf conf = read_net_conf(command.document, [&] {
-    arguments = parse_arguments(command.environment.args);
-    return arguments.ip;
-  });
+  const NetConf conf = read_net_conf(command.document, conf_inputs(command, [&] {
+                                       arguments = parse_arguments(command.environment.args);
+                                       return arguments.ip;
+                                     }));
   Log log(conf.placement.log);
   CommandLine line(log, command.environment, conf);
   try {
@@ -243,13 +293,13 @@ void run_add(const Command& command) {
     if (!conf.allocation.resolv_conf.empty()) {
       dns = parse_resolv_conf(command.fs.read_path(conf.allocation.resolv_conf, kResolvConfLimit));
     }
-    LeaseStore store(command.fs, store_options(conf.placement, network_dir(conf)));
+    LoggedStore store(log, command.fs, store_options(conf.placement, network_dir(conf)));
     const auto request = add_request(command.environment, conf, arguments);
-    auto lease = store.add(request);
+    auto lease = store->add(request);
     try {
       command.write_stdout(print_result(result_of(lease, conf, std::move(dns)), conf.cni_version));
     } catch (...) {
-      store.undo(lease);
+      store->undo(lease);
       throw;
     }
     log_picks(log, lease);
@@ -266,13 +316,17 @@ void run_del(const Command& command) {
   Log log(conf.placement.log);
   CommandLine line(log, command.environment, conf);
   try {
-    const auto pod = pod_of(parse_arguments_leniently(command.environment.args),
-                            conf.placement.retain, command.environment.ifname);
+    const Arguments arguments = parse_arguments_leniently(command.environment.args);
+    allocator::store::ReleaseRequest request{
+        attachment_of(command.environment), conf.allocation.sets.size(), {}, conf.allocation.sets};
+    request.owner.pod = pod_of(arguments, command.environment.ifname);
+    request.owner.uid = arguments.pod_uid;
+    request.owner.is_never_held = !is_held(request.owner.pod, conf.placement);
     std::vector<allocator::Address> freed;
     for (const auto& folder : folders_to_search(conf, command.fs)) {
-      LeaseStore store(command.fs, store_options(conf.placement, folder));
-      const auto more =
-          store.release(attachment_of(command.environment), conf.allocation.sets.size(), pod);
+      LoggedStore store(log, command.fs, store_options(conf.placement, folder));
+      const auto more = store->release(request);
+      request.may_make_folder = false;
       freed.insert(freed.end(), more.begin(), more.end());
     }
     line.done(joined(freed));
@@ -282,8 +336,9 @@ void run_del(const Command& command) {
 }
 
 void run_check(const Command& command) {
-  const NetConf conf =
-      read_net_conf(command.document, [&] { return parse_arguments(command.environment.args).ip; });
+  const NetConf conf = read_net_conf(command.document, conf_inputs(command, [&] {
+                                       return parse_arguments(command.environment.args).ip;
+                                     }));
   Log log(conf.placement.log);
   CommandLine line(log, command.environment, conf);
   try {
@@ -315,8 +370,8 @@ void run_gc(const Command& command) {
     }
     std::vector<allocator::Address> freed;
     for (const auto& folder : folders_to_search(conf, command.fs)) {
-      LeaseStore store(command.fs, store_options(conf.placement, folder));
-      for (const auto& file : store.collect(valid)) freed.push_back(file.address);
+      LoggedStore store(log, command.fs, store_options(conf.placement, folder));
+      for (const auto& file : store->collect(valid)) freed.push_back(file.address);
     }
     line.done(joined(freed));
   } catch (...) {
@@ -326,7 +381,8 @@ void run_gc(const Command& command) {
 
 void run_status(const Command& command) {
   try {
-    const NetConf conf = read_net_conf(command.document, [] { return std::nullopt; });
+    const NetConf conf =
+        read_net_conf(command.document, conf_inputs(command, [] { return std::nullopt; }));
     const LeaseStore store(command.fs, store_options(conf.placement, network_dir(conf)));
     if (const auto obstacle = store.obstacle())
       throw CniError(ErrorCode::plugin_not_available, *obstacle);

@@ -129,6 +129,21 @@ def eviction_stays(folder):
         assert node.add("c-again", "shop/new") == address
 
 
+def takeovers_stay(folder, kind):
+    """All pods take their addresses over from containers of the boot before, which nobody deleted; then the cut."""
+    with Disk(folder, kind) as disk:
+        node = Node(disk.mount_point, DUAL)
+        before = add_all(node)
+        disk.settle()
+        new_boot()
+        taken = {number: node.add(f"c-taken-{number}", pod(number)) for number in before}
+        power_cut(disk)
+        assert taken == before, f"not taken over: {taken}, before {before}"
+        whole = sum(node.addresses_of(f"c-taken-{number}") == sorted(got) for number, got in taken.items())
+        print(f"# {kind}: {whole} of {PODS} takeovers intact")
+        assert whole == PODS and len(node.attachments()) == 2 * PODS, f"left: {node.attachments()}"
+
+
 def repeated_add(folder):
     """A second ADD makes durable what the first one, dead before its flush, had written."""
     with Disk(folder, "ext4") as disk:
@@ -155,6 +170,8 @@ def main():
         suite.run("an acknowledged DEL survives a power cut and leaves the address held", deletion_stays, folder)
         suite.run("the first ADD ever survives a power cut, its folders included", first_ever, folder)
         suite.run("an acknowledged eviction survives a power cut", eviction_stays, folder)
+        for kind in ("ext4", "xfs", "btrfs"):
+            suite.run(f"acknowledged takeovers survive a power cut on {kind}", takeovers_stay, folder, kind)
         suite.run("a repeated ADD makes durable what the first one had only written", repeated_add, folder)
     suite.finish()
 

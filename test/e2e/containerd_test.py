@@ -15,7 +15,8 @@ import world  # noqa: E402
 
 FOLDER = world.enter()
 
-from machine import CNI_PLUGINS, STATE_FOLDERS, Machine, Pod  # noqa: E402
+from kubelet import Kubelet, Pod  # noqa: E402
+from machine import CNI_PLUGINS, STATE_FOLDERS, Machine  # noqa: E402
 from plugin import BINARY  # noqa: E402
 from tap import Suite  # noqa: E402
 
@@ -71,14 +72,13 @@ def _fingerprint(path):
     return status.st_mode, status.st_ino, status.st_mtime_ns, content
 
 
-class Story:
+class Story(Kubelet):
     """The life of one node; its methods are the chapters, told in order. Each asserts and each leaves pods running."""
 
     def __init__(self, plugin, subnets, chance):
+        pods = [Pod(f"web-{number}", namespace=chance.choice(("default", "shop"))) for number in range(6)]
+        super().__init__(machine(plugin, subnets), chance, pods)
         self.subnets = subnets
-        self.chance = chance
-        self.node = machine(plugin, subnets)
-        self.pods = [Pod(f"web-{number}", namespace=chance.choice(("default", "shop"))) for number in range(6)]
         self.old = []
 
     def first_pods_reach_each_other_and_the_gateway(self):
@@ -129,7 +129,7 @@ class Story:
     def late_first_del_takes_no_address_away(self):
         """Two pods are back before anybody stopped their old sandboxes: a forced deletion, a lost message."""
         late = self.chance.sample(self.pods, 2)
-        expected = {name: kept for name, kept in self.current_addresses().items() if name not in {p.name for p in late}}
+        expected = self.current_addresses()
         self.node.reboot()
         arriving = self.in_another_order()
         dead = self.old[len(self.old) // 2:] + [pod.sandbox for pod in self.pods]
@@ -164,42 +164,12 @@ class Story:
         assert returning.addresses == expected[returning.name], f"{expected[returning.name]} -> {returning.addresses}"
         self.check_addresses()
 
-    def in_another_order(self):
-        return self.chance.sample(self.pods, len(self.pods))
-
-    def start_interleaved(self, returning, stop_first):
-        """Start the returning pods, several at once, each after its own old sandbox's DEL where asked for, with
-        pods in between that were never here before; those are running pods of the story from then on."""
-        newcomers = [Pod(f"new-{uuid.uuid4().hex[:6]}") for _ in range(2)]
-        order = list(returning)
-        for newcomer in newcomers:
-            order.insert(self.chance.randrange(len(order)), newcomer)
-
-        def start(pod):
-            if pod.sandboxes and stop_first(pod):
-                self.node.stop(pod.sandbox)
-            self.node.run(pod)
-
-        self.node.for_all(start, order)
-        self.pods = self.pods + newcomers
-
-    def current_addresses(self):
-        return {pod.name: list(pod.addresses) for pod in self.pods}
-
-    def check_kept(self, expected):
-        changed = [f"{pod.name}: {expected[pod.name]} -> {pod.addresses}" for pod in self.pods
-                   if pod.name in expected and pod.addresses != expected[pod.name]]
-        assert not changed, f"{len(changed)} of {len(expected)} pods changed: {changed}"
-
     def check_addresses(self):
         """One address a family, nobody's twice, and in the network folder the files of the running pods only."""
         for pod in self.pods:
             families = ["fd00:77::/64" if ":" in address else "10.77.0.0/24" for address in pod.addresses]
             assert families == self.subnets, f"{pod.name} has {pod.addresses}"
-        held = {address: pod.sandbox.id for pod in self.pods for address in pod.addresses}
-        assert len(held) == len(self.pods) * len(self.subnets), f"an address is used twice: {self.current_addresses()}"
-        files = self.node.address_files()
-        assert files == held, f"on disk: {files}, held: {held}"
+        self.check_owners()
 
     def check_reachable(self):
         """Every pod pings the gateway of each family, and the next pod."""

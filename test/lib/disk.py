@@ -1,4 +1,5 @@
 """A small file system in an image file on a loop device, whose power can be cut."""
+import contextlib
 import fcntl
 import os
 import shutil
@@ -21,9 +22,10 @@ FORMATS = {
 class Disk:
     """Mounted at `mount_point` inside a with block; image files live beside it in `folder`."""
 
-    def __init__(self, folder, kind):
+    def __init__(self, folder, kind, *mkfs_options):
         self.kind = kind
         self.size, self.mkfs, self.options, self.package = FORMATS[kind]
+        self.mkfs += mkfs_options
         self.image = os.path.join(folder, f"{kind}.image")
         self.mount_point = os.path.join(folder, kind)
 
@@ -49,6 +51,10 @@ class Disk:
     def unmount(self):
         subprocess.run(["umount", self.mount_point], check=True)
 
+    def remount(self, option):
+        """Change one mount option: "ro" or "rw"."""
+        subprocess.run(["mount", "-o", f"remount,{option}", self.mount_point], check=True)
+
     def settle(self):
         """Everything written so far is safe; the test's own preparations do not count."""
         descriptor = os.open(self.mount_point, os.O_RDONLY | os.O_DIRECTORY)
@@ -67,13 +73,17 @@ class Disk:
 
     def shut_down(self):
         """ext4 forgets what its journal has not got."""
+        self.die()
+        self.unmount()
+        self.mount()
+
+    def die(self):
+        """From now on ext4 refuses every change with EIO, until it is unmounted."""
         descriptor = os.open(self.mount_point, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
         finally:
             os.close(descriptor)
-        self.unmount()
-        self.mount()
 
     def go_back_to_copy(self):
         """Take the writes that the device has seen up to now, nothing later."""
@@ -88,3 +98,41 @@ def is_known(kind):
     """True if the kernel can mount this kind of file system now."""
     with open("/proc/filesystems") as file:
         return any(line.split()[-1] == kind for line in file)
+
+
+@contextlib.contextmanager
+def tmpfs(folder, options):
+    """A tmpfs of its own at the path that is yielded."""
+    path = os.path.join(folder, "tmpfs")
+    os.makedirs(path)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", path], check=True)
+        os.rmdir(path)
+
+
+def fill_blocks(folder):
+    """Take every block, with smaller and smaller writes; returns the file to remove."""
+    path = os.path.join(folder, "ballast")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    for size in (1 << 20, 1 << 16, 4096, 512):
+        with contextlib.suppress(OSError):
+            while os.write(descriptor, b"\xff" * size) == size:
+                pass
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    os.close(descriptor)
+    return path
+
+
+def fill_inodes(folder):
+    """Make empty files until there is no inode left; returns them."""
+    made = []
+    with contextlib.suppress(OSError):
+        while True:
+            path = os.path.join(folder, f"ballast-{len(made)}")
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT))
+            made.append(path)
+    return made

@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import cri
 import image
+import nsmount
 import world
+from kubelet import Pod, Sandbox  # noqa: F401  a machine's users need pods
 
 CNI_PLUGINS = os.environ.get("CNI_PLUGINS", "/usr/lib/cni")
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -46,33 +47,6 @@ state = "/run/containerd"
 """
 
 
-@dataclass
-class Sandbox:
-    """One life of a pod on the node: its sandbox id and addresses, in the order of the CNI result."""
-
-    id: str
-    addresses: list
-    pid: int
-
-
-@dataclass
-class Pod:
-    """A pod by its identity, and its sandboxes: the last one is the current one."""
-
-    name: str
-    namespace: str = "default"
-    uid: str = field(default_factory=lambda: str(uuid.uuid4()))
-    sandboxes: list = field(default_factory=list)
-
-    @property
-    def sandbox(self):
-        return self.sandboxes[-1]
-
-    @property
-    def addresses(self):
-        return self.sandbox.addresses
-
-
 class Machine:
     """folder: where everything lies. conflist: the CNI network. plugins: {name in the plugin folder: binary}.
 
@@ -88,22 +62,30 @@ class Machine:
         self._client = None
         for name in ("bin", "net.d", "disk", *(f"disk/{kept}" for kept in KEPT_FOLDERS)):
             os.makedirs(f"{folder}/{name}")
-        for name, binary in plugins.items():
-            shutil.copy(binary, f"{folder}/bin/{name}")
-        with open(f"{folder}/net.d/10-{self.network}.conflist", "w") as file:
-            json.dump(conflist, file)
+        self._install(plugins)
+        self._write_conflist(conflist)
         for kept, path in KEPT_FOLDERS.items():
-            _run("mount", "--bind", f"{folder}/disk/{kept}", path)
-        self._outside = _make_netns(f"{folder}/outside")
+            nsmount.run("mount", "--bind", f"{folder}/disk/{kept}", path)
+        self._outside = nsmount.make(f"{folder}/outside")
+
+    def configure(self, conflist, install, remove):
+        """Give the running node another conflist of its network, as an operator does, and wait until the runtime has
+        read it. `install`: {name: binary} of plugins to add before, `remove`: names of plugins to take away after.
+        """
+        self._install(install)
+        text = self._write_conflist(conflist)
+        world.wait_until(lambda: text in self._conflists_in_use(), 20, "the runtime does not read the new conflist")
+        for name in remove:
+            os.unlink(f"{self.folder}/bin/{name}")
 
     def boot(self):
         """Power on: a new boot id, an empty /run, the node's network, then the runtime."""
         with open(f"{self.folder}/boot_id", "w") as file:
             file.write(f"{uuid.uuid4()}\n")
-        _run("mount", "--bind", f"{self.folder}/boot_id", BOOT_ID)
-        _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+        nsmount.run("mount", "--bind", f"{self.folder}/boot_id", BOOT_ID)
+        nsmount.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
         os.makedirs(os.path.dirname(NETNS))
-        _make_netns(NETNS)
+        nsmount.make(NETNS)
         self._connect()
         self.start_runtime()
 
@@ -121,14 +103,14 @@ class Machine:
         if self._runtime:
             self._runtime.wait()
         self._runtime = None
-        _run("umount", "--lazy", "/run")  # with everything below it
-        _run("umount", BOOT_ID)
+        nsmount.run("umount", "--lazy", "/run")  # with everything below it
+        nsmount.run("umount", BOOT_ID)
 
     def remove(self):
         """Power off for good: unmount and delete everything, so that the world can have another machine."""
         self.power_off()
         for path in (self._outside, *KEPT_FOLDERS.values()):
-            _run("umount", path)
+            nsmount.run("umount", path)
         shutil.rmtree(self.folder)
 
     def cut_off(self):
@@ -223,6 +205,25 @@ class Machine:
         with open(self.log) as file:
             return "".join(file.readlines()[-lines:])
 
+    def _install(self, plugins):
+        for name, binary in plugins.items():
+            shutil.copy(binary, f"{self.folder}/bin/{name}")
+
+    def _write_conflist(self, conflist):
+        """Put the network's conflist in place, in one step; returns its text."""
+        text = json.dumps(conflist)
+        path = f"{self.folder}/net.d/10-{self.network}.conflist"
+        # In the folder itself: containerd does not notice a file that is moved in from elsewhere.
+        with open(f"{path}.new", "w") as file:
+            file.write(text)
+        os.rename(f"{path}.new", path)
+        return text
+
+    def _conflists_in_use(self):
+        """The texts of the conflists by which the runtime makes and deletes sandboxes now."""
+        info = self._client.runtime("Status", verbose=True).info
+        return [network["Config"]["Source"] for network in json.loads(info["cniconfig"])["Networks"]]
+
     def _connect(self):
         """Bring up the node's interfaces and the uplink to the outside."""
         self._in(NETNS, "ip", "link", "set", "lo", "up")
@@ -230,7 +231,7 @@ class Machine:
         # Handing the far end over works by process id only: a short-lived process stands in for the namespace.
         holder = subprocess.Popen(["nsenter", f"--net={self._outside}", "cat"], stdin=subprocess.PIPE)
         try:
-            world.wait_until(lambda: _same_netns(holder.pid, self._outside), 10, "nsenter does not enter")
+            world.wait_until(lambda: nsmount.is_entered(holder.pid, self._outside), 10, "nsenter does not enter")
             self._in(NETNS, "ip", "link", "set", "node", "netns", str(holder.pid))
         finally:
             holder.stdin.close()
@@ -240,8 +241,8 @@ class Machine:
             self._in(self._outside, "ip", "address", "add", address, "dev", "node", "nodad")
         self._in(self._outside, "ip", "link", "set", "node", "down" if self._cut_off else "up")
 
-    def _in(self, netns, *command):
-        _run("nsenter", f"--net={netns}", *command)
+    def _in(self, path, *command):
+        nsmount.run("nsenter", f"--net={path}", *command)
 
     def _serves(self):
         """True once containerd answers; RuntimeError when it has ended."""
@@ -267,8 +268,8 @@ class Machine:
     def _import_image(self):
         archive = f"{self.folder}/pause.tar"
         image.save(PAUSE, archive)
-        _run("ctr", "--address", SOCKET, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native",
-             archive)
+        nsmount.run("ctr", "--address", SOCKET, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native",
+                    archive)
         world.wait_until(self._has_image, 20, "the runtime does not see the imported image")
 
     def _inspect(self, sandbox_id):
@@ -289,25 +290,3 @@ class Machine:
 def _addresses(status):
     network = status.network
     return [ip for ip in (network.ip, *(more.ip for more in network.additional_ips)) if ip]
-
-
-def _make_netns(path):
-    """Make a network namespace that lives as long as the mount at path."""
-    with open(path, "w"):
-        pass
-    _run("unshare", f"--net={path}", "true")
-    return path
-
-
-def _same_netns(pid, path):
-    try:
-        return os.stat(f"/proc/{pid}/ns/net").st_ino == os.stat(path).st_ino
-    except OSError:
-        return False
-
-
-def _run(*command):
-    """Run a command; RuntimeError with its output if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}".strip())

@@ -15,6 +15,7 @@ import plugin
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 GOOD_NAMES = ("lock",)
+NO_NETNS = "/var/run/netns/none"
 
 
 @dataclass
@@ -45,13 +46,18 @@ def fake_boots():
 
 def new_boot():
     """Pretend a reboot: /run is empty, and the kernel tells another boot id."""
+    empty_run()
+    with open(BOOT_ID, "w") as file:
+        file.write(f"{uuid.uuid4()}\n")
+
+
+def empty_run():
+    """What a restarted node container finds: an empty /run, in the same boot. Nothing may be mounted below it."""
     for entry in os.scandir("/run"):
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
         else:
             os.unlink(entry.path)
-    with open(BOOT_ID, "w") as file:
-        file.write(f"{uuid.uuid4()}\n")
 
 
 def is_address(name):
@@ -79,6 +85,7 @@ class Node:
         self.data_dir = os.path.join(home, "networks")
         self.state_dir = os.path.join(home, "state")
         self.network_dir = os.path.join(self.data_dir, name)
+        self.tolerated = ()  # names in the network folder that assert_sound() does not look at
 
     def conf(self, **ipam):
         """The whole network configuration, as the calling plugin passes it on."""
@@ -88,15 +95,15 @@ class Node:
         block.setdefault("delegate", {"type": "host-local"})
         return {"cniVersion": "1.0.0", "name": self.name, "type": "bridge", "ipam": block}
 
-    def request(self, command, container_id, pod=None, ifname="eth0", uid="", args=None, **ipam):
-        """Environment and stdin of one call."""
-        env = plugin.environment(command, container_id, ifname, args=args or args_of(pod, uid))
+    def request(self, command, container_id, pod=None, ifname="eth0", uid="", args=None, netns=NO_NETNS, **ipam):
+        """Environment and stdin of one call; a netns of None leaves the variable out."""
+        env = plugin.environment(command, container_id, ifname, netns, args or args_of(pod, uid))
         return env, self.conf(**ipam)
 
-    def call(self, command, container_id, pod=None, binary=None, **more):
-        """Run the plugin once; more as in request()."""
+    def call(self, command, container_id, pod=None, binary=None, wrapper=(), **more):
+        """Run the plugin once, under a command that runs it (wrapper) if there is one; more as in request()."""
         env, conf = self.request(command, container_id, pod, **more)
-        return plugin.run(binary or self.binary, env, conf)
+        return plugin.run(binary or self.binary, env, conf, wrapper=wrapper)
 
     def add(self, container_id, pod=None, **more):
         """ADD that must succeed; returns its addresses."""
@@ -152,6 +159,13 @@ class Node:
             found[urllib.parse.unquote(address)] = Binding(*names, int(fields[4]), int(fields[5]), fields[6])
         return found
 
+    def pending(self):
+        """The attachments whose release waits for the next command that can write, as (container ID, ifname)."""
+        folder = os.stat(self.network_dir)
+        path = f"/run/delegated-ipam/{folder.st_dev}:{folder.st_ino}/pending"
+        names = os.listdir(path) if os.path.isdir(path) else []
+        return sorted(tuple(os.readlink(os.path.join(path, name)).split("\r\n")) for name in names)
+
     def lock_is_free(self):
         """True if nobody holds the lock of the network folder."""
         path = os.path.join(self.network_dir, "lock")
@@ -164,13 +178,25 @@ class Node:
                 return False
         return True
 
+    def assert_in_use(self, owners, ifname="eth0"):
+        """Exactly these attachments are in the folder: {container ID: its addresses}; no address is in two of them."""
+        expected = {address: f"{container_id}\r\n{ifname}".encode()
+                    for container_id, addresses in owners.items() for address in addresses}
+        given = sum(len(addresses) for addresses in owners.values())
+        assert len(expected) == given, f"an address was given twice: {owners}"
+        assert self.attachments() == expected, f"in the folder {self.attachments()}, expected {expected}"
+        self.assert_sound()
+
     def assert_sound(self):
         """The folder holds complete IP files and host-local's own files only, and nobody holds the lock."""
         for address, content in self.attachments().items():
+            if address in self.tolerated:
+                continue
             container_id, separator, ifname = content.partition(b"\r\n")
             complete = separator and container_id and ifname and not content.endswith((b"\n", b"\r"))
             assert complete, f"incomplete IP file {address}: {content!r}"
-        odd = [name for name in self.entries() if not is_address(name) and not is_own_file(name)]
+        odd = [name for name in self.entries()
+               if not (is_address(name) or is_own_file(name) or name in self.tolerated)]
         assert not odd, f"foreign entries in the network folder: {odd}"
         assert self.lock_is_free(), "the lock is still held"
 

@@ -65,3 +65,8 @@ def inject(binary, env, stdin, name, occurrence, action):
     """Run with one call of that name, the occurrence-th, killed ("signal=KILL") or failing ("error=EIO")."""
     options = ("-e", f"inject={name}:{action}:when={occurrence}")
     return run(binary, env, stdin, options)
+
+
+def always(*inject):
+    """A wrapper for plugin.run() under which these calls go wrong every time: always("fsync:error=EIO")."""
+    return ("strace", "-f", "-qq", "-o", "/dev/null", *(word for one in inject for word in ("-e", f"inject={one}")))

@@ -142,7 +142,19 @@ TEST_CASE("inProcess: false cannot be had, with delegate or without", "[delegate
 TEST_CASE("rangesFrom counts only where there are no ranges", "[delegate_conf]") {
   const std::string from = R"("rangesFrom": {"subnetFile": "/run/flannel/subnet.env"})";
   CHECK(conf_error(with_range(from)) == "ok");
-  CHECK(conf_error(with_ipam(from)).starts_with("2: /ipam/rangesFrom"));
+  const auto ranges_at = [&](const std::string& members) {
+    shim::ConfInputs inputs = test::inputs(std::nullopt);
+    inputs.ranges_from = [](const auto&, const auto&, const auto&) {
+      return std::vector<std::string>{"10.7.0.0/24", "2001:db8::/64"};
+    };
+    return test::ranges_text(
+        shim::read_net_conf(shim::parse_json(with_ipam(members)), inputs).allocation.sets);
+  };
+  CHECK(ranges_at(from) ==
+        "10.7.0.1-10.7.0.254 gw 10.7.0.1; 2001:db8::1-2001:db8::ffff:ffff:ffff:ffff gw "
+        "2001:db8::1");
+  CHECK(ranges_at(from + R"(, "ranges": [[{"subnet": "10.1.2.0/24"}]])") ==
+        "10.1.2.1-10.1.2.254 gw 10.1.2.1");
 }
 
 TEST_CASE("a release reads name and folders out of whatever is left", "[delegate_conf]") {

@@ -37,7 +37,7 @@ TEST_CASE("an ADD whose attachment is deleted before its fsync says try again an
   CHECK_THROWS_AS(world.leases().add(request), TryAgain);
   CHECK(world.files().empty());
   CHECK(world.orphans().empty());
-  CHECK(world.add(request).starts_with("10.0.0."));
+  CHECK(world.add("c2", pod_name).starts_with("10.0.0."));
 }
 
 TEST_CASE("a returning pod whose ADD is overtaken by its DEL keeps its address", "[interleaving]") {

@@ -63,7 +63,7 @@ TEST_CASE("DEL of an unknown attachment, a second DEL and a DEL without a folder
           "[store]") {
   StoreWorld world;
   CHECK(world.release("c1").empty());
-  CHECK_FALSE(test::exists(world.options.network_dir));
+  world.boot("22222222-aaaa-4bbb-8ccc-000000000002");
   world.add("c1");
   CHECK(world.release("c2").empty());
   CHECK(world.release("c1") == "10.0.0.2");
@@ -209,13 +209,11 @@ TEST_CASE("one DEL frees both formats with two range sets, as host-local does", 
 
 TEST_CASE("foreign files stay as they are", "[store]") {
   StoreWorld world;
-  test::write_text(world.network_file("notes.txt"), "mine");
-  test::write_text(world.network_file("10.0.0.2"), "reserved by hand");
-  test::write_text(world.network_file("10.0.0.3"), "");
-  CHECK(world.add("c1") == "10.0.0.4");
+  const Contents foreign = {{"notes.txt", "mine"}, {"10.0.0.2", "reserved by hand"}};
+  for (const auto& [name, text] : foreign) test::write_text(world.network_file(name), text);
+  CHECK(world.add("c1") == "10.0.0.3");
   world.release("c1");
-  CHECK(world.files() ==
-        Contents{{"notes.txt", "mine"}, {"10.0.0.2", "reserved by hand"}, {"10.0.0.3", ""}});
+  CHECK(world.files() == foreign);
 }
 
 TEST_CASE("CHECK sees every file of the attachment and no other", "[store]") {

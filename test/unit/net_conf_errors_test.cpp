@@ -134,6 +134,7 @@ TEST_CASE("mistakes are reported in host-local's order", "[net_conf]") {
   const auto fail_in_args = []() -> std::optional<allocator::Address> {
     throw shim::CniError(shim::ErrorCode::internal, "the arguments");
   };
+  const shim::ConfInputs inputs{fail_in_args, nullptr};
   const auto [text, error] = GENERATE(table<std::string, std::string>({
       {R"({"name": "n", "ipam": {"subnet": "bad"}, "args": {"cni": {"ips": [""]}}})",
        "invalid CIDR address: bad"},
@@ -143,6 +144,6 @@ TEST_CASE("mistakes are reported in host-local's order", "[net_conf]") {
   }));
   INFO("configuration " << text);
   CHECK(test::cni_error([&, text = text] {
-          shim::read_net_conf(shim::parse_json(text), fail_in_args);
+          shim::read_net_conf(shim::parse_json(text), inputs);
         }) == "999: " + error);
 }

@@ -201,7 +201,7 @@ TEST_CASE("VERSION does not read stdin", "[plugin]") {
 TEST_CASE("a DEL that fails does not use words that containerd takes for success", "[plugin]") {
   PluginWorld world;
   added(world, node_conf(world), "c1", kWeb);
-  const int error = GENERATE(ENOENT, EIO, EROFS);
+  const int error = GENERATE(ENOENT, EIO, EACCES);
   world.fs.before = [&](const test::Call& call) {
     if (call.method == "unlink") {
       throw std::system_error(error, std::generic_category(), "unlink: not found");
@@ -233,6 +233,7 @@ TEST_CASE("nothing is written outside the three folders", "[plugin]") {
     if (call.method != "make_directory") return;
     const bool ours = call.subject.starts_with(world.data_dir()) ||
                       call.subject.starts_with(world.file("state")) ||
+                      call.subject.starts_with(world.file("run")) ||
                       call.subject.starts_with("/run/delegated-ipam");
     if (!ours) strange += call.subject + " ";
   };

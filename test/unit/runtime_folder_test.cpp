@@ -34,14 +34,14 @@ TEST_CASE("a boot is marked for one boot_id and one folder", "[runtime]") {
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
   RuntimeFolder runtime(fs, dir.path(), kFolder);
-  CHECK_FALSE(runtime.is_marked("boot-1"));
-  runtime.mark_boot("boot-1");
-  CHECK(runtime.is_marked("boot-1"));
-  CHECK_FALSE(runtime.is_marked("boot-2"));
-  CHECK_FALSE(runtime.is_marked(""));
-  runtime.mark_boot("boot-2");
-  CHECK(runtime.is_marked("boot-2"));
-  CHECK_FALSE(RuntimeFolder(fs, dir.path(), folder_of(43)).is_marked("boot-2"));
+  CHECK_FALSE(runtime.is_flushed("boot-1"));
+  runtime.mark_flushed("boot-1");
+  CHECK(runtime.is_flushed("boot-1"));
+  CHECK_FALSE(runtime.is_flushed("boot-2"));
+  CHECK_FALSE(runtime.is_flushed(""));
+  runtime.mark_flushed("boot-2");
+  CHECK(runtime.is_flushed("boot-2"));
+  CHECK_FALSE(RuntimeFolder(fs, dir.path(), folder_of(43)).is_flushed("boot-2"));
   CHECK(test::exists(dir.file("7:42")));
 }
 
@@ -72,8 +72,8 @@ TEST_CASE("a folder that cannot be made is a folder that knows nothing", "[runti
   test::write_text(dir.file("run"), "in the way");
   allocator::store::PosixFileSystem fs;
   RuntimeFolder runtime(fs, dir.file("run"), kFolder);
-  runtime.mark_boot("boot-1");
-  CHECK_FALSE(runtime.is_marked("boot-1"));
+  runtime.mark_flushed("boot-1");
+  CHECK_FALSE(runtime.is_flushed("boot-1"));
   CHECK(runtime.next_sequence([] { return std::uint64_t{40}; }) == 41);
 }
 
@@ -90,6 +90,70 @@ TEST_CASE("a counter that cannot be written is forgotten, and the records count"
   CHECK(runtime.next_sequence(none) == 2);
   CHECK_FALSE(test::exists(dir.file("7:42/sequence")));
   CHECK(runtime.next_sequence([] { return std::uint64_t{2}; }) == 3);
+}
+
+TEST_CASE("how far the boot scan came is known for one generation", "[runtime]") {
+  using allocator::store::BootScanState;
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  CHECK(runtime.boot_scan("g1") == BootScanState::due);
+  runtime.mark_boot_scan("g1", BootScanState::files_scanned);
+  CHECK(runtime.boot_scan("g1") == BootScanState::files_scanned);
+  runtime.mark_boot_scan("g1", BootScanState::live_restored);
+  CHECK(runtime.boot_scan("g1") == BootScanState::live_restored);
+  CHECK(runtime.boot_scan("g2") == BootScanState::due);
+  CHECK(runtime.boot_scan("") == BootScanState::due);
+}
+
+TEST_CASE("a tombstone is found by its attachment only", "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  CHECK_FALSE(runtime.tombstone({"c1", "eth0"}).has_value());
+  runtime.put_tombstone({"c1", "eth0"}, 5);
+  runtime.put_tombstone({"c1", "eth0"}, 7);
+  CHECK(runtime.tombstone({"c1", "eth0"}) == std::uint64_t{7});
+  CHECK_FALSE(runtime.tombstone({"c1", "eth1"}).has_value());
+  runtime.remove_tombstone({"c1", "eth0"});
+  CHECK_FALSE(runtime.tombstone({"c1", "eth0"}).has_value());
+}
+
+TEST_CASE("tombstones are bounded in number, and none is kept for over ten minutes", "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  const auto count = [&] {
+    return std::distance(std::filesystem::directory_iterator(dir.file("7:42/tombs")), {});
+  };
+  constexpr std::uint64_t start = 1'000'000'000'000;
+  for (int i = 0; i < 6000; ++i) {
+    runtime.put_tombstone({"c" + std::to_string(i), "eth0"}, start + static_cast<unsigned>(i));
+  }
+  CHECK(count() < 5000);
+  CHECK(runtime.tombstone({"c5999", "eth0"}).has_value());
+  for (int i = 0; i < 600; ++i) {
+    runtime.put_tombstone({"d" + std::to_string(i), "eth0"},
+                          start + 2 * allocator::store::kLongestAdd);
+  }
+  CHECK(count() <= 600);
+}
+
+TEST_CASE("a pending release is remembered until it is done", "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  CHECK(runtime.pending().empty());
+  CHECK(runtime.put_pending({"c1", "eth0"}));
+  CHECK(runtime.is_pending({"c1", "eth0"}));
+  CHECK_FALSE(runtime.is_pending({"c2", "eth0"}));
+  REQUIRE(runtime.pending().size() == 1);
+  CHECK(runtime.pending().front() == allocator::Attachment{"c1", "eth0"});
+  runtime.remove_pending({"c1", "eth0"});
+  CHECK(runtime.pending().empty());
+  std::filesystem::remove_all(dir.file("7:42"));
+  test::write_text(dir.file("blocked"), "in the way");
+  CHECK_FALSE(RuntimeFolder(fs, dir.file("blocked"), kFolder).put_pending({"c1", "eth0"}));
 }
 
 TEST_CASE("a lock without patience is not waited for", "[lock]") {

@@ -22,9 +22,15 @@ inline std::string with_range(const std::string& members) {
                    std::string(members.empty() ? "" : ", ") + members);
 }
 
+/// What CNI_ARGS says; `rangesFrom` names no range.
+inline shim::ConfInputs inputs(const std::optional<allocator::Address>& from_args) {
+  return {[from_args] { return from_args; },
+          [](const auto&, const auto&, const auto&) { return std::vector<std::string>(); }};
+}
+
 inline shim::NetConf read_conf(const std::string& text,
                                const std::optional<allocator::Address>& from_args = std::nullopt) {
-  return shim::read_net_conf(shim::parse_json(text), [&] { return from_args; });
+  return shim::read_net_conf(shim::parse_json(text), inputs(from_args));
 }
 
 inline shim::NetConf read_conf_leniently(const std::string& text) {

@@ -86,9 +86,11 @@ class HookedFileSystem final : public store::FileSystem {
     return hooked({"open_file", name}, [&] { return real_.open_file(directory, name); });
   }
   store::Supported set_attribute(const store::Fd& fd, const std::string& name,
-                                 std::string_view value) override {
+                                 std::string_view value,
+                                 const std::string& path_for_errors) override {
     return hooked({"set_attribute", name}, [&] {
-      return has_attributes ? real_.set_attribute(fd, name, value) : store::Supported::no;
+      return has_attributes ? real_.set_attribute(fd, name, value, path_for_errors)
+                            : store::Supported::no;
     });
   }
   std::optional<std::string> get_attribute(const store::Fd& fd, const std::string& name) override {
@@ -145,6 +147,12 @@ class HookedFileSystem final : public store::FileSystem {
   void unlock(const store::Fd& fd) override {
     --locks_held;
     hooked({"unlock", "lock"}, [&] { real_.unlock(fd); });
+  }
+  std::uint64_t pid_namespace() override {
+    return hooked({"pid_namespace", ""}, [&] { return real_.pid_namespace(); });
+  }
+  bool is_remote(const store::Fd& fd) override {
+    return hooked({"is_remote", ""}, [&] { return real_.is_remote(fd); });
   }
   std::optional<std::uint64_t> network_namespace(const std::string& path) override {
     return hooked({"network_namespace", path}, [&] { return real_.network_namespace(path); });

@@ -1,6 +1,7 @@
 #pragma once
 /// A store in memory for choose(): who holds what, what is bound to whom, where the cursors stand.
 #include <map>
+#include <set>
 #include <string>
 
 #include "test/unit/support/values.hpp"
@@ -25,6 +26,17 @@ class MemorySnapshot final : public allocator::Snapshot {
     }
     return held;
   }
+  bool is_dead(const allocator::Address& address) override {
+    ++death_questions;
+    return dead_.count(address) != 0;
+  }
+  std::vector<allocator::Address> in_use_by_age(const allocator::RangeSet& set) override {
+    std::vector<allocator::Address> addresses;
+    for (const auto& address : by_age_) {
+      if (set.contains(address) && holders_.count(address) != 0) addresses.push_back(address);
+    }
+    return addresses;
+  }
   std::optional<allocator::Address> cursor(std::size_t set) override {
     const auto found = cursors_.find(set);
     return found == cursors_.end() ? std::nullopt : std::optional(found->second);
@@ -32,7 +44,13 @@ class MemorySnapshot final : public allocator::Snapshot {
 
   MemorySnapshot& use(const std::string& address, const std::string& holder = "other eth0") {
     holders_[ip(address)] = holder;
+    by_age_.push_back(ip(address));
     return *this;
+  }
+  /// In use by an attachment that is proven dead. The first one made is the oldest.
+  MemorySnapshot& dead(const std::string& address, const std::string& holder = "dead eth0") {
+    dead_.insert(ip(address));
+    return use(address, holder);
   }
   MemorySnapshot& bind(const std::string& address, const allocator::PodKey& key,
                        std::uint64_t sequence = 0) {
@@ -54,11 +72,14 @@ class MemorySnapshot final : public allocator::Snapshot {
   }
 
   int held_questions = 0;
+  int death_questions = 0;
 
  private:
   std::map<allocator::Address, std::string> holders_;
   std::map<allocator::Address, allocator::Binding> bindings_;
   std::map<std::size_t, allocator::Address> cursors_;
+  std::vector<allocator::Address> by_age_;
+  std::set<allocator::Address> dead_;
 };
 
 inline std::string reason_name(allocator::Reason reason) {
@@ -75,6 +96,8 @@ inline std::string reason_name(allocator::Reason reason) {
       return "round robin";
     case allocator::Reason::evicted:
       return "evicted";
+    case allocator::Reason::reclaimed:
+      return "reclaimed";
   }
   return "?";
 }

@@ -56,10 +56,21 @@ class StoreWorld {
     return add(request(container_id, pod_name));
   }
 
+  [[nodiscard]] store::ReleaseRequest release_request(
+      const std::string& container_id, const std::string& ifname = "eth0",
+      const std::optional<allocator::PodKey>& pod_key = std::nullopt) const {
+    store::ReleaseRequest request;
+    request.attachment = {container_id, ifname};
+    request.passes = sets.size();
+    request.owner.pod = pod_key;
+    request.sets = sets;
+    return request;
+  }
+
   /// The freed addresses.
   std::string release(const std::string& container_id, const std::string& ifname = "eth0",
                       const std::optional<allocator::PodKey>& pod_key = std::nullopt) {
-    return joined(leases().release({container_id, ifname}, sets.size(), pod_key));
+    return joined(leases().release(release_request(container_id, ifname, pod_key)));
   }
 
   static std::vector<allocator::Address> picked(const store::Lease& lease) {
@@ -92,10 +103,11 @@ class StoreWorld {
   }
   /// A new file's name until it gets its own, where the file system knows no unnamed files.
   static constexpr const char* kPrivateName = ".delegated-ipam.new";
-  /// Every record but the folder's own.
+  /// Every record but those of the folder and of the boots.
   [[nodiscard]] Contents records() const {
     Contents contents = contents_of(record_dir());
     contents.erase("netdir");
+    contents.erase("boots");
     return contents;
   }
   [[nodiscard]] std::optional<allocator::Binding> binding(const std::string& address) const {

@@ -1,0 +1,226 @@
+#include "allocator/store/boot_scan.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+
+#include "allocator/store/held.hpp"
+#include "allocator/store/stamp.hpp"
+
+namespace allocator::store {
+namespace {
+
+constexpr std::chrono::seconds kTimeLimit{2};
+/// The interface that pods have where nobody says its name.
+constexpr const char* kPodInterface = "eth0";
+
+/// Runs one step; trouble with one file is that file's own and is told in the log. Returns false
+/// when it may be tried again.
+template <typename Step>
+bool attempt(std::vector<std::string>& notes, const std::string& name, Step step) {
+  try {
+    step();
+  } catch (const std::system_error& error) {
+    notes.push_back("boot scan: " + name + ": " + error.what());
+    return false;
+  } catch (const NewerFormat& error) {
+    notes.push_back("boot scan: " + name + ": " + error.what());
+  }
+  return true;
+}
+
+/// No owner in it: nothing but NULs, if anything.
+bool is_blank(const std::string& owner) { return owner.find_first_not_of('\0') == owner.npos; }
+
+/// What an OpenYurt marker's name says: "<address>_<namespace>_<pod>".
+struct Marker {
+  Address address;
+  PodKey pod;
+};
+
+std::optional<Marker> parse_marker(const std::string& name) {
+  const auto first = name.find('_');
+  if (first == std::string::npos) return std::nullopt;
+  const auto second = name.find('_', first + 1);
+  if (second == std::string::npos || second == first + 1 || second + 1 == name.size()) {
+    return std::nullopt;
+  }
+  if (name.find('_', second + 1) != std::string::npos) return std::nullopt;
+  const auto address = Address::parse(std::string_view(name).substr(0, first));
+  if (!address) return std::nullopt;
+  return Marker{*address, PodKey{name.substr(first + 1, second - first - 1),
+                                 name.substr(second + 1), kPodInterface}};
+}
+
+}  // namespace
+
+bool BootScan::look_at_files() {
+  network_.scan();
+  const auto deadline = std::chrono::steady_clock::now() + kTimeLimit;
+  for (const auto& file : network_.files()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    if (!file.address) continue;
+    attempt(parts_.notes, file.name, [&] {
+      if (is_blank(file.owner)) {
+        remove_if_torn(file);
+      } else {
+        stamp_if_unstamped(file);
+      }
+    });
+  }
+  if (changed_) network_.scan();
+  return true;
+}
+
+/// A power cut turns what the Go plugin wrote without fsync into files of no bytes or of NULs: they
+/// belong to nobody, and no DEL would ever match them. Whoever reserves an address by hand writes
+/// something into the file.
+void BootScan::remove_if_torn(const AttachmentFile& file) {
+  if (!file.readable) {
+    parts_.notes.push_back("boot scan: " + file.name + " cannot be read and stays in use");
+    return;
+  }
+  const auto content = network_.read(file.name);
+  if (!content) {
+    parts_.notes.push_back("boot scan: " + file.name + " is no regular file and stays in use");
+    return;
+  }
+  if (!is_blank(content->bytes)) return;
+  network_.remove(file.name);
+  changed_ = true;
+  parts_.notes.push_back("healed " + file.name +
+                         ": its file was empty, left by a power cut; the address is free again");
+}
+
+/// From now on the attachment is known to be of this boot at the latest: a leak from the Go
+/// plugin's time is proven dead after the next reboot.
+void BootScan::stamp_if_unstamped(const AttachmentFile& file) {
+  const auto fd = network_.open(file.name);
+  if (!fd) return;
+  const std::string hash = container_hash(parse_owner(file.owner).container_id);
+  const auto text = parts_.fs.get_attribute(*fd, kStampAttribute);
+  const auto stamp = text ? decode_stamp(*text) : std::nullopt;
+  if (stamp && stamp->container_hash == hash) return;
+  network_.set_stamp(*fd, encode(Stamp{parts_.boot_id, hash, 0, {}}));
+}
+
+void BootScan::restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets) {
+  const bool changed_before = changed_;
+  changed_ = false;
+  for (const auto& one : cached) {
+    attempt(parts_.notes, one.attachment.container_id, [&] { restore(one, sets); });
+  }
+  if (changed_) network_.scan();
+  changed_ = changed_ || changed_before;
+}
+
+void BootScan::restore(const CachedAttachment& cached, const RangeSets& sets) {
+  const auto netns = parts_.fs.network_namespace(cached.netns_path);
+  if (!netns) return;
+  // The cache was read without the lock, and a runtime clears it after its DEL only.
+  const bool is_deleted = parts_.runtime.tombstone(cached.attachment) ||
+                          (parts_.source != nullptr && !parts_.source->still_has(cached));
+  if (is_deleted) return;
+  for (const auto& address : cached.addresses) {
+    if (set_of(sets, address) == sets.size() || network_.holder(address)) continue;
+    publish(cached, address, *netns);
+  }
+}
+
+void BootScan::publish(const CachedAttachment& cached, const Address& address,
+                       std::uint64_t netns_inode) {
+  const auto file = network_.create(cached.attachment);
+  network_.set_stamp(file.fd,
+                     encode(Stamp{parts_.boot_id, container_hash(cached.attachment.container_id),
+                                  netns_inode, cached.netns_path, parts_.fs.pid_namespace()}));
+  const Outcome outcome = network_.publish(file.fd, address);
+  network_.discard_private_name(file);
+  if (outcome != Outcome::done) return;
+  parts_.fs.sync(file.fd, network_.path());
+  changed_ = true;
+  parts_.notes.push_back("restored " + address.to_string() + ": container " +
+                         cached.attachment.container_id + " lives and its file was missing");
+}
+
+bool BootScan::has_work_for_records(const std::vector<CachedAttachment>& cached) const {
+  return !network_.files().empty() ||
+         std::any_of(cached.begin(), cached.end(),
+                     [](const auto& one) { return one.pod.has_value(); });
+}
+
+bool BootScan::learn_bindings(RecordFolder& records, const std::vector<CachedAttachment>& cached,
+                              const RangeSets& sets) {
+  bool learned = adopt_in_use(records, cached);
+  // What a pod runs on comes before what it once had.
+  for (const bool in_use : {true, false}) {
+    for (const auto& file : network_.files()) {
+      if (file.address) continue;
+      learned &=
+          attempt(parts_.notes, file.name, [&] { adopt_marker(records, file.name, in_use); });
+    }
+  }
+  for (const auto& one : cached) {
+    if (!one.pod || !parts_.is_held(*one.pod)) continue;
+    learned &= attempt(parts_.notes, one.pod->display(), [&] { adopt_lost(records, one, sets); });
+  }
+  learned &= attempt(parts_.notes, "bindings", [&] { stamp_released(records); });
+  attempt(parts_.notes, "boots", [&] { records.append_boot(boot8()); });
+  return learned;
+}
+
+/// A DEL on a full disk, or somebody who wiped the folder, left bindings that look as if they were
+/// still in use: from now on they wait in the queue like all others.
+void BootScan::stamp_released(RecordFolder& records) {
+  std::vector<Address> released;
+  for (const auto& [address, binding] : records.bindings()) {
+    if (binding.sequence == 0 && !network_.holder(address)) released.push_back(address);
+  }
+  hold(records, parts_.runtime, released, {});
+}
+
+bool BootScan::adopt_in_use(RecordFolder& records, const std::vector<CachedAttachment>& cached) {
+  bool learned = true;
+  for (const auto& file : network_.files()) {
+    if (!file.address || file.owner.empty()) continue;
+    learned &= attempt(parts_.notes, file.name, [&] {
+      const auto known =
+          std::find_if(cached.begin(), cached.end(), [&](const CachedAttachment& one) {
+            return one.pod && match_owner(file, one.attachment) != OwnerMatch::none;
+          });
+      if (known == cached.end() || !parts_.is_held(*known->pod)) return;
+      // The Go plugin made the file: whatever was bound before it is older.
+      const auto stamp = network_.stamp_of(file.name);
+      const bool is_ours = stamp && !stamp->netns_path.empty();
+      const Binding binding{*known->pod, known->uid, 0, 0, boot8()};
+      if (is_ours) {
+        adopt(records, *file.address, binding);
+      } else {
+        bind(records, *file.address, binding);
+      }
+    });
+  }
+  return learned;
+}
+
+/// OpenYurt's patched host-local keeps an empty file "<address>_<namespace>_<pod>" beside the
+/// address' own.
+void BootScan::adopt_marker(RecordFolder& records, const std::string& name, bool wants_in_use) {
+  const auto marker = parse_marker(name);
+  if (!marker || !parts_.is_held(marker->pod)) return;
+  const bool in_use = network_.holder(marker->address).has_value();
+  if (in_use != wants_in_use) return;
+  // Released before anything that we have seen: first to go.
+  const std::uint64_t sequence = in_use ? 0 : 1;
+  adopt(records, marker->address, {marker->pod, {}, sequence, 0, in_use ? boot8() : std::string()});
+}
+
+void BootScan::adopt_lost(RecordFolder& records, const CachedAttachment& cached,
+                          const RangeSets& sets) {
+  for (const auto& address : cached.addresses) {
+    const bool is_strange = !sets.empty() && set_of(sets, address) == sets.size();
+    if (is_strange || network_.holder(address)) continue;
+    adopt(records, address, {*cached.pod, cached.uid, 1, 0, {}});
+  }
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,91 @@
+#pragma once
+/// What is done once in a boot for a network, under the lock, before anything else: mend what a
+/// power cut left, learn whose addresses those without a binding are, and start the clock for leaks
+/// that the Go plugin left.
+///
+/// Trouble with one file is that file's own: it is told in the notes and the scan goes on. After a
+/// crash: each step stands on its own; the next command does all of it again.
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/range_set.hpp"
+#include "allocator/store/network_dir.hpp"
+#include "allocator/store/record_folder.hpp"
+#include "allocator/store/runtime_folder.hpp"
+
+namespace allocator::store {
+
+/// An attachment as the runtime's result cache knows it.
+struct CachedAttachment {
+  Attachment attachment;
+  std::optional<PodKey> pod;
+  std::string uid;
+  std::string netns_path;
+  std::vector<Address> addresses;
+  std::string entry;  ///< the name of the cache's entry
+};
+
+/// Where the runtime's cache is read; asked at most once in a boot, without the lock.
+class AttachmentSource {
+ public:
+  virtual ~AttachmentSource() = default;
+  /// Every attachment to the network that the cache tells of; what cannot be read is left out.
+  [[nodiscard]] virtual std::vector<CachedAttachment> attachments(const std::string& network) = 0;
+  /// True while the cache still has the entry.
+  [[nodiscard]] virtual bool still_has(const CachedAttachment& cached) = 0;
+};
+
+class BootScan {
+ public:
+  struct Parts {
+    FileSystem& fs;
+    NetworkDir& network;
+    RuntimeFolder& runtime;
+    AttachmentSource* source;  ///< where `cached` came from; may be null
+    const std::string& boot_id;
+    const std::function<bool(const PodKey&)>& is_held;  ///< the others are left alone
+    std::vector<std::string>& notes;                    ///< what was found and done, for the log
+  };
+
+  explicit BootScan(const Parts& parts) : parts_(parts), network_(parts.network) {}
+
+  /// Removes torn files and stamps those without a stamp.
+  /// Returns false when time ran out (2 s): then it goes on at the next command.
+  bool look_at_files();
+
+  /// Gives live attachments whose file is missing their file back: the folder was wiped, or the
+  /// pods came from another IPAM. Only inside `sets`.
+  void restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets);
+
+  /// True when there is anything to be learned about bindings.
+  [[nodiscard]] bool has_work_for_records(const std::vector<CachedAttachment>& cached) const;
+
+  /// Binds addresses that have no binding: to the pods that the cache names for their attachments,
+  /// to those of OpenYurt's marker files; and for pods of attachments that are gone, file and all
+  /// (a lost store), the addresses in `sets` that they had (all where the ranges are not known).
+  /// Returns false when one could not be written, so that it should be tried again.
+  bool learn_bindings(RecordFolder& records, const std::vector<CachedAttachment>& cached,
+                      const RangeSets& sets);
+
+  /// True when the folder was changed and needs an fsync.
+  [[nodiscard]] bool changed() const { return changed_; }
+
+ private:
+  void remove_if_torn(const AttachmentFile& file);
+  void stamp_if_unstamped(const AttachmentFile& file);
+  void restore(const CachedAttachment& cached, const RangeSets& sets);
+  void publish(const CachedAttachment& cached, const Address& address, std::uint64_t netns_inode);
+  bool adopt_in_use(RecordFolder& records, const std::vector<CachedAttachment>& cached);
+  void adopt_marker(RecordFolder& records, const std::string& name, bool wants_in_use);
+  void adopt_lost(RecordFolder& records, const CachedAttachment& cached, const RangeSets& sets);
+  void stamp_released(RecordFolder& records);
+  [[nodiscard]] std::string boot8() const { return parts_.boot_id.substr(0, 8); }
+
+  Parts parts_;
+  NetworkDir& network_;
+  bool changed_ = false;
+};
+
+}  // namespace allocator::store

@@ -1,0 +1,32 @@
+#pragma once
+/// Since when an ADD is under way: the start of the outermost process that still belongs to the
+/// call.
+///
+/// A runtime that gives up on an ADD kills its plugin, not the plugin's children: an orphaned
+/// bridge goes on and calls us after the DEL. Its own start is what tells its ADD from a later one.
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "allocator/store/file_system.hpp"
+
+namespace allocator::store {
+
+/// Nanoseconds of CLOCK_BOOTTIME now.
+std::uint64_t boottime_now();
+
+/// When the topmost ancestor of this process whose environment has CNI_COMMAND=ADD and this
+/// container ID was started, in nanoseconds of CLOCK_BOOTTIME, rounded down to the kernel's clock
+/// tick (10 ms). At least this process itself counts. nullopt without /proc.
+/// Source: proc(5), /proc/[pid]/stat field 22.
+std::optional<std::uint64_t> start_of_call(FileSystem& fs, const std::string& container_id);
+
+/// True when this ADD began after `moment`. Within one clock tick it is taken for a later one: no
+/// runtime gives up on a call that fast.
+bool began_after(FileSystem& fs, const std::string& container_id, std::uint64_t moment);
+
+/// True when this ADD is an orphan's that began more than `limit` nanoseconds ago. Looks at the
+/// parent first: an orphaned plugin that calls us is it.
+bool is_abandoned(FileSystem& fs, const std::string& container_id, std::uint64_t limit);
+
+}  // namespace allocator::store

@@ -1,0 +1,39 @@
+#pragma once
+/// From in use to held: what becomes of the bindings when attachments end.
+#include <optional>
+#include <vector>
+
+#include "allocator/store/record_folder.hpp"
+#include "allocator/store/runtime_folder.hpp"
+
+namespace allocator::store {
+
+/// Whose addresses end: what a DEL says about itself.
+struct FormerOwner {
+  /// nullopt when the caller does not tell.
+  std::optional<PodKey> pod;
+  std::string uid;
+  /// `pod` must not be held: its bindings end with its attachment.
+  bool is_never_held = false;
+};
+
+/// Stamps the bindings of freed addresses with the next sequence number. A binding that cannot be
+/// stamped (full disk, record of a newer version) stays as it is: that costs its place in the
+/// queue, nothing else, and the release has happened. An address without a binding is adopted for
+/// `owner`, unless that pod has one of the family already. Now and then the bindings in no use are
+/// counted: only the newest 4 096 of a family stay.
+void hold(RecordFolder& records, RuntimeFolder& runtime, const std::vector<Address>& freed,
+          const FormerOwner& owner);
+
+/// Binds `address` to a pod that has no binding of the family yet; false when it has one, or the
+/// address is bound.
+bool adopt(RecordFolder& records, const Address& address, const Binding& binding);
+
+/// Binds `address` to a pod that uses it now, whatever was bound before: another pod's binding on
+/// it ends, and so does the pod's own on another address of the family.
+void bind(RecordFolder& records, const Address& address, const Binding& binding);
+
+/// Ends every binding of a pod.
+void forget(RecordFolder& records, const PodKey& pod);
+
+}  // namespace allocator::store

@@ -1,0 +1,182 @@
+#include "allocator/store/pod_records.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "allocator/store/held.hpp"
+
+namespace allocator::store {
+namespace {
+
+constexpr std::size_t kBoundPerFamily = 4;
+
+bool has(const std::vector<Address>& addresses, const Address& address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+/// Keeps the first `kBoundPerFamily` addresses of each family.
+std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses) {
+  std::vector<Address> kept;
+  for (const auto& address : addresses) {
+    const auto same = std::count_if(kept.begin(), kept.end(), [&](const Address& other) {
+      return other.family() == address.family();
+    });
+    if (static_cast<std::size_t>(same) < kBoundPerFamily) kept.push_back(address);
+  }
+  return kept;
+}
+
+}  // namespace
+
+void PodRecords::read() {
+  bound_.clear();
+  if (!records_ || !is_held()) return;
+  hint_ = records_->hint(*request_.pod);
+  if (!hint_) return;
+  for (const auto& address : hint_->addresses) {
+    auto binding = records_->binding(address);
+    if (binding && binding->pod == *request_.pod) bound_.emplace_back(address, std::move(*binding));
+  }
+}
+
+bool PodRecords::has_lost() const {
+  return std::any_of(bound_.begin(), bound_.end(), [&](const auto& bound) {
+    return context_.session.is_lost(bound.first, bound.second);
+  });
+}
+
+std::vector<Address> PodRecords::inherited() const {
+  std::vector<Address> addresses;
+  for (const auto& [address, binding] : bound_) {
+    const bool other_object = request_.require_same_uid && binding.uid != request_.uid;
+    if (!other_object) addresses.push_back(address);
+  }
+  return addresses;
+}
+
+void PodRecords::write(const std::vector<Pick>& picks) {
+  if (!records_) return;
+  picks_ = picks;
+  if (!is_held()) {
+    end_bindings_of_strangers();
+    return;
+  }
+  PodHint hint;
+  for (const auto& pick : picks_) hint.addresses.push_back(pick.address);
+  for (const auto& address : still_bound(hint.addresses)) hint.addresses.push_back(address);
+  hint.addresses = newest_of_each_family(hint.addresses);
+  const std::string boot8 = context_.session.boot_id().substr(0, 8);
+  const bool new_boot = hint_ && (bound_.empty() || bound_.front().second.boot8 != boot8);
+  if (new_boot) hint.previous_boot = hint_->addresses;
+  if (hint_ && !new_boot) hint.previous_boot = hint_->previous_boot;
+  write_bindings(hint);
+  forget_evicted();
+}
+
+/// The hint first: one without bindings is ignored, a binding without a hint would be held for
+/// nobody. So addresses that the pod loses stay in it until their bindings are gone.
+void PodRecords::write_bindings(const PodHint& hint) {
+  PodHint meanwhile = hint;
+  bool loses_some = false;
+  for (const auto& [address, binding] : bound_) {
+    if (has(hint.addresses, address)) continue;
+    meanwhile.addresses.push_back(address);
+    loses_some = true;
+  }
+  const bool is_known = hint_ && std::all_of(picks_.begin(), picks_.end(), [&](const Pick& pick) {
+                          return has(hint_->addresses, pick.address);
+                        });
+  write_if_room(!is_known, [&] { records_->put(*request_.pod, meanwhile); });
+  for (const auto& pick : picks_) {
+    const bool is_bound = std::any_of(bound_.begin(), bound_.end(), [&](const auto& bound) {
+      return bound.first == pick.address;
+    });
+    write_if_room(!is_bound, [&] { records_->put(pick.address, binding_for(pick)); });
+  }
+  if (!loses_some) return;
+  for (const auto& [address, binding] : bound_) {
+    if (!has(hint.addresses, address)) records_->remove(address);
+  }
+  write_if_room(false, [&] { records_->put(*request_.pod, hint); });
+}
+
+/// A pod that came back to its own address comes up on a full disk too: what its records would have
+/// been told is statistics.
+template <typename Write>
+void PodRecords::write_if_room(bool is_needed, Write write) {
+  try {
+    write();
+  } catch (const std::system_error& error) {
+    const int number = error.code().value();
+    if (is_needed || (number != ENOSPC && number != EDQUOT)) throw;
+    context_.notes.push_back("not recorded: " + std::string(error.what()));
+  }
+}
+
+/// A plain allocation binds nothing; what was bound on its addresses ends.
+void PodRecords::end_bindings_of_strangers() {
+  for (const auto& pick : picks_) {
+    if (pick.evicted) records_->remove(pick.address);
+  }
+  forget_evicted();
+  if (request_.pod) forget(*records_, *request_.pod);
+}
+
+/// A pod that lost its last address leaves nothing behind: names that never come back must not pile
+/// up.
+void PodRecords::forget_evicted() {
+  for (const auto& pick : picks_) {
+    if (pick.evicted) records_->forget_evicted(pick.evicted->pod);
+  }
+}
+
+Binding PodRecords::binding_for(const Pick& pick) const {
+  Binding binding{*request_.pod, request_.uid, 0, 0, context_.session.boot_id().substr(0, 8)};
+  const auto before = std::find_if(bound_.begin(), bound_.end(),
+                                   [&](const auto& bound) { return bound.first == pick.address; });
+  if (before == bound_.end()) return binding;
+  binding.kept = before->second.kept + (pick.reason == Reason::present ? 0 : 1);
+  return binding;
+}
+
+/// Bound addresses that stay beside the chosen ones: those in no set of today, and the dormant
+/// ones. An address that lost its place to a newer one of the same set is no longer the pod's.
+std::vector<Address> PodRecords::still_bound(const std::vector<Address>& chosen) const {
+  std::vector<Address> addresses;
+  for (const auto& [address, binding] : bound_) {
+    if (has(chosen, address)) continue;
+    const std::size_t set = set_of(request_.sets, address);
+    const bool counts_today =
+        set < request_.sets.size() &&
+        may_use(request_.sets[set], request_.reservations, request_.pod, address);
+    if (!counts_today) addresses.push_back(address);
+  }
+  return addresses;
+}
+
+/// True when `pick` stands where the pod had `bound`: in the same set, or in the place of an
+/// address of the family that is in no set any more.
+bool PodRecords::replaces(const Pick& pick, const Address& bound) const {
+  if (request_.sets[pick.set].contains(bound)) return true;
+  return bound.family() == pick.address.family() &&
+         set_of(request_.sets, bound) == request_.sets.size();
+}
+
+void PodRecords::note_changes(const std::vector<Pick>& picks) {
+  picks_ = picks;
+  for (const auto& pick : picks_) {
+    if (pick.evicted) {
+      context_.notes.push_back("the binding of " + pick.evicted->pod.display() + " on " +
+                               pick.address.to_string() + " ended: nothing else was free");
+    }
+    const auto before = std::find_if(bound_.begin(), bound_.end(), [&](const auto& bound) {
+      return replaces(pick, bound.first);
+    });
+    if (before == bound_.end() || before->first == pick.address) continue;
+    context_.notes.push_back(request_.pod->display() + " changed from " +
+                             before->first.to_string() + " to " + pick.address.to_string());
+  }
+}
+
+}  // namespace allocator::store

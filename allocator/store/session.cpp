@@ -1,0 +1,216 @@
+#include "allocator/store/session.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+#include "allocator/store/failure_list.hpp"
+#include "allocator/store/held.hpp"
+
+namespace allocator::store {
+namespace {
+
+constexpr std::size_t kBootIdLength = 36;  // a UUID; the line break after it is not read
+
+std::string last_component(const std::string& path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
+
+}  // namespace
+
+Session::Session(const Parts& parts, Directory folder, std::vector<std::string> changed)
+    : parts_(parts),
+      network_(parts.fs, std::move(folder)),
+      changed_(std::move(changed)),
+      boot_id_(parts.fs.read_path(parts.options.boot_id_path, kBootIdLength)) {
+  runtime_.emplace(parts_.fs, parts_.options.runtime_dir, parts_.fs.identify(network_.folder().fd));
+  generation_ = generation();
+  look_what_is_due();
+}
+
+std::string Session::generation() {
+  const auto lock = parts_.fs.identify(network_.folder(), kLockName);
+  if (!lock) return {};
+  return boot_id_ + "~" + std::to_string(lock->inode) + "~" + std::to_string(lock->changed_ns);
+}
+
+void Session::look_what_is_due() {
+  if (parts_.options.retention == Retention::off) return;
+  const BootScanState state = runtime_->boot_scan(generation_);
+  scan_due_ = state == BootScanState::due;
+  restore_due_ = state != BootScanState::live_restored;
+  if (!restore_due_ || cache_read_) return;
+  cache_read_ = true;
+  // Without the lock: the runtime's cache may be large, and others must not wait for it.
+  if (parts_.source != nullptr) {
+    cached_ = parts_.source->attachments(last_component(parts_.options.network_dir));
+  }
+}
+
+void Session::prepare(const NetworkLock& lock, const RangeSets& sets) {
+  if (lock.reopened_folder()) {
+    // It was replaced while we waited.
+    runtime_.emplace(parts_.fs, parts_.options.runtime_dir,
+                     parts_.fs.identify(network_.folder().fd));
+    generation_ = generation();
+    look_what_is_due();
+  }
+  // There is a lock now.
+  if (generation_.empty()) generation_ = generation();
+  // Another command may have done it while we waited, and a DEL come after it: what the cache said
+  // then would bring the deleted attachment back.
+  if (restore_due_) look_what_is_due();
+  if (!records_) open_existing_records();
+  replay_pending();
+  if (scan_due_ || (restore_due_ && !sets.empty())) run_boot_scan(sets);
+  // What was done so far is not this command's to take back.
+  if (records_) records_->begin();
+}
+
+void Session::look_for_lost(const RangeSets& sets) {
+  if (looked_for_lost_ || sets.empty()) return;
+  looked_for_lost_ = true;
+  if (!cache_read_ && parts_.source != nullptr) {
+    // Under the lock, against all rules: this happens when somebody has removed files.
+    cached_ = parts_.source->attachments(last_component(parts_.options.network_dir));
+    cache_read_ = true;
+  }
+  restore_due_ = true;
+  run_boot_scan(sets);
+  network_.scan_if_changed();
+  if (records_) records_->begin();
+}
+
+bool Session::is_lost(const Address& address, const Binding& binding) const {
+  return binding.sequence == 0 && binding.boot8 == boot_id_.substr(0, 8) &&
+         !network_.holder(address);
+}
+
+void Session::refuse_remote() {
+  if (network_.is_remote()) throw Unsupported(remote_text(network_.path(), "ipam.dataDir"));
+  const auto state = parts_.fs.open_directory(parts_.options.state_dir);
+  if (state && parts_.fs.is_remote(state->fd)) {
+    throw Unsupported(remote_text(state->path, "ipam.stateDir"));
+  }
+}
+
+void Session::remember_ranges(const std::vector<std::string>& cidrs) {
+  if (cidrs.empty()) return;
+  try {
+    require_records();
+    if (!records_) {
+      ranges_folder_ = RecordFolder::create(parts_.fs, parts_.options.state_dir,
+                                            parts_.options.network_dir, changed_);
+    }
+    (records_ ? *records_ : *ranges_folder_).put_last_ranges(cidrs);
+  } catch (const std::system_error& error) {
+    parts_.notes.push_back("the ranges are not remembered: " + std::string(error.what()));
+  }
+}
+
+void Session::open_existing_records() {
+  if (parts_.options.retention == Retention::off) return;
+  records_ = RecordFolder::open(parts_.fs, parts_.options.state_dir, parts_.options.network_dir);
+}
+
+void Session::require_records() {
+  if (records_ || parts_.options.retention == Retention::off) return;
+  const std::size_t before = changed_.size();
+  records_ = RecordFolder::create(parts_.fs, parts_.options.state_dir, parts_.options.network_dir,
+                                  changed_);
+  // Until the new folders are flushed, what was flushed in this boot does not count.
+  if (changed_.size() != before) runtime_->forget_flush();
+}
+
+void Session::try_records() {
+  try {
+    require_records();
+  } catch (const std::system_error& error) {
+    parts_.notes.push_back("the pod's address may not be kept: " + std::string(error.what()));
+  }
+}
+
+void Session::replay_pending() {
+  const auto pending = runtime_->pending();
+  if (pending.empty()) return;
+  network_.scan();
+  for (const auto& attachment : pending) {
+    if (replay(attachment)) continue;
+    has_pending_ = true;  // still not writable: another command will do it
+    return;
+  }
+  if (parts_.options.durability == Durability::none) return;
+  network_.sync();
+  if (records_) records_->sync();
+}
+
+/// Removes exactly what the pending release names.
+bool Session::replay(const Attachment& attachment) {
+  std::vector<Address> freed;
+  FailureList failures;
+  for (const auto& file : network_.find(attachment)) {
+    failures.attempt([&] {
+      network_.remove(file.name);
+      if (file.address) freed.push_back(*file.address);
+    });
+  }
+  if (failures.any()) return false;
+  if (records_) hold(*records_, *runtime_, freed, {});
+  runtime_->remove_pending(attachment);
+  parts_.notes.push_back("the pending release of " + attachment.container_id + " " +
+                         attachment.ifname + " is done");
+  return true;
+}
+
+void Session::run_boot_scan(const RangeSets& sets) {
+  BootScan scan({parts_.fs, network_, *runtime_, parts_.source, boot_id_, parts_.options.is_held,
+                 parts_.notes});
+  bool complete = scan.look_at_files();
+  const bool restores = complete && !sets.empty() && restore_due_;
+  if (restores) scan.restore_live(cached_, sets);
+  if (complete && scan.has_work_for_records(cached_)) try_records();
+  if (complete && records_) complete = scan.learn_bindings(*records_, cached_, sets);
+  if (scan.changed() && parts_.options.durability == Durability::full) network_.sync();
+  if (!complete) return;
+  runtime_->mark_boot_scan(generation_,
+                           restores ? BootScanState::live_restored : BootScanState::files_scanned);
+}
+
+void Session::flush(const std::vector<Fd>& files) {
+  if (parts_.options.durability == Durability::none) return;
+  for (const auto& file : files) parts_.fs.sync(file, network_.path());
+  network_.sync();
+  if (records_) records_->sync();
+  if (ranges_folder_ && !ranges_folder_->changes().empty()) ranges_folder_->sync();
+}
+
+void Session::flush_parents() {
+  if (parts_.options.durability == Durability::none) return;
+  // Read again: another command may have made folders since.
+  const bool flushed = runtime_->is_flushed(generation_);
+  if (!flushed) {
+    append_parents(network_.path(), changed_);
+    if (parts_.options.retention == Retention::on) {
+      append_parents(
+          parts_.options.state_dir + "/" + record_folder_name(parts_.options.network_dir),
+          changed_);
+    }
+  }
+  sync_folders(parts_.fs, std::move(changed_));
+  changed_.clear();
+  if (!flushed) runtime_->mark_flushed(generation_);
+}
+
+void Session::flush_release(FailureList& failures) {
+  if (parts_.options.durability == Durability::none) return;
+  failures.attempt([&] { network_.sync(); });
+  if (records_ && !records_->changes().empty()) failures.attempt([&] { records_->sync(); });
+  failures.attempt([&] { sync_folders(parts_.fs, std::move(changed_)); });
+  changed_.clear();
+}
+
+std::string remote_text(const std::string& path, const std::string& key) {
+  return path + " is on a network file system, where neither locks nor links can be trusted; set " +
+         key + " to a folder on a local disk";
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,105 @@
+#pragma once
+/// A network that a command has opened: its folder, its records, its runtime folder, and what has
+/// to be done before the command's own business.
+///
+///     Session   without the lock: boot_id, runtime folder; once a boot the runtime's cache
+///     prepare   under the lock: pending releases, boot scan
+///     flush     after the lock: fsyncs
+///
+/// The lock itself is the command's: see lease_store.cpp.
+#include <exception>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/range_set.hpp"
+#include "allocator/store/boot_scan.hpp"
+#include "allocator/store/failure_list.hpp"
+#include "allocator/store/network_dir.hpp"
+#include "allocator/store/network_lock.hpp"
+#include "allocator/store/record_folder.hpp"
+#include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/store_options.hpp"
+
+namespace allocator::store {
+
+class Session {
+ public:
+  /// What a store has for its commands. All must outlive the session.
+  struct Parts {
+    FileSystem& fs;
+    const StoreOptions& options;
+    AttachmentSource* source;         ///< the runtime's cache; may be null
+    std::vector<std::string>& notes;  ///< what an operator wants to know
+  };
+
+  /// `changed`: folders to flush, as something was made in them.
+  /// Errors: throws std::system_error.
+  Session(const Parts& parts, Directory folder, std::vector<std::string> changed);
+
+  /// What comes first under the lock: releases that had to wait, then the boot scan. `sets`: where
+  /// live attachments without a file get theirs back; none when the ranges are not known.
+  void prepare(const NetworkLock& lock, const RangeSets& sets);
+
+  /// Looks at the runtime's cache once more: address files were found missing in the middle of a
+  /// boot. Once in a command. The records' changes count anew.
+  void look_for_lost(const RangeSets& sets);
+  /// True for a binding whose address file vanished in this boot: its pod may still run.
+  [[nodiscard]] bool is_lost(const Address& address, const Binding& binding) const;
+
+  /// Opens the records, making them. Nothing happens without retention.
+  void require_records();
+  /// The same as far as the disk allows: a release must not fail for it.
+  void try_records();
+
+  /// True when a pending release could not be done.
+  [[nodiscard]] bool has_pending() const { return has_pending_; }
+  [[nodiscard]] NetworkDir& network() { return network_; }
+  [[nodiscard]] std::optional<RecordFolder>& records() { return records_; }
+  [[nodiscard]] RuntimeFolder& runtime() { return *runtime_; }
+  /// True for the first command of a generation.
+  [[nodiscard]] bool is_first() const { return restore_due_; }
+  /// Errors: throws Unsupported when a folder lies on a network file system.
+  void refuse_remote();
+  /// Keeps what `rangesFrom` gave as the last good copy, also without retention. A disk that has no
+  /// room for it is told in the notes.
+  void remember_ranges(const std::vector<std::string>& cidrs);
+  [[nodiscard]] const std::string& boot_id() const { return boot_id_; }
+
+  /// Flushes new files, the network folder and the records. Errors: throws std::system_error; must
+  /// not be called again then.
+  void flush(const std::vector<Fd>& files);
+  /// Flushes the folders above that were changed; all of them in the first ADD of a boot, as
+  /// whoever made them may have died before flushing.
+  void flush_parents();
+  /// Flushes what a release changed, as far as it goes.
+  void flush_release(FailureList& failures);
+
+ private:
+  [[nodiscard]] std::string generation();
+  void look_what_is_due();
+  void open_existing_records();
+  void replay_pending();
+  [[nodiscard]] bool replay(const Attachment& attachment);
+  void run_boot_scan(const RangeSets& sets);
+
+  Parts parts_;
+  NetworkDir network_;
+  std::vector<std::string> changed_;
+  std::string boot_id_;
+  std::string generation_;  ///< see RuntimeFolder; empty until there is a lock file
+  std::optional<RuntimeFolder> runtime_;
+  std::optional<RecordFolder> records_;
+  std::optional<RecordFolder> ranges_folder_;  ///< where the ranges are kept without retention
+  bool has_pending_ = false;
+  bool scan_due_ = false;
+  bool restore_due_ = false;
+  bool looked_for_lost_ = false;
+  bool cache_read_ = false;
+  std::vector<CachedAttachment> cached_;
+};
+
+/// What is said of a folder on a network file system. `key`: where it is configured.
+std::string remote_text(const std::string& path, const std::string& key);
+
+}  // namespace allocator::store

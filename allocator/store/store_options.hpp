@@ -1,0 +1,27 @@
+#pragma once
+/// Where a network's state lies, and how it is kept.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "allocator/binding.hpp"
+#include "allocator/store/folders.hpp"
+
+namespace allocator::store {
+
+enum class Retention : std::uint8_t { on, off };
+
+struct StoreOptions {
+  std::string network_dir;  ///< absolute path of host-local's folder for the network
+  std::string state_dir;
+  std::string runtime_dir = "/run/delegated-ipam";
+  std::string boot_id_path = "/proc/sys/kernel/random/boot_id";
+  Retention retention = Retention::on;
+  Durability durability = Durability::full;
+  std::chrono::milliseconds lock_patience{10'000};
+  /// Whether a pod's address is to be kept at all.
+  std::function<bool(const PodKey&)> is_held = [](const PodKey&) { return true; };
+};
+
+}  // namespace allocator::store

@@ -1,0 +1,101 @@
+#include "shim/cni/result_cache.hpp"
+
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "shim/cni/convert.hpp"
+#include "shim/cni/json_text.hpp"
+#include "shim/cni/result.hpp"
+
+namespace shim {
+namespace {
+
+using allocator::store::CachedAttachment;
+
+constexpr std::size_t kEntryLimit = std::size_t{1} << 20;
+
+std::string text_at(const Json& object, std::string_view key) {
+  const Json* value = find_member(object, key);
+  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+/// The value of one of the pairs in cniArgs.
+std::string argument(const Json& entry, std::string_view name) {
+  const Json* pairs = find_member(entry, "cniArgs");
+  if (pairs == nullptr || !pairs->is_array()) return {};
+  for (const auto& pair : *pairs) {
+    if (pair.is_array() && pair.size() == 2 && pair[0] == std::string(name) &&
+        pair[1].is_string()) {
+      return pair[1].get<std::string>();
+    }
+  }
+  return {};
+}
+
+void read_result_into(const Json& result, CachedAttachment& attachment) {
+  const Result newest = newest_form(read_result(result.dump(), text_at(result, "cniVersion")));
+  for (const auto& ip : newest.ips) {
+    if (ip.address) attachment.addresses.push_back(ip.address->address);
+  }
+  for (const auto& interface : newest.interfaces) {
+    const bool inside =
+        interface.name == attachment.attachment.ifname && !interface.sandbox.empty();
+    if (inside && attachment.netns_path.empty()) attachment.netns_path = interface.sandbox;
+  }
+}
+
+/// Errors: throws what the JSON and result readers throw.
+std::optional<CachedAttachment> read_entry(const std::string& text, const std::string& network) {
+  const Json entry = parse_json(text);
+  if (text_at(entry, "kind") != "cniCacheV1" || text_at(entry, "networkName") != network)
+    return std::nullopt;
+  CachedAttachment attachment;
+  attachment.attachment = {text_at(entry, "containerId"), text_at(entry, "ifName")};
+  if (attachment.attachment.container_id.empty()) return std::nullopt;
+  attachment.netns_path = text_at(entry, "netns");
+  const std::string pod_namespace = argument(entry, "K8S_POD_NAMESPACE");
+  const std::string pod_name = argument(entry, "K8S_POD_NAME");
+  if (!pod_namespace.empty() && !pod_name.empty()) {
+    attachment.pod = allocator::PodKey{pod_namespace, pod_name, attachment.attachment.ifname};
+    attachment.uid = argument(entry, "K8S_POD_UID");
+  }
+  if (const Json* result = find_member(entry, "result")) read_result_into(*result, attachment);
+  return attachment;
+}
+
+}  // namespace
+
+std::vector<CachedAttachment> ResultCache::attachments(const std::string& network) {
+  std::vector<CachedAttachment> found;
+  try {
+    const auto folder = fs_.open_directory(folder_);
+    if (!folder) return found;
+    for (const auto& name : fs_.list(*folder)) {
+      if (!name.starts_with(network + "-")) continue;
+      try {
+        const auto content = fs_.read_file(*folder, name, kEntryLimit);
+        auto attachment = content ? read_entry(content->bytes, network) : std::nullopt;
+        if (!attachment) continue;
+        attachment->entry = name;
+        found.push_back(std::move(*attachment));
+      } catch (const std::exception&) {
+        // An entry that a power cut left torn tells nothing.
+        continue;
+      }
+    }
+  } catch (const std::system_error&) {
+    return found;
+  }
+  return found;
+}
+
+bool ResultCache::still_has(const CachedAttachment& cached) {
+  try {
+    const auto folder = fs_.open_directory(folder_);
+    return folder && fs_.identify(*folder, cached.entry).has_value();
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+}  // namespace shim
