@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the tests need, builds every preset and runs every test. Usage: test/run.sh [SUITE...]
-# Suites: unit asan tidy vectors differential crash churn badinput e2e   (default: all)
+# Suites: unit asan tidy vectors differential crash churn node badinput e2e   (default: all)
 # Prints progress, and last one line: "N passed, N failed, N skipped". Leaves nothing behind but build/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -113,8 +113,27 @@ run_suite() {
             tap "identities" test/churn/identity_test.py
             tap "policies" test/churn/policy_test.py
             ;;
+        node)
+            tap "races" test/node/races_test.py
+            tap "races in the store" test/node/races_store_test.py
+            tap "races with the world" test/node/races_world_test.py
+            tap "failure modes" test/node/failure_modes_test.py
+            tap "sick disks" test/node/disk_test.py
+            tap "recorded sequences" test/node/sequences_test.py
+            tap "orphaned ADDs" test/node/orphan_test.py
+            tap "two pods of one name" test/node/overlap_test.py
+            tap "fifty reboots" test/node/reboots_test.py
+            tap "proof of death" test/node/proof_test.py
+            tap "reclaimed addresses" test/node/reclaim_test.py
+            tap "the cost of proof" test/node/proof_cost_test.py
+            tap "configuration on a node" test/node/conf_test.py
+            ;;
         badinput) tap "bad input" test/badinput/badinput_test.py ;;
-        e2e) tap "containerd" test/e2e/containerd_test.py ;;
+        e2e)
+            tap "containerd" test/e2e/containerd_test.py
+            tap "moving over and back" test/e2e/migration_test.py
+            tap "foreign state" test/e2e/foreign_state_test.py
+            ;;
         *) fail "unknown suite $1" ;;
     esac
 }
@@ -122,7 +141,7 @@ run_suite() {
 say "packages"
 for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
 static_binary
-for suite in "${@:-unit asan tidy vectors differential crash churn badinput e2e}"; do
+for suite in "${@:-unit asan tidy vectors differential crash churn node badinput e2e}"; do
     for one in $suite; do run_suite "$one"; done
 done
 say "done"
