@@ -99,8 +99,8 @@ run_suite() {
         tidy) tidy ;;
         vectors) tap "skel vectors" test/vectors/skel_test.py ;;
         differential)
-            tap "differential" test/differential/differential_test.py
-            tap "both plugins on one directory" test/differential/alternating_test.py
+            tap "differential" test/differential/differential_test.py --seed "${SEED:-2696597611}"
+            tap "both plugins on one directory" test/differential/alternating_test.py --seed "${SEED:-2023}"
             ;;
         crash)
             tap "killed at every system call" test/crash/kill_test.py

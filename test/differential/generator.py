@@ -277,7 +277,10 @@ def overlapping(rng, step):
     """The first range a second time: in its own set or in another one."""
     one = {key: value for key, value in first_range(step.conf).items() if key in ("subnet", "gateway")}
     sets = step.conf["ipam"].setdefault("ranges", [[]])
-    sets.append([copy.deepcopy(one)]) if rng.random() < 0.5 else sets[0].extend([one, copy.deepcopy(one)])
+    if rng.random() < 0.5 or not sets:
+        sets.append([copy.deepcopy(one)])
+    else:
+        sets[0].extend([one, copy.deepcopy(one)])
 
 
 def other_ipam(**changes):
