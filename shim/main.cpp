@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -12,6 +13,7 @@
 #include <system_error>
 
 #include "allocator/store/posix_file_system.hpp"
+#include "delegate/process.hpp"
 #include "shim/cli/command_line.hpp"
 #include "shim/cni/plugin.hpp"
 #include "shim/cni/stdin_reader.hpp"
@@ -23,6 +25,20 @@ void write_all(int fd, std::string_view text) {
     const auto written = ::write(fd, text.data(), text.size());
     if (written == -1 && errno == EINTR) continue;
     if (written == -1) throw std::system_error(errno, std::generic_category(), "write the answer");
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+/// A caller that does not read our stderr, which a delegate has filled, must not hold the answer
+/// up.
+/// Nor must one whose stderr is broken.
+void write_to_stderr(std::string_view text) noexcept {
+  constexpr std::size_t at_once = 4096;  // PIPE_BUF: poll(2) says "writable" when so much has room
+  constexpr int patience_ms = 100;
+  pollfd sink{STDERR_FILENO, POLLOUT, 0};
+  while (!text.empty() && ::poll(&sink, 1, patience_ms) == 1) {
+    const auto written = ::write(STDERR_FILENO, text.data(), std::min(text.size(), at_once));
+    if (written <= 0) return;
     text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
@@ -44,14 +60,15 @@ int main(int argc, char** argv) {
   fill_standard_descriptors();
   // A caller that went away is an error of write(2) to undo the lease for, not a signal to die of.
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
-  ::umask(022);
+  const mode_t callers_umask = ::umask(022);
   // A command lives for a millisecond: handing memory back to the kernel only costs system calls.
   ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
   ::mallopt(M_TOP_PAD, 1 << 20);
   const shim::PluginIo io{&std::getenv, [] { return shim::read_stdin(); },
                           [](std::string_view text) { write_all(STDOUT_FILENO, text); },
-                          [](std::string_view text) { write_all(STDERR_FILENO, text); }};
+                          [](std::string_view text) { write_to_stderr(text); }, environ};
   if (!shim::requested_command(io.variables)) return shim::run_command_line(argc, argv);
   allocator::store::PosixFileSystem fs;
-  return shim::run_plugin(io, fs);
+  delegate::PosixProcessRunner processes(callers_umask);
+  return shim::run_plugin(io, fs, processes);
 }

@@ -48,6 +48,34 @@ bool belongs_to_add(FileSystem& fs, int pid, const std::string& container_id) {
   return has("CNI_COMMAND=ADD") && has("CNI_CONTAINERID=" + container_id);
 }
 
+/// What is above this process.
+struct Lineage {
+  struct Ancestor {
+    int pid;
+    std::uint64_t started;
+  };
+  std::optional<std::uint64_t> own_start;
+  std::optional<Ancestor> topmost;  ///< of those that belong to the ADD
+};
+
+/// An ancestor that died while we looked, or one that we may not look at: what is known so far
+/// counts.
+Lineage look_up(FileSystem& fs, const std::string& container_id) {
+  Lineage lineage;
+  try {
+    Process process = read_process(fs, ::getpid());
+    lineage.own_start = process.started;
+    for (int i = 0; i < kAncestorLimit && process.parent > 1; ++i) {
+      const int pid = process.parent;
+      process = read_process(fs, pid);
+      if (belongs_to_add(fs, pid, container_id)) lineage.topmost = {pid, process.started};
+    }
+  } catch (const std::system_error&) {
+    return lineage;
+  }
+  return lineage;
+}
+
 /// /proc tells starts in steps of this many nanoseconds.
 constexpr std::uint64_t kClockTick = 10'000'000;
 
@@ -61,21 +89,14 @@ std::uint64_t boottime_now() {
 }
 
 std::optional<std::uint64_t> start_of_call(FileSystem& fs, const std::string& container_id) {
-  std::optional<std::uint64_t> start;
-  try {
-    Process process = read_process(fs, ::getpid());
-    start = process.started;
-    for (int i = 0; i < kAncestorLimit && process.parent > 1; ++i) {
-      const int pid = process.parent;
-      process = read_process(fs, pid);
-      if (belongs_to_add(fs, pid, container_id)) start = process.started;
-    }
-  } catch (const std::system_error&) {
-    // An ancestor that died while we looked, or one that we may not look at: what we know so far
-    // counts.
-    return start;
-  }
-  return start;
+  const Lineage lineage = look_up(fs, container_id);
+  return lineage.topmost ? lineage.topmost->started : lineage.own_start;
+}
+
+std::optional<std::string> add_above(FileSystem& fs, const std::string& container_id) {
+  const Lineage lineage = look_up(fs, container_id);
+  if (!lineage.topmost) return std::nullopt;
+  return std::to_string(lineage.topmost->pid) + ":" + std::to_string(lineage.topmost->started);
 }
 
 bool began_after(FileSystem& fs, const std::string& container_id, std::uint64_t moment) {

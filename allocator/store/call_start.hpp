@@ -21,6 +21,11 @@ std::uint64_t boottime_now();
 /// Source: proc(5), /proc/[pid]/stat field 22.
 std::optional<std::uint64_t> start_of_call(FileSystem& fs, const std::string& container_id);
 
+/// Which ADD of the container this process works for, as "<PID>:<start>" of the topmost ancestor
+/// that belongs to it; nullopt when no ancestor does. An ADD and the DEL that its main plugin takes
+/// it back with have the same.
+std::optional<std::string> add_above(FileSystem& fs, const std::string& container_id);
+
 /// True when this ADD began after `moment`. Within one clock tick it is taken for a later one: no
 /// runtime gives up on a call that fast.
 bool began_after(FileSystem& fs, const std::string& container_id, std::uint64_t moment);

@@ -79,6 +79,62 @@ void bind(RecordFolder& records, const Address& address, const Binding& binding)
   if (before) records.forget_evicted(before->pod);
 }
 
+namespace {
+
+/// The addresses that the pod is bound to so far.
+std::vector<std::pair<Address, Binding>> bindings_of(RecordFolder& records, const PodHint& hint,
+                                                     const PodKey& pod) {
+  std::vector<std::pair<Address, Binding>> own;
+  for (const auto& address : hint.addresses) {
+    auto binding = records.binding(address);
+    if (binding && binding->pod == pod) own.emplace_back(address, std::move(*binding));
+  }
+  return own;
+}
+
+bool has_family(const std::vector<Address>& addresses, Family family) {
+  return std::any_of(addresses.begin(), addresses.end(),
+                     [&](const Address& address) { return address.family() == family; });
+}
+
+bool has(const std::vector<Address>& addresses, const Address& address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+}  // namespace
+
+void rebind(RecordFolder& records, const Binding& binding, const std::vector<Address>& addresses,
+            std::vector<std::string>& notes) {
+  const PodHint before = records.hint(binding.pod).value_or(PodHint{});
+  const auto own = bindings_of(records, before, binding.pod);
+  const bool is_new_boot = own.empty() || own.front().second.boot8 != binding.boot8;
+  PodHint hint{addresses, is_new_boot ? before.addresses : before.previous_boot};
+  for (const auto& [address, old] : own) {
+    if (!has_family(addresses, address.family())) hint.addresses.push_back(address);
+  }
+  // The hint first, as PodRecords does it.
+  records.put(binding.pod, hint);
+  for (const auto& address : addresses) {
+    Binding renewed = binding;
+    const auto old = records.binding(address);
+    if (old && old->pod == binding.pod) renewed.kept = old->kept + 1;
+    records.put(address, renewed);
+    if (!old || old->pod == binding.pod) continue;
+    records.forget_evicted(old->pod);
+    notes.push_back("the binding of " + old->pod.display() + " on " + address.to_string() +
+                    " ended: " + binding.pod.display() + " was given it");
+  }
+  for (const auto& [address, old] : own) {
+    if (has(hint.addresses, address)) continue;
+    records.remove(address);
+    const Family family = address.family();
+    const auto now = std::find_if(addresses.begin(), addresses.end(),
+                                  [&](const Address& other) { return other.family() == family; });
+    notes.push_back(binding.pod.display() + " changed from " + address.to_string() + " to " +
+                    now->to_string());
+  }
+}
+
 void forget(RecordFolder& records, const PodKey& pod) {
   const auto hint = records.hint(pod);
   if (!hint) return;

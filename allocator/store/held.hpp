@@ -1,6 +1,7 @@
 #pragma once
 /// From in use to held: what becomes of the bindings when attachments end.
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "allocator/store/record_folder.hpp"
@@ -32,6 +33,11 @@ bool adopt(RecordFolder& records, const Address& address, const Binding& binding
 /// Binds `address` to a pod that uses it now, whatever was bound before: another pod's binding on
 /// it ends, and so does the pod's own on another address of the family.
 void bind(RecordFolder& records, const Address& address, const Binding& binding);
+
+/// Binds a pod to the addresses that it has got now, and to nothing else of their families. Tells
+/// in `notes` when its address changed, or another pod's binding ended.
+void rebind(RecordFolder& records, const Binding& binding, const std::vector<Address>& addresses,
+            std::vector<std::string>& notes);
 
 /// Ends every binding of a pod.
 void forget(RecordFolder& records, const PodKey& pod);

@@ -7,20 +7,13 @@
 #include "allocator/store/add_transaction.hpp"
 #include "allocator/store/call_start.hpp"
 #include "allocator/store/death.hpp"
+#include "allocator/store/late_add.hpp"
+#include "allocator/store/repeat.hpp"
 
 namespace allocator::store {
 namespace {
 
 constexpr unsigned kNetworkFolderMode = 0755;  // what the Go plugin makes
-
-/// 0 when there is none, or none that we may look at: then nothing will ever be proven by it.
-std::uint64_t namespace_inode(FileSystem& fs, const std::string& path) {
-  try {
-    return fs.network_namespace(path).value_or(0);
-  } catch (const std::system_error&) {
-    return 0;
-  }
-}
 
 /// Looks again at our own names: a DEL may have come between the lock and the answer.
 void verify(NetworkDir& network, const AddRequest& request,
@@ -58,16 +51,8 @@ void LeaseStore::refuse_deleted(Session& session, const Attachment& attachment) 
   if (session.has_pending() && session.runtime().is_pending(attachment)) {
     throw TryAgain(what + ": its release is still pending, as the folder cannot be changed");
   }
-  const auto deleted = session.runtime().tombstone(attachment);
-  if (deleted && !began_after(fs_, attachment.container_id, *deleted)) {
-    throw TryAgain(what + ": its DEL came after this ADD had been started; nothing was reserved");
-  }
-  if (deleted) session.runtime().remove_tombstone(attachment);
-  if (is_abandoned(fs_, attachment.container_id, kLongestAdd)) {
-    throw TryAgain(what + ": this ADD was started over " +
-                   std::to_string(kLongestAdd / 60'000'000'000) +
-                   " minutes ago and nobody waits for it any more; nothing was reserved");
-  }
+  if (refuse_late_add(fs_, session.runtime(), attachment, what))
+    session.runtime().remove_tombstone(attachment);
 }
 
 Lease LeaseStore::add(const AddRequest& request) {
@@ -78,8 +63,7 @@ Lease LeaseStore::add(const AddRequest& request) {
   DeathJudge judge(fs_, session.boot_id(), request.netns_path);
   AddTransaction transaction(
       {session, judge, notes_}, request,
-      {session.boot_id(), container_hash(request.attachment.container_id),
-       namespace_inode(fs_, request.netns_path), request.netns_path, fs_.pid_namespace()});
+      stamp_of_call(fs_, session.boot_id(), request.attachment.container_id, request.netns_path));
   {
     const NetworkLock lock(fs_, session.network().folder(), options_.lock_patience);
     if (request.pod && request.is_held) session.require_records();
@@ -87,6 +71,10 @@ Lease LeaseStore::add(const AddRequest& request) {
     session.remember_ranges(request.ranges_to_remember);
     refuse_deleted(session, request.attachment);
     transaction.run();
+    const auto& picks = transaction.picks();
+    if (std::any_of(picks.begin(), picks.end(),
+                    [](const Pick& pick) { return pick.reason == Reason::present; }))
+      remember_repeat(fs_, session.runtime(), request.attachment);
   }
   Lease lease{transaction.picks(), transaction.linked(), std::nullopt, judge.process_scans()};
   try {
@@ -149,6 +137,7 @@ std::vector<Address> LeaseStore::release(const ReleaseRequest& request) {
   auto folder = open_for_release(request, changed);
   if (!folder) return {};
   Session session = open_session(std::move(*folder), std::move(changed));
+  if (takes_back_repeat(fs_, session.runtime(), request.attachment, notes_)) return {};
   try {
     return release_now(session, request);
   } catch (const LockTimeout&) {

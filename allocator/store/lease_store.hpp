@@ -103,7 +103,8 @@ class LeaseStore {
   /// Frees all addresses of the attachment and turns their bindings into held ones. Returns the
   /// freed addresses; none for an unknown attachment, which is success. Where the disk takes no
   /// changes or the lock cannot be had, the release is pending: the next command that can write
-  /// does it first. Errors: throws TryAgain, std::system_error; what is freed stays freed.
+  /// does it first. What a main plugin takes back because its repeated ADD failed stays. Errors:
+  /// throws TryAgain, std::system_error; what is freed stays freed.
   std::vector<Address> release(const ReleaseRequest& request);
 
   /// What the attachment holds: all its files, foreign names included.

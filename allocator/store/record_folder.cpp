@@ -1,9 +1,9 @@
 #include "allocator/store/record_folder.hpp"
 
 #include <algorithm>
-#include <sstream>
 #include <system_error>
 
+#include "allocator/store/fields.hpp"
 #include "allocator/store/fingerprint.hpp"
 
 namespace allocator::store {
@@ -134,12 +134,9 @@ void RecordFolder::forget_evicted(const PodKey& pod) {
 }
 
 std::vector<std::string> RecordFolder::read_list(const std::string& name) {
-  std::vector<std::string> list;
   const auto record = read(name);
-  if (!record || !record->starts_with("1~")) return list;
-  std::istringstream fields(record->substr(2));
-  for (std::string field; std::getline(fields, field, ',');) list.push_back(field);
-  return list;
+  if (!record || !record->starts_with("1~")) return {};
+  return split(record->substr(2), ',');
 }
 
 void RecordFolder::put_list(const std::string& name, const std::vector<std::string>& list) {
@@ -264,7 +261,8 @@ std::vector<std::string> known_network_dirs(FileSystem& fs, const std::string& s
   if (!state) return paths;
   for (const auto& name : fs.list(*state)) {
     const auto path = owner_of(fs, state_dir + "/" + name);
-    if (path && path->ends_with("/" + network)) paths.push_back(*path);
+    // Records of other delegates belong to no folder.
+    if (path && path->starts_with('/') && path->ends_with("/" + network)) paths.push_back(*path);
   }
   std::sort(paths.begin(), paths.end());
   return paths;

@@ -18,6 +18,8 @@ constexpr std::size_t kTombstoneLimit = 4096;
 constexpr const char* kTombs = "tombs";
 constexpr const char* kPending = "pending";
 
+constexpr const char* kRepeats = "repeats";
+
 constexpr const char* kFlushed = "boot";
 constexpr const char* kScan = "scan";
 constexpr const char* kLive = "~live";
@@ -44,10 +46,11 @@ bool is_occasion(const std::string& tomb_name) {
 
 RuntimeFolder::RuntimeFolder(FileSystem& fs, const std::string& runtime_dir,
                              const FileIdentity& network_folder) noexcept
-    : fs_(fs) {
+    : RuntimeFolder(fs, runtime_dir + "/" + std::to_string(network_folder.device) + ":" +
+                            std::to_string(network_folder.inode)) {}
+
+RuntimeFolder::RuntimeFolder(FileSystem& fs, const std::string& path) noexcept : fs_(fs) {
   try {
-    const std::string path = runtime_dir + "/" + std::to_string(network_folder.device) + ":" +
-                             std::to_string(network_folder.inode);
     std::vector<std::string> changed;  // tmpfs: nothing to flush
     folder_ = ensure_folder(fs, path, kFolderMode, changed);
     is_new_ = !changed.empty();
@@ -151,6 +154,24 @@ void RuntimeFolder::bound_tombstones(std::uint64_t now) noexcept {
 
 void RuntimeFolder::remove_tombstone(const Attachment& attachment) noexcept {
   remove(name_in(kTombs, attachment));
+}
+
+void RuntimeFolder::put_repeat(const Attachment& attachment, const std::string& add) noexcept {
+  if (!folder_) return;
+  try {
+    fs_.make_directory(folder_->path + "/" + kRepeats, kFolderMode);
+  } catch (const std::exception&) {
+    return;
+  }
+  static_cast<void>(put_link(name_in(kRepeats, attachment), add));
+}
+
+std::optional<std::string> RuntimeFolder::repeat(const Attachment& attachment) noexcept {
+  return read_link(name_in(kRepeats, attachment));
+}
+
+void RuntimeFolder::remove_repeat(const Attachment& attachment) noexcept {
+  remove(name_in(kRepeats, attachment));
 }
 
 bool RuntimeFolder::put_pending(const Attachment& attachment) noexcept {

@@ -5,7 +5,9 @@
 ///         boot          -> <generation>: the folders above the network's have been flushed
 ///         scan          -> <generation> or <generation>~live: how far the boot scan has come
 ///         sequence         the highest sequence number given out, decimal
-///         tombs/<key>   -> when an unknown attachment was deleted, nanoseconds of CLOCK_BOOTTIME
+///         repeats/<key> -> "<PID>:<start>" of the repeated ADD that was answered what the
+///                          attachment has
+///         tombs/<key>   -> when the attachment was deleted, nanoseconds of CLOCK_BOOTTIME
 ///         pending/<key> -> "<container ID>\r\n<ifname>": a release that could not be written yet
 ///
 /// The generation is "<boot_id>~<inode and time of change of the network's lock file>": a folder
@@ -35,6 +37,8 @@ class RuntimeFolder {
   /// nothing.
   RuntimeFolder(FileSystem& fs, const std::string& runtime_dir,
                 const FileIdentity& network_folder) noexcept;
+  /// The same for a folder of any name.
+  RuntimeFolder(FileSystem& fs, const std::string& path) noexcept;
 
   [[nodiscard]] BootScanState boot_scan(const std::string& generation) noexcept;
   void mark_boot_scan(const std::string& generation, BootScanState state) noexcept;
@@ -49,12 +53,19 @@ class RuntimeFolder {
   /// gone.
   [[nodiscard]] std::uint64_t next_sequence(const std::function<std::uint64_t()>& highest);
 
-  /// When the attachment was deleted without being known; nullopt when it was not.
+  /// When the attachment was deleted last; nullopt when it was not, or too long ago.
   [[nodiscard]] std::optional<std::uint64_t> tombstone(const Attachment& attachment) noexcept;
   /// `now`: nanoseconds of CLOCK_BOOTTIME. Bounded: tombstones of over 10 minutes go, and the
   /// oldest half when there are over 4 096.
   void put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept;
   void remove_tombstone(const Attachment& attachment) noexcept;
+
+  /// A repeated ADD, see add_above(), was answered with what the attachment has: when its main
+  /// plugin fails and takes it back, that must not end what the first ADD gave.
+  void put_repeat(const Attachment& attachment, const std::string& add) noexcept;
+  /// The repeated ADD of the attachment that was answered last; nullopt when there was none.
+  [[nodiscard]] std::optional<std::string> repeat(const Attachment& attachment) noexcept;
+  void remove_repeat(const Attachment& attachment) noexcept;
 
   /// Remembers a release for the next command that can write; false when even that is impossible.
   [[nodiscard]] bool put_pending(const Attachment& attachment) noexcept;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <system_error>
 
 #include "allocator/store/fingerprint.hpp"
 
@@ -19,6 +20,18 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 
 std::string container_hash(std::string_view container_id) {
   return sha256_hex(container_id).substr(0, 16);
+}
+
+Stamp stamp_of_call(FileSystem& fs, const std::string& boot_id, const std::string& container_id,
+                    const std::string& netns_path) {
+  Stamp stamp{boot_id, container_hash(container_id), 0, netns_path, 0};
+  try {
+    stamp.netns_inode = fs.network_namespace(netns_path).value_or(0);
+  } catch (const std::system_error&) {
+    stamp.netns_inode = 0;
+  }
+  stamp.pid_namespace = fs.pid_namespace();
+  return stamp;
 }
 
 std::string encode(const Stamp& stamp) {

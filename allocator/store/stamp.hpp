@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "allocator/store/file_system.hpp"
+
 namespace allocator::store {
 
 constexpr const char* kStampAttribute = "user.delegated-ipam";
@@ -28,6 +30,11 @@ struct Stamp {
 
 /// The hash that a stamp holds of a container ID.
 std::string container_hash(std::string_view container_id);
+
+/// The stamp of what this call hands out. A network namespace that is not there, or that we may not
+/// look at, is 0: then nothing will ever be proven by it.
+Stamp stamp_of_call(FileSystem& fs, const std::string& boot_id, const std::string& container_id,
+                    const std::string& netns_path);
 
 std::string encode(const Stamp& stamp);
 /// Errors: nullopt for anything that encode() does not produce.

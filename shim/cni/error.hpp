@@ -37,6 +37,8 @@ struct CniError : std::runtime_error {
   /// Place and remedy where `msg` has to be host-local's text, which names neither; goes to stderr
   /// only.
   std::string hint;
+  /// A delegate's own words: passed on as they are.
+  bool is_delegates = false;
 };
 
 /// Any exception of the layers below as a CniError. Never throws.

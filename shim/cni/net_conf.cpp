@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "shim/cni/annotations.hpp"
 #include "shim/cni/arguments.hpp"
 #include "shim/cni/config_reader.hpp"
 #include "shim/cni/environment.hpp"
@@ -114,28 +114,6 @@ std::string add_ranges_from(const IpamReaders& ipam, const ConfInputs& inputs, N
   return source.paths.front();
 }
 
-constexpr const char* kAnnotations = "io.kubernetes.cri.pod-annotations";
-constexpr const char* kRetainAnnotation = "delegated-ipam.io/retain";
-constexpr const char* kAddressesAnnotation = "delegated-ipam.io/ips";
-
-void read_retain_annotation(const ConfigReader& annotations, PlacementConf& placement) {
-  const auto retain = annotations.choice(kRetainAnnotation, {"true", "false"});
-  if (retain == 1) placement.retain_pod = false;
-}
-
-void read_address_annotation(const ConfigReader& annotations, AllocationConf& allocation) {
-  std::istringstream fields(annotations.text(kAddressesAnnotation).value_or(""));
-  for (std::string field; std::getline(fields, field, ',');) {
-    std::erase(field, ' ');
-    const auto address = parse_requested_address(field);
-    if (!address) {
-      annotations.fail(kAddressesAnnotation,
-                       "must be addresses separated by commas, but has " + go_quoted(field));
-    }
-    allocation.requested.push_back(*address);
-  }
-}
-
 }  // namespace
 
 std::string read_name(const Json& document) {
@@ -172,7 +150,7 @@ NetConf read_net_conf(const Json& document, const ConfInputs& inputs) {
   const IpamReaders ipam(document);
   // host-local decodes the whole text before it asks for `ipam`.
   const ConfigReader runtime_config = root.object("runtimeConfig");
-  if (ipam.stock.is_present()) require_built_in_delegate(ipam.own);
+  if (ipam.stock.is_present()) static_cast<void>(read_delegate_choice(ipam.own));
   RangesAsWritten written = read_ranges(ipam.stock, ipam.inner, runtime_config);
   conf.warnings = written.warnings;
   conf.allocation.routes = read_routes(ipam);
@@ -194,11 +172,10 @@ NetConf read_net_conf(const Json& document, const ConfInputs& inputs) {
     }
     conf.allocation.requested.push_back(*address);
   }
-  const ConfigReader annotations = ConfigReader(&document, "", ErrorCode::invalid_config)
-                                       .object("runtimeConfig")
-                                       .object(kAnnotations);
-  read_retain_annotation(annotations, conf.placement);
-  read_address_annotation(annotations, conf.allocation);
+  conf.placement.retain_pod = read_retain_annotation(document);
+  const auto annotated = read_address_annotation(document);
+  conf.allocation.requested.insert(conf.allocation.requested.end(), annotated.begin(),
+                                   annotated.end());
   const std::string source = add_ranges_from(ipam, inputs, conf, written);
   try {
     conf.allocation.sets = apply_families(ipam.own, complete_ranges(written, conf.cni_version));
@@ -219,13 +196,11 @@ NetConf read_net_conf_leniently(const Json& document) {
   if (ipam_value == nullptr || !ipam_value->is_object()) return conf;
   const ConfigReader own(ipam_value, "/ipam", ErrorCode::invalid_config);
   const Json* delegate = own.find("delegate");
-  if (delegate != nullptr && delegate->is_object()) require_built_in_delegate(own);
+  if (delegate != nullptr && delegate->is_object())
+    static_cast<void>(read_delegate_choice(own, Strictness::lenient));
   read_placement_keys(own, Strictness::lenient, conf.placement);
   try {
-    read_retain_annotation(ConfigReader(&document, "", ErrorCode::invalid_config)
-                               .object("runtimeConfig")
-                               .object(kAnnotations),
-                           conf.placement);
+    conf.placement.retain_pod = read_retain_annotation(document);
   } catch (const CniError& error) {
     conf.warnings.emplace_back(error.what());
   }

@@ -93,13 +93,13 @@ std::string read_name(const Json& document);
 std::string read_cni_version(const Json& document);
 
 /// The whole configuration, for commands that hand out addresses or look at them.
-/// Errors: throws CniError: host-local's codes and texts for its keys, 7 for ours, 2 for a delegate
-/// that is not built in; what the inputs throw.
+/// Errors: throws CniError: host-local's codes and texts for its keys, 7 for ours; what the inputs
+/// throw.
 NetConf read_net_conf(const Json& document, const ConfInputs& inputs);
 
 /// What can be made out of the configuration, for commands that release: broken keys are left at
 /// their defaults, as a wrong range must not keep an address from being freed. Errors: throws
-/// CniError 2 or 7 for a delegate that we are not: its addresses are not ours to free.
+/// CniError 7 for a bad delegate: its addresses are not ours to free.
 NetConf read_net_conf_leniently(const Json& document);
 
 }  // namespace shim

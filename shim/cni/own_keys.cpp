@@ -170,18 +170,23 @@ void read_allocation_keys(const ConfigReader& ipam, AllocationConf& allocation,
     allocation.on_duplicate = OnDuplicateConf::error;
 }
 
-allocator::RangeSets apply_families(const ConfigReader& ipam, const allocator::RangeSets& sets) {
-  if (!ipam.has("ipFamilies")) return sets;
-  allocator::RangeSets result;
+std::vector<allocator::Family> read_families(const ConfigReader& ipam) {
+  std::vector<allocator::Family> families;
   for (const auto& name : ipam.texts("ipFamilies")) {
     if (name != "IPv4" && name != "IPv6") {
       ipam.fail("ipFamilies", "must hold \"IPv4\" and \"IPv6\" only, but has " + go_quoted(name));
     }
     const auto family = name == "IPv4" ? allocator::Family::v4 : allocator::Family::v6;
-    const bool seen =
-        std::any_of(result.begin(), result.end(),
-                    [&](const allocator::RangeSet& set) { return set.family() == family; });
-    if (seen) continue;
+    if (std::find(families.begin(), families.end(), family) == families.end())
+      families.push_back(family);
+  }
+  return families;
+}
+
+allocator::RangeSets apply_families(const ConfigReader& ipam, const allocator::RangeSets& sets) {
+  if (!ipam.has("ipFamilies")) return sets;
+  allocator::RangeSets result;
+  for (const auto family : read_families(ipam)) {
     std::copy_if(sets.begin(), sets.end(), std::back_inserter(result),
                  [&](const allocator::RangeSet& set) { return set.family() == family; });
   }
@@ -199,8 +204,27 @@ void refuse_own_keys(const ConfigReader& delegate) {
   }
 }
 
-void require_built_in_delegate(const ConfigReader& ipam) {
-  const bool in_process = ipam.flag("inProcess").value_or(true);
+bool is_own_key(std::string_view key) {
+  return std::any_of(kOwnKeys.begin(), kOwnKeys.end(),
+                     [&](std::string_view own) { return same_key(own, key); });
+}
+
+bool read_keep_interfaces(const ConfigReader& ipam) {
+  return ipam.flag("keepInterfaces").value_or(false);
+}
+
+void refuse_allocator_keys(const ConfigReader& ipam, const std::string& plugin) {
+  for (const char* key : {"exclude", "pins"}) {
+    if (!ipam.has(key)) continue;
+    ipam.fail(key, "is for the built-in host-local only: " + go_quoted(plugin) +
+                       " chooses its addresses itself; remove the key, or configure it in " +
+                       ipam.path_of("delegate"));
+  }
+}
+
+DelegateChoice read_delegate_choice(const ConfigReader& ipam, Strictness strictness) {
+  bool in_process = true;
+  read_key(strictness, [&] { in_process = ipam.flag("inProcess").value_or(true); });
   const ConfigReader delegate = ipam.object("delegate");
   const std::string name = delegate.text("type").value_or("host-local");
   const bool bad_name = name.empty() ||
@@ -213,15 +237,9 @@ void require_built_in_delegate(const ConfigReader& ipam) {
   if (name == "delegated-ipam") {
     delegate.fail("type", "is delegated-ipam itself; use \"host-local\", which is built in");
   }
-  if (name != "host-local") {
-    throw CniError(ErrorCode::unsupported_field,
-                   "/ipam/delegate/type: " + go_quoted(name) +
-                       " is not supported; only \"host-local\" is built in");
-  }
-  if (!in_process) {
-    throw CniError(ErrorCode::unsupported_field,
-                   "/ipam/inProcess: false is not supported; remove it, host-local is built in");
-  }
+  if (name != "host-local") return {false, {name}};
+  if (in_process) return {};
+  return {false, {"host-local.orig", "host-local"}};
 }
 
 }  // namespace shim

@@ -3,6 +3,9 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "delegate/environment.hpp"
+#include "shim/cni/delegate_conf.hpp"
+#include "shim/cni/delegate_verbs.hpp"
 #include "shim/cni/error.hpp"
 #include "shim/cni/json_text.hpp"
 #include "shim/cni/log.hpp"
@@ -16,14 +19,15 @@ struct Verb {
   std::string_view name;
   std::string_view since;  // the first configuration version that has it; empty: all
   void (*run)(const Command&);
+  void (*delegate)(const Command&, const DelegateChoice&);
 };
 
 constexpr std::array<Verb, 5> kVerbs = {{
-    {"ADD", "", &run_add},
-    {"DEL", "", &run_del},
-    {"CHECK", "0.4.0", &run_check},
-    {"GC", "1.1.0", &run_gc},
-    {"STATUS", "1.1.0", &run_status},
+    {"ADD", "", &run_add, &delegate_add},
+    {"DEL", "", &run_del, &delegate_del},
+    {"CHECK", "0.4.0", &run_check, &delegate_check},
+    {"GC", "1.1.0", &run_gc, &delegate_gc},
+    {"STATUS", "1.1.0", &run_status, &delegate_status},
 }};
 
 const Verb& find_verb(const std::string& command) {
@@ -58,7 +62,9 @@ void keep_del_error_visible(std::string& text) {
 /// The command in progress: it knows what an error must be reported with.
 class PluginRun {
  public:
-  PluginRun(const PluginIo& io, allocator::store::FileSystem& fs) : io_(io), fs_(fs) {}
+  PluginRun(const PluginIo& io, allocator::store::FileSystem& fs,
+            delegate::ProcessRunner& processes)
+      : io_(io), fs_(fs), processes_(processes) {}
 
   int run() noexcept {
     try {
@@ -86,7 +92,25 @@ class PluginRun {
     const std::string version = read_cni_version(document);
     if (!verb.since.empty()) require_command(version, verb.name, verb.since);
     require_supported(version);
-    verb.run({environment, document, fs_, io_.write_stdout});
+    refuse_self();
+    const bool releases = command_ == "DEL" || command_ == "GC";
+    const DelegateChoice choice =
+        delegate_choice(document, releases ? Strictness::lenient : Strictness::strict);
+    const Command command{environment,      document,        fs_, processes_, io_.all_variables,
+                          io_.write_stdout, io_.write_stderr};
+    if (choice.is_built_in) {
+      verb.run(command);
+    } else {
+      verb.delegate(command, choice);
+    }
+  }
+
+  /// A copy of this program that was made its own delegate would call itself for ever.
+  void refuse_self() {
+    if (io_.variables(delegate::kMarker) == nullptr) return;
+    throw CniError(ErrorCode::invalid_config,
+                   "/ipam/delegate/type names a copy of delegated-ipam; name the IPAM plugin that "
+                   "is to hand out the addresses");
   }
 
   void remember_version(const Json& document) {
@@ -101,8 +125,10 @@ class PluginRun {
       std::string message = error.what();
       std::string details = error.details;
       if (command_ == "DEL") {
-        keep_del_error_visible(message);
-        keep_del_error_visible(details);
+        if (!error.is_delegates) {
+          keep_del_error_visible(message);
+          keep_del_error_visible(details);
+        }
         // It may be the only DEL that ever comes: Flannel asks once.
         send_to_syslog("DEL" + subject_ + " refused, code " +
                        std::to_string(static_cast<unsigned>(error.code)) + ": " + message);
@@ -122,6 +148,7 @@ class PluginRun {
 
   const PluginIo& io_;
   allocator::store::FileSystem& fs_;
+  delegate::ProcessRunner& processes_;
   std::string command_;
   std::string subject_;  // " c1/eth0 net=n", as far as it is known
   std::string error_version_{kNewestVersion};
@@ -129,8 +156,9 @@ class PluginRun {
 
 }  // namespace
 
-int run_plugin(const PluginIo& io, allocator::store::FileSystem& fs) {
-  return PluginRun(io, fs).run();
+int run_plugin(const PluginIo& io, allocator::store::FileSystem& fs,
+               delegate::ProcessRunner& processes) {
+  return PluginRun(io, fs, processes).run();
 }
 
 std::string about_text() {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "allocator/store/file_system.hpp"
+#include "delegate/process.hpp"
 #include "shim/cni/environment.hpp"
 
 namespace shim {
@@ -16,11 +17,14 @@ struct PluginIo {
   /// Throws std::system_error when not all of the text could be written.
   std::function<void(std::string_view)> write_stdout;
   std::function<void(std::string_view)> write_stderr;
+  /// The whole environment, as execve(2) has it: delegates get their share of it.
+  const char* const* all_variables;
 };
 
 /// Runs the command of CNI_COMMAND and returns the exit code: 0, or 1 after an error object on
 /// stdout and one line on stderr. Never throws.
-int run_plugin(const PluginIo& io, allocator::store::FileSystem& fs);
+int run_plugin(const PluginIo& io, allocator::store::FileSystem& fs,
+               delegate::ProcessRunner& processes);
 
 /// Who we are, and which versions we speak: what a plugin prints on stderr when it is run by hand.
 std::string about_text();

@@ -1,65 +1,30 @@
 #include "shim/cni/verbs.hpp"
 
-#include <fnmatch.h>
-
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "allocator/store/lease_store.hpp"
+#include "shim/cni/arguments.hpp"
+#include "shim/cni/command_log.hpp"
 #include "shim/cni/convert.hpp"
 #include "shim/cni/error.hpp"
+#include "shim/cni/log.hpp"
+#include "shim/cni/net_conf.hpp"
 #include "shim/cni/resolv_conf.hpp"
 #include "shim/cni/result.hpp"
 #include "shim/cni/result_cache.hpp"
+#include "shim/cni/store_parts.hpp"
 #include "shim/cni/version.hpp"
 
 namespace shim {
 namespace {
 
-using allocator::Attachment;
 using allocator::store::LeaseStore;
 using allocator::store::StoreOptions;
 
-constexpr std::chrono::milliseconds kLockPatience{10'000};
-constexpr std::size_t kRangesLimit = std::size_t{1} << 20;
 constexpr std::size_t kResolvConfLimit = std::size_t{1} << 20;
 
-/// `placement` must outlive the store.
-StoreOptions store_options(const PlacementConf& placement, const std::string& network_dir) {
-  StoreOptions options;
-  options.network_dir = network_dir;
-  options.state_dir = placement.state_dir;
-  options.retention =
-      placement.retain.enabled ? allocator::store::Retention::on : allocator::store::Retention::off;
-  options.durability = placement.durability == DurabilityConf::full
-                           ? allocator::store::Durability::full
-                           : allocator::store::Durability::none;
-  options.lock_patience = std::min(kLockPatience, placement.timeout);
-  options.is_held = [&placement](const allocator::PodKey& pod) {
-    const auto& globs = placement.retain.exclude;
-    return std::none_of(globs.begin(), globs.end(), [&](const std::string& glob) {
-      return fnmatch(glob.c_str(), pod.display().c_str(), FNM_PATHNAME) == 0;
-    });
-  };
-  return options;
-}
-
 std::string network_dir(const NetConf& conf) { return conf.placement.data_dir + "/" + conf.name; }
-
-Attachment attachment_of(const Environment& environment) {
-  return {environment.container_id, environment.ifname};
-}
-
-/// Whose attachment it is; nullopt for callers that name no pod.
-std::optional<allocator::PodKey> pod_of(const Arguments& arguments, const std::string& ifname) {
-  if (arguments.pod_namespace.empty() || arguments.pod_name.empty()) return std::nullopt;
-  return allocator::PodKey{arguments.pod_namespace, arguments.pod_name, ifname};
-}
-
-/// False for pods that opt out, by `retain.exclude` or by their annotation.
-bool is_held(const std::optional<allocator::PodKey>& pod, const PlacementConf& placement) {
-  return pod && placement.retain_pod && store_options(placement, {}).is_held(*pod);
-}
 
 allocator::store::AddRequest add_request(const Environment& environment, const NetConf& conf,
                                          const Arguments& arguments) {
@@ -136,69 +101,6 @@ class LoggedStore {
   LeaseStore store_;
 };
 
-/// The ranges of `rangesFrom`: from the source, else what it gave last.
-std::vector<std::string> ranges_from(allocator::store::FileSystem& fs, const RangesSource& source,
-                                     const PlacementConf& placement, const std::string& network) {
-  std::string why;
-  for (const auto& path : source.paths) {
-    try {
-      return parse_ranges(source.kind, fs.read_path(path, kRangesLimit), path);
-    } catch (const std::exception& error) {
-      if (why.empty()) why = error.what();
-    }
-  }
-  LeaseStore store(fs, store_options(placement, placement.data_dir + "/" + network));
-  auto last = store.last_ranges();
-  if (!last.empty()) return last;
-  throw CniError(ErrorCode::try_again_later, "rangesFrom: no subnet for this node yet (" + why +
-                                                 "), and none is remembered; try again");
-}
-
-ConfInputs conf_inputs(const Command& command,
-                       std::function<std::optional<allocator::Address>()> requested_by_args) {
-  return {std::move(requested_by_args),
-          [&command](const RangesSource& source, const PlacementConf& placement,
-                     const std::string& network) {
-            return ranges_from(command.fs, source, placement, network);
-          }};
-}
-
-/// One line a command: "ADD c1/eth0 net=n -> 10.1.2.3 0.4ms".
-class CommandLine {
- public:
-  CommandLine(Log& log, const Environment& environment, const NetConf& conf)
-      : log_(log), started_(std::chrono::steady_clock::now()) {
-    text_ = environment.command + " " + environment.container_id + "/" + environment.ifname +
-            " net=" + conf.name;
-    for (const auto& warning : conf.warnings) log_.warning(warning);
-  }
-
-  void done(const std::string& outcome) {
-    const std::chrono::duration<double, std::milli> taken =
-        std::chrono::steady_clock::now() - started_;
-    log_.info(text_ + " -> " + outcome + " " + std::to_string(taken.count()) + "ms");
-  }
-
-  /// Writes the failure in flight and passes it on.
-  [[noreturn]] void failed() {
-    const CniError error = to_cni_error(std::current_exception());
-    log_.error(text_ + " -> code " + std::to_string(static_cast<unsigned>(error.code)) + ": " +
-               error.what());
-    throw;
-  }
-
- private:
-  Log& log_;
-  std::chrono::steady_clock::time_point started_;
-  std::string text_;
-};
-
-std::string joined(const std::vector<allocator::Address>& addresses) {
-  std::string text;
-  for (const auto& address : addresses) text += (text.empty() ? "" : ",") + address.to_string();
-  return text.empty() ? "nothing" : text;
-}
-
 /// The folders that may hold an attachment's files: the configured one; without dataDir also every
 /// other folder of a network of this name that has records.
 std::vector<std::string> folders_to_search(const NetConf& conf, allocator::store::FileSystem& fs) {
@@ -251,33 +153,6 @@ void compare_with_previous(const Json& previous, const NetConf& conf,
   }
 }
 
-/// The attachments in one of GC's lists; false when the key is absent.
-bool append_attachments(const Json& document, std::string_view key,
-                        std::vector<Attachment>& attachments) {
-  const Json* list = find_member(document, key);
-  if (list == nullptr) return false;
-  const std::string path = "/" + std::string(key);
-  const auto fail = [](const std::string& text) {
-    throw CniError(ErrorCode::invalid_config, text);
-  };
-  if (!list->is_array())
-    fail(path + " must be an array, but is " + std::string(type_name(*list)) +
-         "; nothing was collected");
-  std::size_t index = 0;
-  for (const auto& element : *list) {
-    const std::string place = path + "/" + std::to_string(index++);
-    const Json* container_id = find_member(element, "containerID");
-    const Json* ifname = find_member(element, "ifname");
-    const bool valid = container_id != nullptr && container_id->is_string() && ifname != nullptr &&
-                       ifname->is_string();
-    if (!valid)
-      fail(place +
-           " must be an object with the strings containerID and ifname; nothing was collected");
-    attachments.push_back({container_id->get<std::string>(), ifname->get<std::string>()});
-  }
-  return true;
-}
-
 }  // namespace
 
 void run_add(const Command& command) {
@@ -287,7 +162,7 @@ void run_add(const Command& command) {
                                        return arguments.ip;
                                      }));
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf);
+  CommandLine line(log, command.environment, conf.name, conf.warnings);
   try {
     Dns dns;
     if (!conf.allocation.resolv_conf.empty()) {
@@ -314,7 +189,7 @@ void run_add(const Command& command) {
 void run_del(const Command& command) {
   const NetConf conf = read_net_conf_leniently(command.document);
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf);
+  CommandLine line(log, command.environment, conf.name, conf.warnings);
   try {
     const Arguments arguments = parse_arguments_leniently(command.environment.args);
     allocator::store::ReleaseRequest request{
@@ -340,7 +215,7 @@ void run_check(const Command& command) {
                                        return parse_arguments(command.environment.args).ip;
                                      }));
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf);
+  CommandLine line(log, command.environment, conf.name, conf.warnings);
   try {
     LeaseStore store(command.fs, store_options(conf.placement, network_dir(conf)));
     const auto files = store.held_by(attachment_of(command.environment));
@@ -359,19 +234,17 @@ void run_check(const Command& command) {
 void run_gc(const Command& command) {
   const NetConf conf = read_net_conf_leniently(command.document);
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf);
+  CommandLine line(log, command.environment, conf.name, conf.warnings);
   try {
-    std::vector<Attachment> valid;
-    const bool newer = append_attachments(command.document, "cni.dev/valid-attachments", valid);
-    const bool older = append_attachments(command.document, "cni.dev/attachments", valid);
-    if (!newer && !older) {
+    const ValidAttachments valid = read_valid_attachments(command.document);
+    if (!valid.is_given) {
       line.done("no list of valid attachments: nothing collected");
       return;
     }
     std::vector<allocator::Address> freed;
     for (const auto& folder : folders_to_search(conf, command.fs)) {
       LoggedStore store(log, command.fs, store_options(conf.placement, folder));
-      for (const auto& file : store->collect(valid)) freed.push_back(file.address);
+      for (const auto& file : store->collect(valid.attachments)) freed.push_back(file.address);
     }
     line.done(joined(freed));
   } catch (...) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 
+#include "delegate/process.hpp"
 #include "shim/cni/convert.hpp"
 #include "shim/cni/plugin.hpp"
 #include "shim/cni/result.hpp"
@@ -75,8 +76,8 @@ class PluginWorld {
                               }
                               answer.out += text;
                             },
-                            [&](std::string_view text) { answer.err += text; }};
-    answer.exit_code = shim::run_plugin(io, fs);
+                            [&](std::string_view text) { answer.err += text; }, &no_variables};
+    answer.exit_code = shim::run_plugin(io, fs, processes);
     return answer;
   }
 
@@ -90,6 +91,8 @@ class PluginWorld {
   }
 
   HookedFileSystem fs;
+  delegate::PosixProcessRunner processes;
+  const char* no_variables = nullptr;
   std::map<std::string, std::string> variables = {{"CNI_NETNS", "/some/where"},
                                                   {"CNI_PATH", "/some/where"}};
   bool stdout_is_full = false;

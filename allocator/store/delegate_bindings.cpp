@@ -1,0 +1,229 @@
+#include "allocator/store/delegate_bindings.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <system_error>
+
+#include "allocator/store/death.hpp"
+#include "allocator/store/folders.hpp"
+#include "allocator/store/network_dir.hpp"
+#include "allocator/store/network_lock.hpp"
+#include "allocator/store/stamp.hpp"
+
+namespace allocator::store {
+namespace {
+
+constexpr std::size_t kBootIdLength = 36;  // a UUID; the line break after it is not read
+
+template <typename List>
+void append_once(List& list, const typename List::value_type& value) {
+  if (std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
+}
+
+}  // namespace
+
+std::string delegate_label(const std::string& plugin, const std::string& network) {
+  return "delegate:" + plugin + "/" + network;
+}
+
+std::string DelegateBindings::boot_id() {
+  return fs_.read_path(options_.boot_id_path, kBootIdLength);
+}
+
+std::vector<std::pair<Address, Binding>> DelegateBindings::bound_to(RecordFolder& records,
+                                                                    const PodKey& pod) {
+  std::vector<std::pair<Address, Binding>> bound;
+  const auto hint = records.hint(pod);
+  if (!hint) return bound;
+  for (const auto& address : hint->addresses) {
+    auto binding = records.binding(address);
+    if (binding && binding->pod == pod) bound.emplace_back(address, std::move(*binding));
+  }
+  return bound;
+}
+
+Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
+  Wishes wishes;
+  const bool may_hold =
+      owner.pod && !owner.is_never_held && is_host_local() && options_.retention == Retention::on;
+  auto records =
+      may_hold ? RecordFolder::open(fs_, options_.state_dir, options_.network_dir) : std::nullopt;
+  if (!records) return wishes;
+  auto folder = fs_.open_directory(options_.network_dir);
+  DeathJudge judge(fs_, boot_id(), owner.netns_path);
+  std::optional<NetworkDir> network;
+  std::optional<NetworkLock> lock;
+  if (folder) {
+    network.emplace(fs_, std::move(*folder));
+    lock.emplace(fs_, network->folder(), options_.lock_patience);
+  }
+  for (const auto& [address, binding] : bound_to(*records, *owner.pod)) {
+    if (owner.require_same_uid && binding.uid != owner.uid) continue;
+    const auto file = network ? network->read(address.to_string()) : std::nullopt;
+    if (file && is_torn(*file, binding)) network->remove(address.to_string());
+    if (file && !is_torn(*file, binding)) {
+      const Attachment holder = parse_owner(file->bytes);
+      if (!judge.is_dead(holder, network->stamp_of(address.to_string()))) continue;
+      append_once(wishes.dead, holder);
+    }
+    wishes.addresses.push_back(address);
+  }
+  return wishes;
+}
+
+/// host-local does not flush: after a power cut its file may be there without what it said.
+bool DelegateBindings::is_torn(const FileContent& file, const Binding& binding) {
+  const bool says_nothing = file.bytes.find_first_not_of('\0') == std::string::npos;
+  return says_nothing && binding.boot8 != boot_id().substr(0, 8);
+}
+
+Presence DelegateBindings::presence(const DelegatedOwner& owner) {
+  auto folder = is_host_local() ? fs_.open_directory(options_.network_dir) : std::nullopt;
+  if (!folder) return Presence::none;
+  NetworkDir network(fs_, std::move(*folder));
+  const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+  network.scan();
+  DeathJudge judge(fs_, boot_id(), owner.netns_path);
+  for (const auto& file : network.find(owner.attachment)) {
+    const auto stamp = network.stamp_of(file.name);
+    // What has no stamp of ours may be what this very ADD left.
+    if (!stamp) continue;
+    return judge.is_dead(owner.attachment, stamp) ? Presence::dead : Presence::live;
+  }
+  return Presence::none;
+}
+
+bool DelegateBindings::still_holds(const Attachment& attachment,
+                                   const std::vector<Address>& addresses) {
+  if (!is_host_local()) return true;
+  auto folder = fs_.open_directory(options_.network_dir);
+  if (!folder) return false;
+  NetworkDir network(fs_, std::move(*folder));
+  return std::all_of(addresses.begin(), addresses.end(), [&](const Address& address) {
+    const auto file = network.read(address.to_string());
+    return file &&
+           match_owner({address.to_string(), address, file->bytes}, attachment) != OwnerMatch::none;
+  });
+}
+
+void DelegateBindings::record(const DelegatedOwner& owner, const std::vector<Address>& addresses,
+                              const std::vector<std::string>& ranges) {
+  try {
+    write(owner, addresses, ranges);
+  } catch (const std::exception& error) {
+    notes_.push_back("not recorded, so the address of " +
+                     (owner.pod ? owner.pod->display() : owner.attachment.container_id) +
+                     " may not be kept: " + error.what());
+  }
+}
+
+void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Address>& addresses,
+                             const std::vector<std::string>& ranges) {
+  std::vector<std::string> changed;
+  if (is_host_local()) stamp(owner, addresses);
+  const bool retains = options_.retention == Retention::on && owner.pod;
+  if (!retains && ranges.empty()) return;
+  auto records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
+  {
+    auto folder = fs_.open_directory(is_host_local() ? options_.network_dir : records.path());
+    if (!folder) return;
+    const NetworkLock lock(fs_, *folder, options_.lock_patience);
+    if (!ranges.empty()) records.put_last_ranges(ranges);
+    if (retains && owner.is_never_held) forget(records, *owner.pod);
+    if (retains && !owner.is_never_held) {
+      rebind(records, {*owner.pod, owner.uid, 0, 0, boot_id().substr(0, 8)}, addresses, notes_);
+    }
+  }
+  flush(records, std::move(changed));
+}
+
+/// The files tell in the next boot that they are of this one.
+void DelegateBindings::stamp(const DelegatedOwner& owner, const std::vector<Address>& addresses) {
+  auto folder = fs_.open_directory(options_.network_dir);
+  if (!folder) return;
+  NetworkDir network(fs_, std::move(*folder));
+  const Stamp stamp =
+      stamp_of_call(fs_, boot_id(), owner.attachment.container_id, owner.netns_path);
+  for (const auto& address : addresses) {
+    auto file = network.open(address.to_string());
+    if (!file) continue;
+    network.renew_stamp(*file, encode(stamp));
+  }
+}
+
+void DelegateBindings::flush(RecordFolder& records, std::vector<std::string> changed) {
+  if (options_.durability == Durability::none) return;
+  if (!records.changes().empty()) records.sync();
+  const std::string boot = boot_id();
+  const bool is_flushed = runtime_.is_flushed(boot);
+  if (!is_flushed) append_parents(records.path(), changed);
+  sync_folders(fs_, std::move(changed));
+  if (!is_flushed) runtime_.mark_flushed(boot);
+}
+
+std::vector<Address> DelegateBindings::about_to_be_freed(const DelegatedOwner& owner) {
+  std::vector<Address> addresses;
+  try {
+    auto folder = is_host_local() ? fs_.open_directory(options_.network_dir) : std::nullopt;
+    if (folder) {
+      NetworkDir network(fs_, std::move(*folder));
+      const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+      network.scan();
+      return network.claimed_by(owner.attachment);
+    }
+    auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
+    if (!records || !owner.pod) return addresses;
+    const std::string boot8 = boot_id().substr(0, 8);
+    for (const auto& [address, binding] : bound_to(*records, *owner.pod)) {
+      if (binding.sequence == 0 && binding.boot8 != boot8) addresses.push_back(address);
+    }
+  } catch (const std::exception& error) {
+    notes_.push_back("which addresses are freed cannot be told: " + std::string(error.what()));
+  }
+  return addresses;
+}
+
+/// Between the plugin's DEL and ours of the binding somebody else may have got the address.
+std::vector<Address> DelegateBindings::not_taken_again(RecordFolder& records,
+                                                       const Directory& folder,
+                                                       const DelegatedOwner& owner,
+                                                       const std::vector<Address>& freed) {
+  std::vector<Address> rest;
+  const std::string boot8 = boot_id().substr(0, 8);
+  for (const auto& address : freed) {
+    const auto binding = records.binding(address);
+    const bool is_others = binding && owner.pod && binding->pod != *owner.pod &&
+                           binding->sequence == 0 && binding->boot8 == boot8;
+    const bool is_in_use =
+        is_host_local() ? fs_.identify(folder, address.to_string()).has_value() : is_others;
+    if (!is_in_use) rest.push_back(address);
+  }
+  return rest;
+}
+
+void DelegateBindings::release(const DelegatedOwner& owner, const std::vector<Address>& freed) {
+  if (freed.empty() || options_.retention == Retention::off) return;
+  try {
+    std::vector<std::string> changed;
+    auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
+    if (!records && (!owner.pod || owner.is_never_held)) return;
+    if (!records)
+      records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
+    {
+      auto folder = fs_.open_directory(is_host_local() ? options_.network_dir : records->path());
+      if (!folder) return;
+      const NetworkLock lock(fs_, *folder, options_.lock_patience);
+      const auto still_free = not_taken_again(*records, *folder, owner, freed);
+      // The built-in allocator counts in the folder's own runtime folder.
+      RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder->fd));
+      hold(*records, is_host_local() ? own : runtime_, still_free,
+           {owner.pod, owner.uid, owner.is_never_held});
+    }
+    // What a power cut takes is the order in which held addresses grow old, unless it is adoption.
+    if (!changed.empty()) flush(*records, std::move(changed));
+  } catch (const std::exception& error) {
+    notes_.push_back("the freed addresses are not recorded: " + std::string(error.what()));
+  }
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,100 @@
+#pragma once
+/// The bindings of pods whose addresses an IPAM plugin of its own hands out.
+///
+/// For host-local they are those of the built-in allocator, in the same folder of records: one can
+/// take over from the other. Its address files get our stamp, so that a dead attachment can be told
+/// from a live one. For every other plugin they lie under "delegate:<plugin>/<network>" in the
+/// state folder and tell the operator who has what. Nothing here is needed to answer an ADD: what
+/// cannot be recorded is told in the notes.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/binding.hpp"
+#include "allocator/store/file_system.hpp"
+#include "allocator/store/held.hpp"
+#include "allocator/store/record_folder.hpp"
+#include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/store_options.hpp"
+
+namespace allocator::store {
+
+/// What is asked of host-local for a pod that comes back.
+struct Wishes {
+  std::vector<Address> addresses;
+  /// Attachments on them that are proven dead: they must be deleted first.
+  std::vector<Attachment> dead;
+};
+
+/// What host-local's folder has of an attachment.
+enum class Presence : std::uint8_t { none, live, dead };
+
+/// Who gets addresses.
+struct DelegatedOwner {
+  Attachment attachment;
+  std::string netns_path;
+  std::optional<PodKey> pod;  ///< nullopt: nothing is bound
+  std::string uid;
+  bool is_never_held = false;
+  bool require_same_uid = false;
+};
+
+class DelegateBindings {
+ public:
+  /// `options.network_dir`: host-local's folder, else delegate_label(). All must outlive the
+  /// object.
+  DelegateBindings(FileSystem& fs, const StoreOptions& options, RuntimeFolder& runtime,
+                   std::vector<std::string>& notes)
+      : fs_(fs), options_(options), runtime_(runtime), notes_(notes) {}
+
+  /// The pod's bound addresses that no live attachment holds, newest first. Address files on them
+  /// that a power cut emptied are removed. Nothing for any plugin but host-local. Errors: throws
+  /// LockTimeout, std::system_error, NewerFormat.
+  [[nodiscard]] Wishes wishes(const DelegatedOwner& owner);
+
+  /// Whether host-local's folder has an address of the attachment that was acknowledged in this
+  /// boot (live), or in another one (dead). Reads the whole folder: for when an ADD has failed.
+  /// `none` for other plugins.
+  [[nodiscard]] Presence presence(const DelegatedOwner& owner);
+
+  /// True when every one of the addresses is the attachment's in host-local's folder; true for
+  /// other plugins, whose store cannot be looked into.
+  [[nodiscard]] bool still_holds(const Attachment& attachment,
+                                 const std::vector<Address>& addresses);
+
+  /// Binds the pod to the addresses and stamps host-local's files, durably. `ranges`: what
+  /// rangesFrom gave.
+  void record(const DelegatedOwner& owner, const std::vector<Address>& addresses,
+              const std::vector<std::string>& ranges);
+
+  /// The addresses that a DEL of the attachment is going to free, as far as host-local's folder or
+  /// the pod's bindings of an earlier boot tell.
+  [[nodiscard]] std::vector<Address> about_to_be_freed(const DelegatedOwner& owner);
+  /// Turns the bindings of freed addresses into held ones.
+  void release(const DelegatedOwner& owner, const std::vector<Address>& freed);
+
+ private:
+  [[nodiscard]] bool is_host_local() const { return options_.network_dir.starts_with('/'); }
+  [[nodiscard]] std::vector<std::pair<Address, Binding>> bound_to(RecordFolder& records,
+                                                                  const PodKey& pod);
+  void write(const DelegatedOwner& owner, const std::vector<Address>& addresses,
+             const std::vector<std::string>& ranges);
+  void stamp(const DelegatedOwner& owner, const std::vector<Address>& addresses);
+  void flush(RecordFolder& records, std::vector<std::string> changed);
+  [[nodiscard]] std::vector<Address> not_taken_again(RecordFolder& records, const Directory& folder,
+                                                     const DelegatedOwner& owner,
+                                                     const std::vector<Address>& freed);
+  [[nodiscard]] bool is_torn(const FileContent& file, const Binding& binding);
+  [[nodiscard]] std::string boot_id();
+
+  FileSystem& fs_;
+  const StoreOptions& options_;
+  RuntimeFolder& runtime_;
+  std::vector<std::string>& notes_;
+};
+
+/// Stands for the network folder of a plugin that is not host-local.
+std::string delegate_label(const std::string& plugin, const std::string& network);
+
+}  // namespace allocator::store

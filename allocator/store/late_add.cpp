@@ -1,0 +1,22 @@
+#include "allocator/store/late_add.hpp"
+
+#include "allocator/store/call_start.hpp"
+
+namespace allocator::store {
+
+bool refuse_late_add(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
+                     const std::string& what) {
+  const auto deleted = runtime.tombstone(attachment);
+  if (deleted && !began_after(fs, attachment.container_id, *deleted)) {
+    throw DeletedMeanwhile(what +
+                           ": its DEL came after this ADD had been started; nothing was reserved");
+  }
+  if (is_abandoned(fs, attachment.container_id, kLongestAdd)) {
+    throw TryAgain(what + ": this ADD was started over " +
+                   std::to_string(kLongestAdd / 60'000'000'000) +
+                   " minutes ago and nobody waits for it any more; nothing was reserved");
+  }
+  return deleted.has_value();
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,43 @@
+#include "shim/cni/annotations.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "allocator/store/fields.hpp"
+#include "shim/cni/arguments.hpp"
+#include "shim/cni/config_reader.hpp"
+
+namespace shim {
+namespace {
+
+constexpr const char* kRetain = "delegated-ipam.io/retain";
+constexpr const char* kAddresses = "delegated-ipam.io/ips";
+
+ConfigReader annotations_of(const Json& document) {
+  return ConfigReader(&document, "", ErrorCode::invalid_config)
+      .object("runtimeConfig")
+      .object("io.kubernetes.cri.pod-annotations");
+}
+
+}  // namespace
+
+bool read_retain_annotation(const Json& document) {
+  return annotations_of(document).choice(kRetain, {"true", "false"}) != 1;
+}
+
+std::vector<allocator::Address> read_address_annotation(const Json& document) {
+  const ConfigReader annotations = annotations_of(document);
+  std::vector<allocator::Address> addresses;
+  const std::string list = annotations.text(kAddresses).value_or("");
+  for (auto field : allocator::store::split(list, ',')) {
+    std::erase(field, ' ');
+    const auto address = parse_requested_address(field);
+    if (!address) {
+      annotations.fail(kAddresses,
+                       "must be addresses separated by commas, but has " + go_quoted(field));
+    }
+    addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+}  // namespace shim

@@ -1,0 +1,24 @@
+#pragma once
+/// One CNI command, with everything it works on.
+#include <functional>
+#include <string_view>
+
+#include "allocator/store/file_system.hpp"
+#include "delegate/process.hpp"
+#include "shim/cni/environment.hpp"
+#include "shim/cni/json_text.hpp"
+
+namespace shim {
+
+struct Command {
+  const Environment& environment;
+  const Json& document;
+  allocator::store::FileSystem& fs;
+  delegate::ProcessRunner& processes;
+  /// Our whole environment, as execve(2) has it.
+  const char* const* variables;
+  const std::function<void(std::string_view)>& write_stdout;
+  const std::function<void(std::string_view)>& write_stderr;
+};
+
+}  // namespace shim

@@ -1,0 +1,162 @@
+#include "shim/cni/delegated_lease.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+#include "allocator/store/call_start.hpp"
+#include "allocator/store/late_add.hpp"
+#include "allocator/store/network_lock.hpp"
+#include "shim/cni/store_parts.hpp"
+
+namespace shim {
+namespace {
+
+using allocator::store::DelegateJournal;
+
+constexpr std::chrono::seconds kRollBackPatience{1};
+
+/// Other attachments' leases may cost a command so much.
+constexpr std::chrono::seconds kOthersPatience{2};
+
+/// Between two tries of a DEL, in ns. For so long after a kill the dhcp daemon may store the lease
+/// that it was asked for.
+constexpr std::uint64_t kPause = 90'000'000'000;
+/// After so many the plugin, or its configuration, is not what it was.
+constexpr unsigned kTriesLimit = 20;
+
+/// Without the journal a lease could be lost, or a live one freed.
+DelegateJournal open_journal(allocator::store::FileSystem& fs, const DelegateConf& conf) {
+  const std::string folder = allocator::store::delegate_folder(
+      allocator::store::StoreOptions{}.runtime_dir, conf.name, conf.type);
+  try {
+    return {fs, folder};
+  } catch (const std::system_error& error) {
+    throw JournalUnavailable(ErrorCode::try_again_later,
+                             "keep a journal of " + conf.type + "'s attachments: " + error.what());
+  }
+}
+
+}  // namespace
+
+allocator::store::DelegatedOwner owner_of(const Environment& environment,
+                                          const DelegateConf& conf) {
+  const Arguments arguments = parse_arguments_leniently(environment.args);
+  allocator::store::DelegatedOwner owner;
+  owner.attachment = attachment_of(environment);
+  owner.netns_path = environment.netns;
+  owner.pod = pod_of(arguments, environment.ifname);
+  owner.uid = arguments.pod_uid;
+  owner.is_never_held = !is_held(owner.pod, conf.placement);
+  owner.require_same_uid = conf.placement.retain.require_same_uid;
+  return owner;
+}
+
+DelegatedLease::DelegatedLease(const Command& command, const DelegateConf& conf, Log& log,
+                               Clock::time_point deadline)
+    : command_(command),
+      conf_(conf),
+      log_(log),
+      deadline_(deadline),
+      caller_(command, conf),
+      options_(store_options(conf.placement, conf.network_dir())),
+      journal_(open_journal(command.fs, conf)),
+      bindings_(command.fs, options_, journal_.runtime(), notes_),
+      owner_(owner_of(command.environment, conf)) {}
+
+DelegatedLease::~DelegatedLease() {
+  for (const auto& note : notes_) log_.notice(note);
+}
+
+void DelegatedLease::refuse_late() {
+  allocator::store::refuse_late_add(
+      command_.fs, journal_.runtime(), owner_.attachment,
+      "ADD of " + owner_.attachment.container_id + " " + owner_.attachment.ifname);
+}
+
+void DelegatedLease::release_left_over(Entry& entry, Clock::time_point deadline) {
+  const auto content = *entry.content();
+  const bool is_own = content.attachment == owner_.attachment;
+  caller_.release(deadline, is_own ? std::nullopt : std::optional(content.attachment));
+  const auto now = allocator::store::boottime_now();
+  // A plugin whose daemon stores leases late is asked again.
+  const bool may_come_up = stores_late() && (content.tries == 0 || now - content.tried < kPause);
+  if (may_come_up) {
+    journal_.keep_tried(entry, content.tries == 0 ? now : content.tried);
+  } else {
+    journal_.close(entry);
+  }
+  auto owner = owner_;
+  if (!is_own) {
+    owner = {};
+    owner.attachment = content.attachment;
+  }
+  bindings_.release(owner, content.addresses);
+}
+
+void DelegatedLease::roll_back(Entry& entry) {
+  try {
+    // A delegate that would not end has used up what was kept back.
+    const auto deadline = std::max(deadline_, Clock::now() + kRollBackPatience);
+    if (entry.may_hold_lease()) release_left_over(entry, deadline);
+  } catch (const std::exception& error) {
+    const std::string text = "the lease of " + owner_.attachment.container_id + " " +
+                             owner_.attachment.ifname + " may be left at " + conf_.type +
+                             ", until its DEL: " + error.what();
+    note(text);
+    command_.write_stderr("delegated-ipam: " + printable_line(text) + "\n");
+  }
+}
+
+bool DelegatedLease::is_due(const allocator::store::JournalEntry& entry) {
+  return entry.tries > 0 && allocator::store::boottime_now() - entry.tried >= kPause;
+}
+
+void DelegatedLease::release_due() {
+  const auto deadline = std::min(deadline_, Clock::now() + kOthersPatience);
+  for (const auto& left : journal_.entries()) {
+    if (left.attachment == owner_.attachment || !is_due(left)) continue;
+    auto entry = journal_.open_left_over(left.attachment);
+    if (!entry || !is_due(*entry->content())) continue;
+    release_other(*entry, deadline);
+    // One in a command: a delegate that is out of order must not hold up everybody.
+    return;
+  }
+}
+
+void DelegatedLease::release_invalid(const std::vector<allocator::Attachment>& valid) {
+  for (const auto& left : journal_.entries()) {
+    if (std::find(valid.begin(), valid.end(), left.attachment) != valid.end()) continue;
+    auto entry = journal_.open_left_over(left.attachment);
+    if (entry) release_other(*entry, deadline_);
+  }
+}
+
+void DelegatedLease::release_other(Entry& entry, Clock::time_point deadline) {
+  const auto attachment = entry.content()->attachment;
+  try {
+    // Its ADD was acknowledged after all.
+    if (journal_.known(attachment)) {
+      journal_.close(entry);
+      return;
+    }
+    release_left_over(entry, deadline);
+  } catch (const std::exception& error) {
+    note("the lease that " + attachment.container_id + " " + attachment.ifname +
+         " may have left at " + conf_.type + " is not freed yet: " + error.what());
+    keep_for_later(entry);
+  }
+}
+
+void DelegatedLease::keep_for_later(Entry& entry) noexcept {
+  try {
+    if (entry.content() && entry.content()->tries >= kTriesLimit) {
+      journal_.close(entry);
+    } else {
+      journal_.keep_tried(entry, allocator::store::boottime_now());
+    }
+  } catch (const std::exception&) {
+    return;  // the entry stays as it is: its own DEL or GC comes back to it
+  }
+}
+
+}  // namespace shim

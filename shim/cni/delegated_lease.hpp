@@ -1,0 +1,91 @@
+#pragma once
+/// What is known and recorded of the attachments of a delegate, put together for one command.
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/store/delegate_bindings.hpp"
+#include "allocator/store/delegate_journal.hpp"
+#include "shim/cni/arguments.hpp"
+#include "shim/cni/delegate_caller.hpp"
+#include "shim/cni/log.hpp"
+
+namespace shim {
+
+/// /run cannot be written: nothing can be known or remembered.
+struct JournalUnavailable : CniError {
+  using CniError::CniError;
+};
+
+class DelegatedLease {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Entry = allocator::store::DelegateJournal::Entry;
+
+  /// All must outlive the object. `deadline`: of the whole command.
+  /// Errors: throws what DelegateCaller throws; JournalUnavailable.
+  DelegatedLease(const Command& command, const DelegateConf& conf, Log& log,
+                 Clock::time_point deadline);
+  DelegatedLease(const DelegatedLease&) = delete;
+  DelegatedLease& operator=(const DelegatedLease&) = delete;
+  ~DelegatedLease();
+
+  [[nodiscard]] DelegateCaller& caller() { return caller_; }
+  [[nodiscard]] allocator::store::DelegateJournal& journal() { return journal_; }
+  [[nodiscard]] allocator::store::DelegateBindings& bindings() { return bindings_; }
+  [[nodiscard]] const allocator::store::DelegatedOwner& owner() const { return owner_; }
+  [[nodiscard]] Clock::time_point deadline() const { return deadline_; }
+  /// Tells an operator.
+  std::vector<std::string>& notes() { return notes_; }
+  [[nodiscard]] const allocator::Attachment& attachment() const { return owner_.attachment; }
+
+  /// Errors: throws DeletedMeanwhile when a DEL came after this ADD had been started, TryAgain when
+  /// nobody waits for it any more.
+  void refuse_late();
+
+  /// Runs the plugin's DEL for an entry that may hold a lease; the entry goes, unless the plugin
+  /// stores its leases late, and the addresses that it names are no longer in use. Errors: throws
+  /// DelegateFailure; the entry stays.
+  void release_left_over(Entry& entry, Clock::time_point deadline);
+
+  /// Runs the plugin's DEL after an ADD that must not stand. What goes wrong is told on stderr and
+  /// the log: the journal entry stays then.
+  void roll_back(Entry& entry);
+
+  /// A DEL failed, and its caller may never come again: a later command will try it, 20 times at
+  /// most.
+  void keep_for_later(Entry& entry) noexcept;
+
+  /// Runs the plugin's DEL for one other attachment whose DEL was tried 90 s ago or earlier and
+  /// that may hold a lease still; for 2 s at most.
+  void release_due();
+
+  /// Runs the plugin's DEL for every entry that a killed ADD or a failed DEL left and whose
+  /// attachment is not in the list.
+  void release_invalid(const std::vector<allocator::Attachment>& valid);
+
+  /// Tells an operator.
+  void note(const std::string& text) { notes_.push_back(text); }
+
+ private:
+  void release_other(Entry& entry, Clock::time_point deadline);
+  [[nodiscard]] static bool is_due(const allocator::store::JournalEntry& entry);
+  [[nodiscard]] bool stores_late() const { return conf_.type == "dhcp"; }
+
+  const Command& command_;
+  const DelegateConf& conf_;
+  Log& log_;
+  Clock::time_point deadline_;
+  DelegateCaller caller_;
+  allocator::store::StoreOptions options_;
+  std::vector<std::string> notes_;
+  allocator::store::DelegateJournal journal_;
+  allocator::store::DelegateBindings bindings_;
+  allocator::store::DelegatedOwner owner_;
+};
+
+/// Whose attachment a command is about.
+allocator::store::DelegatedOwner owner_of(const Environment& environment, const DelegateConf& conf);
+
+}  // namespace shim
