@@ -4,6 +4,7 @@ An expected JSON value may hold stand-ins where the exact text is not the point.
 """
 import json
 import re
+from decimal import Decimal
 
 
 class Begins(str):
@@ -25,6 +26,20 @@ def same(expected, got):
     if isinstance(expected, list) and isinstance(got, list):
         return len(expected) == len(got) and all(map(same, expected, got))
     return type(expected) is type(got) and expected == got
+
+
+def exact_json(text):
+    """A JSON text as a value in which a whole number is an int, however it is written: 1e2 is 100.
+
+    Errors: ValueError for a text that is not JSON.
+    """
+
+    def number(digits):
+        value = Decimal(digits)
+        is_whole = value.adjusted() < 40 and value == value.to_integral_value()
+        return int(value) if is_whole else float(digits)
+
+    return json.loads(text, parse_float=number)
 
 
 def documents(text):

@@ -15,6 +15,14 @@ CHILD = 'echo ready; read go; "$PLUGIN" <"$CONF" 2>/dev/null; echo "exit $?"'
 PARENT = '/bin/sh -c "$CHILD"; exit'
 
 
+def let_a_tick_pass(pid):
+    """The kernel tells starts of processes in ticks; afterwards this one's is over."""
+    with open(f"/proc/{pid}/stat") as file:
+        ticks = int(file.read().rpartition(")")[2].split()[19])
+    after = (ticks + 2) / os.sysconf("SC_CLK_TCK")
+    wait_until(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > after, "the clock stands still")
+
+
 class MainPlugin:
     """Use it in a with block; at its end parent and child are gone."""
 
@@ -40,11 +48,7 @@ class MainPlugin:
         os.unlink(self._conf)
 
     def let_a_tick_pass(self):
-        """The kernel tells starts of processes in ticks; afterwards the parent's is over."""
-        with open(f"/proc/{self._parent.pid}/stat") as file:
-            ticks = int(file.read().rpartition(")")[2].split()[19])
-        after = (ticks + 2) / os.sysconf("SC_CLK_TCK")
-        wait_until(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > after, "the clock stands still")
+        let_a_tick_pass(self._parent.pid)
 
     def kill(self):
         """The runtime's patience is over: SIGKILL, for the parent only."""

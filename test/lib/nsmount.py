@@ -12,8 +12,8 @@ def make(path):
 
 
 def remove(path):
-    """Unmount the namespace and remove its file; it ends unless a process is left in it."""
-    run("umount", path)
+    """Unmount the namespace, as runtimes do, and remove its file; it ends when no process uses it any more."""
+    run("umount", "--lazy", path)
     os.unlink(path)
 
 

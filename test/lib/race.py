@@ -14,13 +14,16 @@ PATIENCE = 30  # seconds that anything here may take
 
 
 def wait_until(condition, failure):
-    """Poll until condition() is true and return its value; AssertionError with `failure` after PATIENCE."""
+    """Poll until condition() is true and return its value; AssertionError after PATIENCE.
+
+    failure: what the error says, or a function that tells it then.
+    """
     deadline = time.monotonic() + PATIENCE
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, failure
+        assert time.monotonic() < deadline, failure() if callable(failure) else failure
         time.sleep(0.005)
 
 

@@ -17,6 +17,7 @@ class Suite:
         self.name = name
         self.count = 0
         self.failed = 0
+        self.skipped = 0
 
     def run(self, sentence, test, *args):
         """Run one test and print its TAP line; returns True unless it failed."""
@@ -29,6 +30,7 @@ class Suite:
         except Skip as reason:
             line = f"ok {self.count} - {self.name}: {sentence} # SKIP {reason}"
             passed = True
+            self.skipped += 1
         except Exception:  # a failed assertion or anything unexpected: both are a failed test
             for text in traceback.format_exc().splitlines():
                 print(f"# {text}", flush=True)

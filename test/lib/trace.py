@@ -44,15 +44,18 @@ def parse(text):
     return calls
 
 
-def run(binary, env, stdin, options=(), seconds=60):
-    """Run under strace with these further options; returns (Outcome, calls, strace's text)."""
+def run(binary, env, stdin, options=(), seconds=60, follow=True):
+    """Run under strace with these further options; returns (Outcome, calls, strace's text).
+
+    follow: its children are traced as well.
+    """
     strace = shutil.which("strace")
     if not strace:
         raise Skip("needs strace: apt-get install strace")
     descriptor, log = tempfile.mkstemp(prefix="trace.")
     os.close(descriptor)
     try:
-        wrapper = (strace, "-f", "-qq", "-y", "-s", "256", "-o", log, *options)
+        wrapper = (strace, *(["-f"] if follow else []), "-qq", "-y", "-s", "256", "-o", log, *options)
         outcome = plugin.run(binary, env, stdin, timeout=seconds, wrapper=wrapper)
         with open(log, errors="replace") as file:
             text = file.read()
@@ -61,10 +64,10 @@ def run(binary, env, stdin, options=(), seconds=60):
     return outcome, parse(text), text
 
 
-def inject(binary, env, stdin, name, occurrence, action):
+def inject(binary, env, stdin, name, occurrence, action, follow=True):
     """Run with one call of that name, the occurrence-th, killed ("signal=KILL") or failing ("error=EIO")."""
     options = ("-e", f"inject={name}:{action}:when={occurrence}")
-    return run(binary, env, stdin, options)
+    return run(binary, env, stdin, options, follow=follow)
 
 
 def always(*inject):

@@ -1,0 +1,32 @@
+"""Commands for one pod that are started and not waited for, on a node whose plugin has a ledger of leases."""
+import os
+
+from ledger import DelegatedNode
+from race import Running, wait_until
+from real_node import state_of
+
+HOME = "/var/lib/cni/delegate-races"
+POD = "shop/web-0"
+
+
+def node_at(name, **ipam):
+    return DelegatedNode(os.path.join(HOME, name), **ipam)
+
+
+def start(node, command, container_id="c1", **more):
+    return Running(node.binary, *node.request(command, container_id, POD, **more))
+
+
+def locks_waited_for():
+    """The ids of the processes that wait for a flock(2)."""
+    with open("/proc/locks") as file:
+        return {int(line.split()[5]) for line in file if " -> FLOCK " in line}
+
+
+def is_at_lock(running):
+    wait_until(lambda: running.pid in locks_waited_for(), "it does not wait for the other")
+
+
+def has_ended(pid):
+    """True if the process is no more, or only waits to be collected."""
+    return state_of(pid) in ("Z", "X", "")

@@ -1,0 +1,138 @@
+"""DELs that meet an ADD of their attachment while the plugin is at work, or come before it; see races_test.py."""
+from crowd import assert_refused
+from main_plugin import MainPlugin, let_a_tick_pass
+from meeting import POD, has_ended, locks_waited_for, node_at, start
+from race import wait_until
+
+
+def overtaken(where):
+    """The DEL is answered while the ADD is still inside the plugin, before or after it has the lease."""
+    node = node_at(f"overtaken-{where}")
+    with node.ledger.gate("ADD", where) as gate:
+        late = start(node, "ADD")
+        gate.wait_for()
+        let_a_tick_pass(late.pid)
+        node.delete("c1", POD)
+        gate.open()
+        assert_refused(late.finish(), "c1", "DEL")
+    assert node.ledger.leases() == {} and node.journal() == 0
+    assert node.ledger.commands() == ["ADD c1", "DEL c1", "DEL c1"]
+    assert not any(binding.sequence == 0 for binding in node.bindings().values()), node.bindings()
+    got = node.add("c1", POD)  # a later ADD of the same ID is another matter
+    assert node.ledger.leases() == {got[0]: "c1"}
+
+
+def overtaken_and_undeletable():
+    """The DEL after the refused ADD fails: the entry stays, and the runtime's next DEL frees the lease."""
+    node = node_at("undeletable")
+    with node.ledger.gate("ADD", "before") as gate:
+        late = start(node, "ADD")
+        gate.wait_for()
+        let_a_tick_pass(late.pid)
+        node.delete("c1", POD)
+        node.ledger.fail("DEL")
+        gate.open()
+        assert_refused(late.finish(), "c1", "DEL")
+    assert node.ledger.leases_of("c1") and node.journal() == 1
+    node.ledger.unhook("DEL")
+    node.delete("c1", POD)
+    assert node.ledger.leases() == {} and node.journal() == 0
+
+
+def overtaken_duplicate():
+    """The DEL of a known attachment comes while a second ADD of it is inside the plugin."""
+    node = node_at("overtaken-known", onDuplicate="error")
+    node.add("c1", POD)
+    with node.ledger.gate("ADD", "before") as gate:
+        late = start(node, "ADD")
+        gate.wait_for()
+        let_a_tick_pass(late.pid)
+        node.delete("c1", POD)
+        gate.open()
+        assert_refused(late.finish(), "c1", "DEL")
+    assert node.ledger.leases() == {}, f"nobody will ever free {node.ledger.leases()}"
+    assert node.journal() == 0
+
+
+def orphan():
+    """R2: the main plugin is killed, its DEL answered, and only then the orphan calls us."""
+    node = node_at("orphan")
+    with MainPlugin(node, "c1", POD) as late:
+        late.kill()
+        node.delete("c1", POD)
+        node.ledger.take_commands()
+        assert_refused(late.go_on(), "c1", "DEL")
+    assert node.ledger.commands() == [] and node.ledger.leases() == {} and node.journal() == 0
+
+
+def orphan_and_successor():
+    """A new ADD of the same ID is answered, and the orphan does it no harm."""
+    node = node_at("orphan-2")
+    with MainPlugin(node, "c1", POD) as late:
+        late.kill()
+        node.delete("c1", POD)
+        with MainPlugin(node, "c1", POD) as fresh:
+            assert_refused(late.go_on(), "c1")
+            got = fresh.go_on()
+            assert got.exit == 0, got
+    assert node.ledger.leases() == {got.addresses[0]: "c1"}
+
+
+def orphan_after_successor():
+    """The orphan comes when the same ID is known again; whatever it is told, the lease stays."""
+    node = node_at("orphan-3")
+    with MainPlugin(node, "c1", POD) as late:
+        late.kill()
+        node.delete("c1", POD)
+        got = node.add("c1", POD)
+        told = late.go_on()
+        assert told.addresses == got or told.json["code"] == 11, told
+    assert node.ledger.leases() == {got[0]: "c1"}
+    assert node.add("c1", POD) == got and node.ledger.commands() == ["DEL c1", "ADD c1"]
+
+
+def deleted_twice():
+    """Two DELs inside the plugin at the same time."""
+    node = node_at("two-dels")
+    node.add("c1", POD)
+    with node.ledger.gate("DEL") as gate:
+        both = [start(node, "DEL"), start(node, "DEL")]
+        gate.wait_for(2)
+        gate.open()
+        done = [one.finish() for one in both]
+    assert all(one.exit == 0 and one.stdout == "" for one in done), done
+    assert node.ledger.leases() == {} and node.journal() == 0
+
+
+def deleted_while_repeated():
+    """A DEL is inside the plugin when a repeated ADD comes, which then has a lease of its own or is refused."""
+    node = node_at("repeated")
+    node.add("c1", POD)
+    with node.ledger.gate("DEL") as gate:
+        leaving = start(node, "DEL")
+        gate.wait_for()
+        gate.close()
+        again = start(node, "ADD", timeoutSeconds=4)
+        wait_until(lambda: "ADD c1" in node.ledger.commands()[1:] or again.pid in locks_waited_for()
+                   or has_ended(again.pid), "the ADD does not begin")
+        gate.open()
+        assert leaving.finish().exit == 0
+        got = again.finish()
+    if got.exit == 0:
+        assert node.ledger.leases() == {got.addresses[0]: "c1"}, f"answered {got.addresses}: {node.ledger.leases()}"
+    node.delete("c1", POD)
+    assert node.ledger.leases() == {} and node.journal() == 0
+
+
+TESTS = [
+    ("R2: a DEL overtakes an ADD before it has its lease: code 11, nothing is left", overtaken, "before"),
+    ("R2: a DEL overtakes an ADD that has its lease: code 11, nothing is left", overtaken, "after"),
+    ("R2: a DEL overtakes an ADD whose own DEL fails: the next DEL frees the lease", overtaken_and_undeletable),
+    ("R2: a DEL overtakes a repeated ADD that the plugin would refuse: nothing is left", overtaken_duplicate),
+    ("R2: an orphaned main plugin calls after its DEL: code 11, and the plugin is not run", orphan),
+    ("R2: an orphan and a successor of the same container ID: the successor has the lease", orphan_and_successor),
+    ("R2: an orphan that comes after its successor does not cost it the lease", orphan_after_successor),
+    ("two DELs at once both succeed, and nothing is left", deleted_twice),
+    ("an ADD that comes while its DEL is inside the plugin is never told an address that is freed",
+     deleted_while_repeated),
+]

@@ -1,0 +1,83 @@
+"""DHCP for pods: a server, dnsmasq, on one interface of a network namespace, and the daemon of Debian's dhcp plugin."""
+import contextlib
+import os
+import signal
+import subprocess
+
+from race import wait_until
+
+DNSMASQ = "/usr/sbin/dnsmasq"
+DHCP_PORT = 67
+DHCP_PLUGIN = "/usr/lib/cni/dhcp"
+
+
+class DhcpServer:
+    """Serves `first` to `last` to whoever asks at `interface`, for a with block; none of them is pinged before.
+
+    netns: the namespace's path. folder: where the list of leases and the log lie.
+    reserved: {host name: address} for clients that tell this name.
+    """
+
+    def __init__(self, folder, netns, interface, first, last, reserved=()):
+        self._leases = os.path.join(folder, "dhcp.leases")
+        self._log = os.path.join(folder, "dhcp.log")
+        self._command = [
+            "nsenter", f"--net={netns}", DNSMASQ, "--keep-in-foreground", "--conf-file=/dev/null", "--port=0",
+            "--user=root", "--pid-file", f"--interface={interface}", "--except-interface=lo", "--bind-interfaces",
+            "--no-ping", "--dhcp-authoritative", f"--dhcp-range={first},{last},1h", "--log-dhcp",
+            f"--log-facility={self._log}", f"--dhcp-leasefile={self._leases}",
+            *(f"--dhcp-host={name},{address}" for name, address in dict(reserved).items())]
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._command)
+        wait_until(self._serves, f"{DNSMASQ} does not serve, see {self._log}")
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self):
+        """From now on requests wait in the server's socket."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        """Waiting requests are answered, and new ones."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def leases(self):
+        """Who has which address: {address: client identifier as colon-separated bytes}."""
+        if not os.path.exists(self._leases):
+            return {}
+        with open(self._leases) as file:
+            fields = [line.split() for line in file]
+        return {line[2]: line[4] for line in fields if len(line) == 5}
+
+    def has_waiting(self):
+        """True while a request waits that the server has not read; only a paused server has one for long."""
+        return any(queued for queued in self._sockets())
+
+    def _serves(self):
+        assert self._process.poll() is None, f"{DNSMASQ} ended with {self._process.returncode}, see {self._log}"
+        return bool(self._sockets())
+
+    def _sockets(self):
+        """The bytes that wait in each socket at the DHCP port of the server's namespace."""
+        with open(f"/proc/{self._process.pid}/net/udp") as file:
+            lines = [line.split() for line in file.readlines()[1:]]
+        return [int(line[4].split(":")[1], 16) for line in lines if int(line[1].split(":")[1], 16) == DHCP_PORT]
+
+
+@contextlib.contextmanager
+def client_daemon(folder, socket):
+    """The dhcp plugin's daemon for a with block: it takes, renews and gives back the leases. Its log is in `folder`."""
+    if os.path.exists(socket):
+        os.unlink(socket)
+    with open(os.path.join(folder, "daemon.log"), "a") as log:
+        process = subprocess.Popen([DHCP_PLUGIN, "daemon", "-socketpath", socket], stdout=log, stderr=log)
+    try:
+        wait_until(lambda: os.path.exists(socket), f"{DHCP_PLUGIN} daemon does not listen, see {log.name}")
+        yield
+    finally:
+        process.kill()
+        process.wait()
