@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the tests need, builds every preset and runs every test. Usage: test/run.sh [SUITE...]
-# Suites: unit asan tidy vectors differential crash churn node badinput e2e   (default: all)
+# Suites: unit asan tidy vectors differential crash churn node delegates badinput e2e peers   (default: all)
 # Prints progress, and last one line: "N passed, N failed, N skipped". Leaves nothing behind but build/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -97,7 +97,11 @@ run_suite() {
         unit) unit dev ;;
         asan) unit asan && tap "bad input (sanitizers)" env DELEGATED_IPAM="$ROOT/build/asan/delegated-ipam" test/badinput/badinput_test.py ;;
         tidy) tidy ;;
-        vectors) tap "skel vectors" test/vectors/skel_test.py ;;
+        vectors)
+            tap "skel vectors" test/vectors/skel_test.py
+            tap "delegate vectors" test/vectors/delegate_exec_test.py
+            tap "delegates' results" test/vectors/conversion_delegate_test.py
+            ;;
         differential)
             tap "differential" test/differential/differential_test.py --seed "${SEED:-2696597611}"
             tap "both plugins on one directory" test/differential/alternating_test.py --seed "${SEED:-2023}"
@@ -128,6 +132,23 @@ run_suite() {
             tap "the cost of proof" test/node/proof_cost_test.py
             tap "configuration on a node" test/node/conf_test.py
             ;;
+        delegates)
+            for suite in test/delegate/*_test.py; do
+                tap "delegates: $(basename "$suite" _test.py)" "$suite"
+            done
+            ;;
+        peers)
+            say "building the peers"
+            test/peers/build.py plugins cilium cilium-1.15 flannel cni </dev/null
+            tap "cilium-cni" test/peers/cilium_test.py
+            tap "Flannel's plugin" test/peers/flannel_test.py
+            tap "libcni" test/peers/libcni_test.py
+            ;;
+        peers-long)
+            test/peers/build.py </dev/null
+            tap "containerd and its newest" test/peers/containerd_test.py
+            tap "differential, newest host-local" test/differential/differential_test.py --host-local newest --seed "${SEED:-7}"
+            ;;
         badinput) tap "bad input" test/badinput/badinput_test.py ;;
         e2e)
             tap "containerd" test/e2e/containerd_test.py
@@ -141,7 +162,7 @@ run_suite() {
 say "packages"
 for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
 static_binary
-for suite in "${@:-unit asan tidy vectors differential crash churn node badinput e2e}"; do
+for suite in "${@:-unit asan tidy vectors differential crash churn node delegates badinput e2e peers}"; do
     for one in $suite; do run_suite "$one"; done
 done
 say "done"

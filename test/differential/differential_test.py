@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""Gives thousands of random commands to this plugin and to Debian's host-local and compares all they do.
+"""Gives thousands of random commands to this plugin and to the Go host-local and compares all they do.
 
 After every step exit code, answer and the data folder, byte for byte, must be the same, except where a rule of
 rules.py asks for something else by name. Both plugins work on their own copy of one data folder, on a tmpfs; after a
 permitted difference the Go plugin's copy is made equal again.
 
-Usage: differential_test.py [--seed N] [--steps N]; the environment has DIFFERENTIAL_SEED and DIFFERENTIAL_STEPS.
+Usage: differential_test.py [--seed N] [--steps N] [--host-local PATH|newest]
+The environment has DIFFERENTIAL_SEED, DIFFERENTIAL_STEPS and HOST_LOCAL; `newest` is the one of test/peers. Without
+either the reference is Debian's. Whether it knows CNI 1.1.0 decides what it is told and which rules hold.
 """
 import argparse
 import collections
@@ -17,6 +19,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+import peers  # noqa: E402
 import plugin  # noqa: E402
 import sandbox  # noqa: E402
 import tap  # noqa: E402
@@ -26,7 +29,7 @@ import rules  # noqa: E402
 import scenarios  # noqa: E402
 import state as states  # noqa: E402
 from answer import documents  # noqa: E402
-from step import Answer, agree  # noqa: E402
+from step import NEWEST, Answer, agree  # noqa: E402
 
 TOP = "/run/differential"
 STEPS_A_WORLD = 150
@@ -71,6 +74,12 @@ class Side:
         return Answer(got.exit, neutral(documents(text)), states.essence(self.state(world)))
 
 
+def knows_newest(host_local):
+    """Whether this host-local, asked for its versions, names the newest one of CNI."""
+    answer = plugin.run(host_local, plugin.environment("VERSION"), {"cniVersion": NEWEST})
+    return NEWEST in answer.json["supportedVersions"]
+
+
 def neutral(doc):
     """An answer without what does not count: our `cniVersion` in errors, the random order of unused requests."""
     if not isinstance(doc, dict) or "code" not in doc:
@@ -92,12 +101,13 @@ def point_default_at(folder):
 class Run:
     """A whole run: worlds of random commands with the stories of known bugs in between."""
 
-    def __init__(self, seed, steps):
+    def __init__(self, seed, steps, host_local):
         self.rng = random.Random(seed)
         self.wanted = steps
+        self.newest = knows_newest(host_local)
         self.steps = 0
         self.worlds = 0
-        self.go = Side("go", plugin.HOST_LOCAL)
+        self.go = Side("go", host_local)
         self.ours = Side("ours", plugin.BINARY)
         self.kinds = collections.Counter()
         self.used = collections.Counter()
@@ -134,6 +144,7 @@ class Run:
 
     def step(self, world, folders):
         step = world.step(folders.before)
+        step.plain_version = step.plain_version or self.newest
         folders.apply(step.damage)
         case_before = folders.before
         reference = self.go.run(step, world)
@@ -151,7 +162,7 @@ class Run:
     def judge(self, case, reference, got):
         """What is wrong with this step; None when nothing is."""
         try:
-            expected, used = rules.expectation(case)
+            expected, used = rules.expectation(case, self.newest)
         except Exception:  # a rule that asks for no difference, or stumbles: either way the step is to be shown
             return traceback.format_exc()
         self.used.update(used)
@@ -230,21 +241,30 @@ def arguments():
     seed = int(os.environ.get("DIFFERENTIAL_SEED") or secrets.randbelow(1 << 32))
     parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--steps", type=int, default=int(os.environ.get("DIFFERENTIAL_STEPS") or 5000))
-    return parser.parse_args()
+    parser.add_argument("--host-local", default=plugin.HOST_LOCAL)
+    options = parser.parse_args()
+    if options.host_local == "newest":
+        peers.require("host-local")
+        options.host_local = peers.binary("host-local")
+    elif options.host_local != plugin.HOST_LOCAL and not os.path.exists(options.host_local):
+        parser.error(f"{options.host_local}: no such plugin")
+    return options
 
 
 def main():
     options = arguments()
-    plugin.require(plugin.BINARY, plugin.HOST_LOCAL)
+    plugin.require(plugin.BINARY, options.host_local)
     os.environ["DIFFERENTIAL_SEED"] = str(options.seed)  # the sandbox starts this program again
     sandbox.enter()
     prepare()
     print(f"# seed {options.seed}", flush=True)
     suite = tap.Suite("differential")
-    run = Run(options.seed, options.steps)
+    run = Run(options.seed, options.steps, options.host_local)
     suite.run(f"{options.steps} random commands answer as host-local answers them", check_agreement, run)
-    for rule in (*rules.UPSTREAM_BUGS, *rules.SINCE_1_1_1):
+    for rule in rules.provoked(run.newest):
         suite.run(rule.name, check_rule, run, rule)
+    if options.host_local == peers.binary("host-local"):
+        peers.summary("host-local", suite.count, suite.failed)
     suite.finish()
 
 

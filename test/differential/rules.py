@@ -1,9 +1,11 @@
-"""Where this plugin must answer otherwise than Debian's host-local 1.1.1: name, reason and the right answer.
+"""Where this plugin must answer otherwise than the Go host-local: name, reason and the right answer.
 
 A rule looks at a Case: the step, the state before it and what the Go plugin did. It says what must be answered
 instead; the answers of both plugins must then really differ, so that a rule is no blanket excuse. UPSTREAM_BUGS are
-provoked at least once in every run.
+provoked at least once in every run. Debian's 1.1.1 needs SINCE_1_1_1 and FIXED_BUGS too; a host-local that knows CNI
+1.1.0 needs HALF_FIXED_BUGS instead.
 """
+import ipaddress
 import itertools
 import re
 from dataclasses import dataclass, replace
@@ -132,6 +134,15 @@ def leading_zeros(case):
     return re.match(r"0\.|::(?!ffff:)|[0-9a-f]{1,2}:", str(case.conf("ipam", "subnet"))) is not None
 
 
+def four_bytes(case):
+    """Whether the subnet is one of IPv6, but its number would fit an IPv4 address and no shorter one."""
+    try:
+        subnet = ipaddress.ip_network(case.conf("ipam", "subnet"))
+    except ValueError:
+        return False
+    return subnet.version == 6 and 1 << 24 <= int(subnet.network_address) < 1 << 32
+
+
 def null_addresses(case):
     return None in [*(case.conf("args", "cni", "ips") or []), *(case.conf("runtimeConfig", "ips") or [])]
 
@@ -213,18 +224,30 @@ def same_duplicate(case, answer):
     return case.modelled_add().message == answer.message
 
 
+FIXED_BUGS = [
+    Rule(
+        "addresses with leading zero bytes are counted like all others",
+        "1.1.1 drops the zeros: no address, a broken one, or an IPv4 address from an IPv6 subnet",
+        lambda c, a: c.step.command == "ADD" and leading_zeros(c),
+        lambda c, a: c.modelled_add(),
+    ),
+]
+
+HALF_FIXED_BUGS = [
+    Rule(
+        "an IPv6 subnet whose first 96 bits are zero yields IPv6 addresses",
+        "a host-local that no longer drops zeros still takes what is left, 4 bytes, for an IPv4 address",
+        lambda c, a: c.step.command == "ADD" and four_bytes(c),
+        lambda c, a: c.modelled_add(),
+    ),
+]
+
 UPSTREAM_BUGS = [
     Rule(
         "the end of a range that begins at the broadcast address does not overflow",
         "the Go plugin hands out addresses behind the subnet; here the configuration is refused",
         lambda c, a: c.step.command in ("ADD", "CHECK") and overflowing(c),
         lambda c, a: refusal(999, Begins("invalid range set "), c.before),
-    ),
-    Rule(
-        "addresses with leading zero bytes are counted like all others",
-        "1.1.1 drops the zeros: no address, a broken one, or an IPv4 address from an IPv6 subnet",
-        lambda c, a: c.step.command == "ADD" and leading_zeros(c),
-        lambda c, a: c.modelled_add(),
     ),
     Rule(
         "a null among the requested addresses is an error",
@@ -345,16 +368,19 @@ HARMLESS = [
     ),
 ]
 
-RULES = [*UPSTREAM_BUGS, *SINCE_1_1_1, *HARMLESS]
+
+def provoked(newest):
+    """The rules that a run must provoke, against a host-local that knows CNI 1.1.0 or an older one."""
+    return [*HALF_FIXED_BUGS, *UPSTREAM_BUGS] if newest else [*FIXED_BUGS, *UPSTREAM_BUGS, *SINCE_1_1_1]
 
 
-def expectation(case):
+def expectation(case, newest):
     """What this plugin must answer, and the rules that say so where it is not what the Go plugin answered.
 
     Errors: an assertion when a rule matches but asks for no difference.
     """
     expected, used = case.reference, []
-    for rule in RULES:
+    for rule in (*provoked(newest), *HARMLESS):
         if rule.matches(case, expected):
             rewritten = rule.instead(case, expected)
             assert rewritten != expected, f"the rule '{rule.name}' matches, but asks for no difference"

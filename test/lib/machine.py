@@ -11,6 +11,7 @@ import subprocess
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import containerd_toml
 import cri
 import image
 import nsmount
@@ -26,43 +27,29 @@ WORKERS = 8
 KEPT_FOLDERS = {"cni": "/var/lib/cni", "delegated-ipam": "/var/lib/delegated-ipam"}
 STATE_FOLDERS = ("/var/lib/cni/networks", "/var/lib/delegated-ipam", "/run/delegated-ipam")
 
-CONTAINERD = """version = 2
-root = "{disk}/containerd"
-state = "/run/containerd"
-[grpc]
-  address = "{socket}"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{pause}"
-  disable_apparmor = true
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{folder}/bin"
-    conf_dir = "{folder}/net.d"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "native"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-      Root = "/run/runc"
-"""
-
 
 class Machine:
     """folder: where everything lies. conflist: the CNI network. plugins: {name in the plugin folder: binary}.
 
-    outside: the addresses, with prefix length, that the far end of the uplink has.
+    outside: the addresses, with prefix length, that the far end of the uplink has. programs: {name: path} of
+    containerd, its shim and ctr, where not those in PATH; they are not copied. environment: more variables for the
+    runtime, which its plugins inherit.
     """
 
-    def __init__(self, folder, conflist, plugins, outside=()):
+    def __init__(self, folder, conflist, plugins, outside=(), programs=None, environment=None):
         self.folder = folder
         self.network = conflist["name"]
         self._outside_addresses = outside
         self._cut_off = False
         self._runtime = None
         self._client = None
-        for name in ("bin", "net.d", "disk", *(f"disk/{kept}" for kept in KEPT_FOLDERS)):
+        for name in ("bin", "programs", "net.d", "disk", *(f"disk/{kept}" for kept in KEPT_FOLDERS)):
             os.makedirs(f"{folder}/{name}")
         self._install(plugins)
+        for name, path in (programs or {}).items():
+            os.symlink(path, f"{folder}/programs/{name}")
+        path = f"{folder}/programs:{os.environ['PATH']}"
+        self._environment = {**os.environ, "PATH": path, **(environment or {})}
         self._write_conflist(conflist)
         for kept, path in KEPT_FOLDERS.items():
             nsmount.run("mount", "--bind", f"{folder}/disk/{kept}", path)
@@ -126,22 +113,24 @@ class Machine:
 
     def start_runtime(self):
         """Start containerd in the node's network namespace and wait until it serves pods."""
+        self._forget_client()
         config = f"{self.folder}/containerd.toml"
         with open(config, "w") as file:
-            file.write(CONTAINERD.format(disk=f"{self.folder}/disk", folder=self.folder, socket=SOCKET, pause=PAUSE))
+            file.write(containerd_toml.TEMPLATE.format(
+                disk=f"{self.folder}/disk", folder=self.folder, socket=SOCKET, pause=PAUSE))
         with open(self.log, "a") as log:
             self._runtime = subprocess.Popen(
                 ["nsenter", f"--net={NETNS}", "containerd", "--config", config],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment)
         world.wait_until(self._serves, 30, lambda: f"containerd does not start:\n{self.log_tail()}")
         if not self._has_image():
             self._import_image()
 
     def crash_runtime(self):
-        """kill -9 of containerd alone: the pods go on."""
+        """kill -9 of containerd alone: the pods go on; calls that are under way fail with grpc.RpcError, and so does
+        every call until start_runtime()."""
         self._runtime.kill()
         self._runtime.wait()
-        self._forget_client()
 
     def run(self, pod):
         """Make a sandbox for the pod, as kubelet does, and remember it in the pod.
@@ -174,8 +163,20 @@ class Machine:
 
     def ready(self):
         """The ids of the sandboxes that the runtime calls ready."""
-        listed = self._client.runtime("ListPodSandbox").items
-        return {item.id for item in listed if item.state == 0}
+        return {item.id for item in self.sandboxes() if item.state == 0}
+
+    def sandboxes(self):
+        """All sandboxes that the runtime knows: messages with id, metadata and state."""
+        return list(self._client.runtime("ListPodSandbox").items)
+
+    def version(self):
+        """The version that the runtime gives as its own."""
+        return self._client.runtime("Version").runtime_version
+
+    def network_ready(self):
+        """Whether the runtime calls the network ready, and its message when not, as a kubelet asks every 5 s."""
+        conditions = {one.type: one for one in self._client.runtime("Status").status.conditions}
+        return conditions["NetworkReady"].status, conditions["NetworkReady"].message
 
     def for_all(self, action, items):
         """Run action(item) for all items by a few workers at a time; the first error is raised at the end."""
@@ -268,8 +269,11 @@ class Machine:
     def _import_image(self):
         archive = f"{self.folder}/pause.tar"
         image.save(PAUSE, archive)
-        nsmount.run("ctr", "--address", SOCKET, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native",
-                    archive)
+        ctr = shutil.which("ctr", path=self._environment["PATH"])
+        command = [ctr, "--address", SOCKET, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native"]
+        if "--local" in subprocess.run([*command, "--help"], capture_output=True, text=True).stdout:
+            command.append("--local")  # containerd 2: not by its transfer service, which unpacks for overlayfs only
+        nsmount.run(*command, archive)
         world.wait_until(self._has_image, 20, "the runtime does not see the imported image")
 
     def _inspect(self, sandbox_id):

@@ -1,0 +1,131 @@
+"""Other people's programs that the tests run against: where their binaries are, and in which versions.
+
+A peer is a folder test/peers/NAME with a go.mod that pins programs by `tool` directives and a go.sum with their
+checksums. test/peers/build.py builds each once into <cache>/NAME-<hash of both files>/PROGRAM; nothing is built here.
+"""
+import hashlib
+import os
+import re
+import sys
+from dataclasses import dataclass
+
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peers")
+BUILD = "test/peers/build.py"
+CACHE = os.environ.get("DELEGATED_IPAM_PEERS") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "delegated-ipam/peers")
+
+_TOOL = re.compile(r"^(?:tool )?\s*(?P<path>[\w.-]+\.[\w.-]+/\S+)(?:\s*//\s*as (?P<name>[\w.-]+))?\s*(?://.*)?$")
+_REQUIRE = re.compile(r"^(?:require )?\s*(?P<module>\S+) (?P<version>v\S+)")
+
+
+@dataclass
+class Tool:
+    """One program of a peer: its package, the name of its binary, and the version of the module it comes from."""
+
+    package: str
+    name: str
+    version: str
+
+
+class Peer:
+    """The folder test/peers/<name>. Errors: OSError when it has no go.mod or no go.sum."""
+
+    def __init__(self, name):
+        self.name = name
+        self.folder = os.path.join(FOLDER, name)
+        texts = []
+        for file_name in ("go.mod", "go.sum"):
+            with open(os.path.join(self.folder, file_name), "rb") as file:
+                texts.append(file.read())
+        self.tools = list(_tools(texts[0].decode()))
+        self.built = os.path.join(CACHE, f"{name}-{hashlib.sha256(b''.join(texts)).hexdigest()[:16]}")
+
+    @property
+    def is_built(self):
+        """True when every program of it lies in the cache."""
+        return all(os.path.exists(self.binary(tool)) for tool in self.tools)
+
+    @property
+    def failure(self):
+        """The file with the reason why the last attempt to build it failed; there only then."""
+        return f"{self.built}.failed"
+
+    def binary(self, tool):
+        """The path that a program of it has, or will have when it is built."""
+        return os.path.join(self.built, tool.name)
+
+
+def names():
+    """The names of all peers, sorted; a folder without go.sum is not finished, and none."""
+    return sorted(name for name in os.listdir(FOLDER) if os.path.exists(os.path.join(FOLDER, name, "go.sum")))
+
+
+def find(program, peer=None):
+    """The Peer and the Tool of a program; of several peers that have it the first by name, unless `peer` names one.
+
+    Errors: LookupError when none has it.
+    """
+    for name in [peer] if peer else names():
+        candidate = Peer(name)
+        for tool in candidate.tools:
+            if tool.name == program:
+                return candidate, tool
+    raise LookupError(f"no peer in {FOLDER} has the program {program}")
+
+
+def binary(program, peer=None):
+    """The path of a program; None when it is not built."""
+    found, tool = find(program, peer)
+    path = found.binary(tool)
+    return path if os.path.exists(path) else None
+
+
+def version(program, peer=None):
+    """The version that go.mod pins, as in "v1.9.1"."""
+    return find(program, peer)[1].version
+
+
+def require(*programs, peer=None):
+    """End the suite as skipped, with the reason and the remedy, unless all of these programs are built."""
+    for program in programs:
+        if not binary(program, peer):
+            print(f"1..0 # SKIP {program} is not built: {_why(find(program, peer)[0])}")
+            sys.exit(0)
+
+
+def summary(program, cases, failed, peer=None):
+    """Print the line that ends the report on a peer."""
+    print(f"# peer {program} {version(program, peer)}: {cases} cases, {cases - failed} passed", flush=True)
+
+
+def _why(peer):
+    """Why a peer is not there, on one line."""
+    if not os.path.exists(peer.failure):
+        return f"run {BUILD} {peer.name} (needs Go 1.24 or newer)"
+    with open(peer.failure) as file:
+        return " ".join(file.read().split())[:200]
+
+
+def _tools(go_mod):
+    """The programs that a go.mod names; a comment `// as NAME` behind one names its binary."""
+    required = {found["module"]: found["version"] for found in map(_REQUIRE.match, go_mod.splitlines()) if found}
+    for line in _lines_of("tool", go_mod):
+        found = _TOOL.match(line)
+        if not found:
+            raise ValueError(f"go.mod: no tool directive: {line}")
+        package = found["path"]
+        modules = [module for module in required if f"{package}/".startswith(f"{module}/")]
+        last = re.sub(r"/v\d+$", "", package).rpartition("/")[2]
+        yield Tool(package, found["name"] or last, required[max(modules, key=len)])
+
+
+def _lines_of(directive, go_mod):
+    """The lines of a directive of a go.mod, from its one-line form and from its blocks."""
+    inside = False
+    for line in go_mod.splitlines():
+        if line.startswith(f"{directive} ("):
+            inside = True
+        elif inside and line.startswith(")"):
+            inside = False
+        elif inside and line.strip() or line.startswith(f"{directive} "):
+            yield line

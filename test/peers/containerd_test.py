@@ -1,0 +1,213 @@
+#!/usr/bin/python3
+"""A hundred pods under Debian's containerd and the newest one, over bridge, Flannel and cilium-cni: all keep their
+addresses over reboots and over a runtime that dies while it starts them; and what polling STATUS asks of the plugin.
+
+usage: containerd_test.py [RUNTIME[/NETWORK] ...]     for example: containerd_test.py debian newest/cilium
+SEED=<number> repeats the order of an earlier run. Needs root and the packages of the e2e list; test/peers/build.py
+builds the newest containerd and the plugins.
+"""
+import os
+import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import world  # noqa: E402
+
+FOLDER = world.enter()
+
+import cri  # noqa: E402
+from containerd_networks import GATEWAY, NETWORKS, RUNTIMES  # noqa: E402
+from containerd_status import CASES, StatusNode  # noqa: E402
+from kubelet import Kubelet, Pod, Sandbox  # noqa: E402
+from machine import Machine  # noqa: E402
+from plugin import BINARY, require  # noqa: E402
+from tap import Skip, Suite  # noqa: E402
+
+PODS = 100
+PINGED = 8
+
+
+class Story(Kubelet):
+    """The life of one node; its methods are the chapters, told in order. Each asserts and each leaves pods running."""
+
+    def __init__(self, runtime, network, chance):
+        machine = Machine(f"{FOLDER}/machine", network.conflist(), network.binaries, programs=runtime.programs,
+                          environment=network.environment)
+        super().__init__(machine, chance, [Pod(f"web-{number}") for number in range(PODS)])
+        self.runtime = runtime
+        self.network = network
+        self.old = []
+
+    def hundred_pods_start(self):
+        self.node.boot()
+        self.network.boot()
+        version = self.node.version()
+        assert version.startswith(self.runtime.version), f"this is containerd {version}"
+        self.node.run_all(self.pods)
+        assert len(self.check_distinct()) == PODS
+        self.check_owners()
+        self.check_reachable()
+
+    def runtime_dies_while_it_starts_them(self):
+        """Its plugins go on without it. Afterwards each pod gets a new sandbox, and what was begun is cleaned up."""
+        expected = self.current_addresses()
+        self.reboot()
+        self.old = [pod.sandbox for pod in self.pods]
+        old = {sandbox.id for sandbox in self.old}
+        broken = self.start_until_crash(PODS // 3)
+        assert broken, "every pod was up before the runtime died"
+        for sandbox in self.node.sandboxes():
+            if sandbox.metadata.uid in broken and sandbox.id not in old:
+                broken[sandbox.metadata.uid].sandboxes.append(Sandbox(sandbox.id, []))
+        begun = [pod for pod in broken.values() if pod.sandbox not in self.old]
+        print(f"# {len(begun)} sandboxes were begun, {len(broken) - len(begun)} not yet", flush=True)
+        self.old += [pod.sandbox for pod in begun]
+        self.node.for_all(self.restart, list(broken.values()))
+        self.check_kept(expected)
+        self.check_owners()
+
+    def reboot_keeps_every_address(self):
+        """Some old sandboxes are stopped before all else, the others just before their pod's new sandbox."""
+        expected = self.current_addresses()
+        self.reboot()
+        assert self.node.ready() == set(), "a sandbox survived the reboot"
+        self.old += [pod.sandbox for pod in self.pods]
+        early = {pod.name for pod in self.chance.sample(self.pods, PODS // 2)}
+        arriving = self.in_another_order()
+        self.node.for_all(lambda pod: self.node.stop(pod.sandbox), [pod for pod in arriving if pod.name in early])
+        self.start_interleaved(arriving, stop_first=lambda pod: pod.name not in early)
+        self.check_kept(expected)
+        self.check_owners()
+        self.check_reachable()
+
+    def late_dels_release_nothing(self):
+        before = self.node.address_files()
+        self.node.for_all(self.node.stop, self.chance.sample(self.old, len(self.old)))
+        self.node.for_all(self.node.forget, self.old)
+        assert self.node.address_files() == before, "a late DEL changed the network folder"
+        self.check_reachable()
+
+    def removed_pods_leave_nothing(self):
+        sandboxes = [pod.sandbox for pod in self.pods]
+        self.node.for_all(self.node.stop, sandboxes)
+        self.node.for_all(self.node.forget, sandboxes)
+        assert self.node.address_files() == {}, f"left behind: {self.node.address_files()}"
+        self.network.check_empty()
+
+    def reboot(self):
+        self.network.power_off()
+        self.node.reboot()
+        self.network.boot()
+
+    def start_until_crash(self, count):
+        """Start every pod, each after its old sandbox's DEL; when so many are up the runtime is killed, and started
+        again. Returns the pods that have no new sandbox: {uid: pod}."""
+        before = {pod.uid: len(pod.sandboxes) for pod in self.pods}
+
+        def start(pod):
+            with suppress(cri.grpc.RpcError):
+                self.restart(pod)
+
+        def down():
+            return {pod.uid: pod for pod in self.pods if len(pod.sandboxes) == before[pod.uid]}
+
+        with ThreadPoolExecutor(1) as background:
+            starting = background.submit(self.node.for_all, start, self.in_another_order())
+            world.wait_until(lambda: len(down()) <= PODS - count, 60, "the pods do not come up")
+            self.node.crash_runtime()
+            starting.result()
+        self.node.start_runtime()
+        return down()
+
+    def restart(self, pod):
+        """What a kubelet does for a pod whose sandbox is dead."""
+        self.node.stop(pod.sandbox)
+        self.node.run(pod)
+
+    def check_reachable(self):
+        """Some pods ping the gateway, and the next pod, where the network has a data path at all."""
+        chosen = self.chance.sample(self.pods, PINGED) if self.network.answers_pings else []
+        pings = [(pod, GATEWAY) for pod in chosen]
+        pings += [(pod, other.addresses[0]) for pod, other in zip(chosen, chosen[1:])]
+        unreachable = self.node.unreachable(pings)
+        assert not unreachable, unreachable
+
+
+CHAPTERS = [
+    ("100 pods start at once, each with its own address", Story.hundred_pods_start),
+    ("a runtime that dies while it starts them costs no pod its address", Story.runtime_dies_while_it_starts_them),
+    ("after a reboot in another order, with newcomers in between, all 100 pods have their addresses",
+     Story.reboot_keeps_every_address),
+    ("late and repeated DELs of old sandboxes release nothing", Story.late_dels_release_nothing),
+    ("pods that are removed leave nothing behind", Story.removed_pods_leave_nothing),
+]
+
+
+def tell(suite, runtime, network, chance):
+    """Run the chapters for one combination, up to the first that fails: those after it build on it."""
+    story = Story(runtime, network, chance)
+    try:
+        for sentence, chapter in CHAPTERS:
+            if not suite.run(f"{network.name}: {sentence}", chapter, story):
+                print("# the rest of this story is not told; containerd said last:")
+                for line in story.node.log_tail().splitlines():
+                    print(f"# {line}")
+                return
+    finally:
+        network.power_off()
+        story.node.remove()
+
+
+def watch(suite, runtime, kind):
+    """Run the cases about STATUS for one network."""
+    with StatusNode(FOLDER, runtime, kind) as node:
+        for sentence, case in CASES:
+            suite.run(f"{node.network.name}: {sentence}", case, node)
+
+
+def combinations(chosen, runtime):
+    return [name for name in NETWORKS if not chosen or runtime in chosen or f"{runtime}/{name}" in chosen]
+
+
+def run(suite, name, seed):
+    """Run everything that was chosen with one runtime; returns its version, cases and failures, None if it is not
+    there. What is not built is reported as one skipped test."""
+    try:
+        runtime = RUNTIMES[name]()
+    except Skip as reason:
+        suite.run(f"the {name} containerd", _skip, reason)
+        return None
+    suite.name = f"containerd {runtime.version}"
+    before, failed, skipped = suite.count, suite.failed, 0
+    for kind in combinations(sys.argv[1:], name):
+        try:
+            network = NETWORKS[kind](runtime)
+        except Skip as reason:
+            suite.run(kind, _skip, reason)
+            skipped += 1
+            continue
+        tell(suite, runtime, network, random.Random(f"{seed} {name} {kind}"))
+        if runtime.is_newest:
+            watch(suite, runtime, NETWORKS[kind])
+    return runtime.version, suite.count - before - skipped, suite.failed - failed
+
+
+def _skip(reason):
+    raise reason
+
+
+def main():
+    require(BINARY)
+    seed = os.environ.get("SEED", str(random.randrange(10**6)))
+    print(f"# seed {seed}", flush=True)
+    suite = Suite("containerd")
+    results = [run(suite, name, seed) for name in RUNTIMES if combinations(sys.argv[1:], name)]
+    for version, cases, failed in filter(None, results):
+        print(f"# peer containerd {version}: {cases} cases, {cases - failed} passed", flush=True)
+    suite.finish()
+
+
+main()
