@@ -111,15 +111,19 @@ bool DelegatedLease::is_due(const allocator::store::JournalEntry& entry) {
   return entry.tries > 0 && allocator::store::boottime_now() - entry.tried >= kPause;
 }
 
-void DelegatedLease::release_due() {
-  const auto deadline = std::min(deadline_, Clock::now() + kOthersPatience);
-  for (const auto& left : journal_.entries()) {
-    if (left.attachment == owner_.attachment || !is_due(left)) continue;
-    auto entry = journal_.open_left_over(left.attachment);
-    if (!entry || !is_due(*entry->content())) continue;
-    release_other(*entry, deadline);
-    // One in a command: a delegate that is out of order must not hold up everybody.
-    return;
+void DelegatedLease::release_due() noexcept {
+  try {
+    const auto deadline = std::min(deadline_, Clock::now() + kOthersPatience);
+    for (const auto& left : journal_.entries()) {
+      if (left.attachment == owner_.attachment || !is_due(left)) continue;
+      auto entry = journal_.open_left_over(left.attachment);
+      if (!entry || !is_due(*entry->content())) continue;
+      release_other(*entry, deadline);
+      // One in a command: a delegate that is out of order must not hold up everybody.
+      return;
+    }
+  } catch (const std::exception& error) {
+    note(std::string("what other attachments left is not looked at: ") + error.what());
   }
 }
 

@@ -58,8 +58,9 @@ class DelegatedLease {
   void keep_for_later(Entry& entry) noexcept;
 
   /// Runs the plugin's DEL for one other attachment whose DEL was tried 90 s ago or earlier and
-  /// that may hold a lease still; for 2 s at most.
-  void release_due();
+  /// that may hold a lease still; for 2 s at most. This command's own answer may be out already:
+  /// what goes wrong is noted, and left to a later command.
+  void release_due() noexcept;
 
   /// Runs the plugin's DEL for every entry that a killed ADD or a failed DEL left and whose
   /// attachment is not in the list.

@@ -180,7 +180,7 @@ def refused_at_the_door():
         node = ConfNode(SMALL)
         node.add("c-1", POD)
         env, conf = node.request("DEL", "c-1", POD)
-        broken = {6: "{broken", 1: {**conf, "cniVersion": "9.0.0"}, 2: node.conf(delegate={"type": "whereabouts"})}
+        broken = {6: "{broken", 1: {**conf, "cniVersion": "9.0.0"}, 999: node.conf(delegate={"type": "no-such-plugin"})}
         for code, stdin in broken.items():
             assert_error(plugin.run(node.binary, env, stdin), code)
             expect(syslog.lines(), "DEL", f"code {code}")
