@@ -1,7 +1,12 @@
 #include "shim/cli/command_line.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
+#include "shim/cli/command.hpp"
+#include "shim/cli/commands.hpp"
+#include "shim/cni/error.hpp"
 #include "shim/cni/plugin.hpp"
 
 namespace shim {
@@ -11,9 +16,76 @@ constexpr const char* kDescription =
     "CNI IPAM plugin that keeps pod addresses across reboots.\n"
     "Container runtimes run it with CNI_COMMAND set; put it into a CNI_PATH folder and write\n"
     "\"ipam\": {\"type\": \"delegated-ipam\", \"delegate\": {\"type\": \"host-local\", ...}} into "
-    "a conflist.";
+    "a conflist.\n"
+    "With arguments it is the operator's tool.";
+
+/// " generate flannel"
+std::string name_of(const CLI::App* app) {
+  const CLI::App* parent = app->get_parent();
+  return parent == nullptr ? "" : name_of(parent) + " " + app->get_name();
+}
+
+ExitCode run(const ChosenCommand& chosen) {
+  try {
+    return chosen.action();
+  } catch (const std::exception& error) {
+    std::cerr << "delegated-ipam" << chosen.name << ": " << printable_line(error.what()) << "\n";
+    return ExitCode::usage_or_io;
+  }
+}
 
 }  // namespace
+
+CommandSpec CommandSpec::command(const std::string& name, const std::string& what) {
+  CLI::App* command = app_->add_subcommand(name, what);
+  app_->require_subcommand(1);
+  return {*command, *chosen_};
+}
+
+void CommandSpec::text(const std::string& name, std::string& target, const std::string& what) {
+  app_->add_option_function<std::string>(
+          name, [&target](const std::string& value) { target = value; }, what)
+      ->type_name("");
+}
+
+void CommandSpec::number(const std::string& name, unsigned& target, const std::string& what) {
+  app_->add_option(name, target, what)->type_name("N");
+}
+
+void CommandSpec::flag(const std::string& name, bool& target, const std::string& what) {
+  app_->add_flag_function(
+      name, [&target](std::int64_t) { target = true; }, what);
+}
+
+void CommandSpec::list(const std::string& name, std::vector<std::string>& target,
+                       const std::string& what) {
+  // One value for each time that the option is given, so that none swallows what comes after it.
+  app_->add_option_function<std::vector<std::string>>(
+          name, [&target](const std::vector<std::string>& values) { target = values; }, what)
+      ->type_name("")
+      ->allow_extra_args(false);
+}
+
+void CommandSpec::argument(const std::string& name, std::string& target, const std::string& what) {
+  app_->add_option_function<std::string>(
+          name, [&target](const std::string& value) { target = value; }, what)
+      ->type_name("")
+      ->required();
+}
+
+void CommandSpec::arguments(const std::string& name, std::vector<std::string>& target,
+                            const std::string& what) {
+  app_->add_option_function<std::vector<std::string>>(
+          name, [&target](const std::vector<std::string>& values) { target = values; }, what)
+      ->type_name("")
+      ->required();
+}
+
+void CommandSpec::runs(std::function<ExitCode()> action) {
+  app_->callback([app = app_, chosen = chosen_, action = std::move(action)] {
+    *chosen = {name_of(app), action};
+  });
+}
 
 int run_command_line(int argc, char** argv) {
   if (argc < 2) {
@@ -22,12 +94,15 @@ int run_command_line(int argc, char** argv) {
   }
   CLI::App app(kDescription, "delegated-ipam");
   app.set_version_flag("--version", about_text());
+  ChosenCommand chosen;
+  CommandSpec root(app, chosen);
+  add_commands(root);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return static_cast<int>(app.exit(error) == 0 ? ExitCode::fine : ExitCode::usage_or_io);
   }
-  return static_cast<int>(ExitCode::fine);
+  return static_cast<int>(run(chosen));
 }
 
 }  // namespace shim

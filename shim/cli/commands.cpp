@@ -1,0 +1,7 @@
+#include "shim/cli/commands.hpp"
+
+namespace shim {
+
+void add_commands(CommandSpec& root) { add_hold(root); }
+
+}  // namespace shim

@@ -1,0 +1,16 @@
+#pragma once
+/// The commands of the operator's tool; each has a file of its own.
+#include "shim/cli/command.hpp"
+
+namespace shim {
+
+void add_generate(CommandSpec& root);
+void add_validate(CommandSpec& root);
+void add_install(CommandSpec& root);
+void add_uninstall(CommandSpec& root);
+void add_hold(CommandSpec& root);
+
+/// All of them.
+void add_commands(CommandSpec& root);
+
+}  // namespace shim

@@ -1,0 +1,28 @@
+#include <csignal>
+
+#include "shim/cli/commands.hpp"
+
+namespace shim {
+namespace {
+
+/// Waits for the end of the pod that it is the only container of.
+ExitCode hold() {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  // As the first process of a container: without a handler the kernel would drop them.
+  sigprocmask(SIG_BLOCK, &ends, nullptr);
+  int received = 0;
+  sigwait(&ends, &received);
+  return ExitCode::fine;
+}
+
+}  // namespace
+
+void add_hold(CommandSpec& root) {
+  root.command("hold", "wait for SIGTERM: what the installer's pod runs after it has installed")
+      .runs(&hold);
+}
+
+}  // namespace shim

@@ -1,0 +1,258 @@
+#include "shim/cli/yaml.hpp"
+
+#include <yaml.h>
+
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+namespace shim {
+namespace {
+
+constexpr unsigned kValueLimit = 1'000'000;
+
+std::string place(const yaml_mark_t& mark) {
+  return "line " + std::to_string(mark.line + 1) + ", column " + std::to_string(mark.column + 1);
+}
+
+template <typename Number>
+bool is_whole(std::string_view text, Number& number) {
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  return result.ec == std::errc{} && result.ptr == text.data() + text.size();
+}
+
+/// What a word without quotes means.
+Json plain_value(const std::string& text) {
+  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return {};
+  if (text == "true" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "False" || text == "FALSE") return false;
+  std::int64_t whole = 0;
+  if (is_whole(text, whole)) return whole;
+  double number = 0;
+  const bool looks_like_one = text.find_first_not_of("0123456789+-.eE") == std::string::npos;
+  if (looks_like_one && is_whole(text, number) && std::isfinite(number)) return number;
+  return text;
+}
+
+class Event {
+ public:
+  explicit Event(yaml_parser_t& parser) {
+    if (yaml_parser_parse(&parser, &event_) == 0)
+      throw YamlError(place(parser.problem_mark) + ": " +
+                      (parser.problem != nullptr ? parser.problem : "cannot be read"));
+  }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  ~Event() { yaml_event_delete(&event_); }
+  const yaml_event_t* operator->() const { return &event_; }
+  [[nodiscard]] std::string at() const { return place(event_.start_mark); }
+
+ private:
+  yaml_event_t event_{};
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view text) {
+    yaml_parser_initialize(&parser_);
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
+                                 text.size());
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader() { yaml_parser_delete(&parser_); }
+
+  std::vector<Json> documents() {
+    std::vector<Json> all;
+    while (true) {
+      const Event event(parser_);
+      if (event->type == YAML_STREAM_END_EVENT) return all;
+      if (event->type != YAML_DOCUMENT_START_EVENT) continue;
+      anchors_.clear();
+      Json document = value(Event(parser_), 0);
+      if (!document.is_null()) all.push_back(std::move(document));
+    }
+  }
+
+ private:
+  Json value(const Event& event, unsigned depth) {
+    const unsigned before = values_;
+    count(event, 1);
+    if (depth > kMaxJsonDepth) throw YamlError(event.at() + ": nested too deeply");
+    switch (event->type) {
+      case YAML_ALIAS_EVENT:
+        return alias(event);
+      case YAML_SCALAR_EVENT:
+        return remember(event->data.scalar.anchor, scalar(event), before);
+      case YAML_SEQUENCE_START_EVENT:
+        return remember(event->data.sequence_start.anchor, list(depth), before);
+      case YAML_MAPPING_START_EVENT:
+        return remember(event->data.mapping_start.anchor, object(depth), before);
+      default:
+        throw YamlError(event.at() + ": a value is missing");
+    }
+  }
+
+  Json alias(const Event& event) {
+    const auto found = anchors_.find(reinterpret_cast<const char*>(event->data.alias.anchor));
+    if (found == anchors_.end()) throw YamlError(event.at() + ": unknown alias");
+    count(event, found->second.count);
+    return found->second.value;
+  }
+
+  void count(const Event& event, unsigned values) {
+    values_ += values;
+    if (values_ > kValueLimit) throw YamlError(event.at() + ": more than a million values");
+  }
+
+  static Json scalar(const Event& event) {
+    const auto& scalar = event->data.scalar;
+    std::string text(reinterpret_cast<const char*>(scalar.value), scalar.length);
+    if (scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nullptr) return plain_value(text);
+    return text;
+  }
+
+  Json list(unsigned depth) {
+    Json elements = Json::array();
+    while (true) {
+      const Event event(parser_);
+      if (event->type == YAML_SEQUENCE_END_EVENT) return elements;
+      elements.push_back(value(event, depth + 1));
+    }
+  }
+
+  Json object(unsigned depth) {
+    Json members = Json::object();
+    while (true) {
+      const Event key(parser_);
+      if (key->type == YAML_MAPPING_END_EVENT) return members;
+      if (key->type != YAML_SCALAR_EVENT) throw YamlError(key.at() + ": a key must be plain text");
+      const std::string name(reinterpret_cast<const char*>(key->data.scalar.value),
+                             key->data.scalar.length);
+      members[name] = value(Event(parser_), depth + 1);
+    }
+  }
+
+  struct Anchored {
+    Json value;
+    unsigned count;  // of the values in it
+  };
+
+  Json remember(const yaml_char_t* anchor, Json value, unsigned before) {
+    if (anchor != nullptr)
+      anchors_[reinterpret_cast<const char*>(anchor)] = {value, values_ - before};
+    return value;
+  }
+
+  yaml_parser_t parser_{};
+  std::map<std::string, Anchored> anchors_;
+  unsigned values_ = 0;
+};
+
+class Writer {
+ public:
+  Writer() {
+    yaml_emitter_initialize(&emitter_);
+    yaml_emitter_set_output(&emitter_, &append, &text_);
+    yaml_emitter_set_unicode(&emitter_, 1);
+    yaml_emitter_set_width(&emitter_, -1);
+  }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() { yaml_emitter_delete(&emitter_); }
+
+  std::string print(const Json& document) {
+    yaml_stream_start_event_initialize(&event_, YAML_UTF8_ENCODING);
+    emit();
+    yaml_document_start_event_initialize(&event_, nullptr, nullptr, nullptr, 1);
+    emit();
+    value(document);
+    yaml_document_end_event_initialize(&event_, 1);
+    emit();
+    yaml_stream_end_event_initialize(&event_);
+    emit();
+    return text_;
+  }
+
+ private:
+  static int append(void* text, unsigned char* bytes, size_t size) {
+    static_cast<std::string*>(text)->append(reinterpret_cast<const char*>(bytes), size);
+    return 1;
+  }
+
+  void emit() {
+    if (yaml_emitter_emit(&emitter_, &event_) == 0)
+      throw YamlError(emitter_.problem != nullptr ? emitter_.problem : "cannot be written");
+  }
+
+  void value(const Json& value) {
+    if (value.is_object()) {
+      object(value);
+    } else if (value.is_array()) {
+      list(value);
+    } else if (value.is_string()) {
+      text(value.get<std::string>());
+    } else {
+      scalar(value.dump(), YAML_PLAIN_SCALAR_STYLE);
+    }
+  }
+
+  void object(const Json& members) {
+    const auto style = members.empty() ? YAML_FLOW_MAPPING_STYLE : YAML_BLOCK_MAPPING_STYLE;
+    yaml_mapping_start_event_initialize(&event_, nullptr, nullptr, 1, style);
+    emit();
+    for (const auto& [key, member] : members.items()) {
+      text(key);
+      value(member);
+    }
+    yaml_mapping_end_event_initialize(&event_);
+    emit();
+  }
+
+  void list(const Json& elements) {
+    const auto style = elements.empty() ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE;
+    yaml_sequence_start_event_initialize(&event_, nullptr, nullptr, 1, style);
+    emit();
+    for (const auto& element : elements) value(element);
+    yaml_sequence_end_event_initialize(&event_);
+    emit();
+  }
+
+  void text(const std::string& text) {
+    if (text.find('\n') != std::string::npos) {
+      scalar(text, YAML_LITERAL_SCALAR_STYLE);
+    } else {
+      // A word that would be read as a number, say, needs quotes.
+      const bool is_word = plain_value(text).is_string() && !is_old_flag(text);
+      scalar(text, is_word ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+    }
+  }
+
+  /// YAML 1.1, which Kubernetes' own parsers speak, has more words for true and false.
+  static bool is_old_flag(const std::string& text) {
+    for (const char* flag : {"y", "n", "yes", "no", "on", "off"}) {
+      if (same_key(text, flag)) return true;
+    }
+    return false;
+  }
+
+  void scalar(const std::string& text, yaml_scalar_style_t style) {
+    yaml_scalar_event_initialize(&event_, nullptr, nullptr,
+                                 reinterpret_cast<const unsigned char*>(text.data()),
+                                 static_cast<int>(text.size()), 1, 1, style);
+    emit();
+  }
+
+  yaml_emitter_t emitter_{};
+  yaml_event_t event_{};
+  std::string text_;
+};
+
+}  // namespace
+
+std::vector<Json> parse_yaml(std::string_view text) { return Reader(text).documents(); }
+
+std::string print_yaml(const Json& document) { return Writer().print(document); }
+
+}  // namespace shim

@@ -1,0 +1,95 @@
+// YAML in and out: what Kubernetes' files are made of.
+#include "shim/cli/yaml.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "test/unit/catch.hpp"
+
+using shim::Json;
+using shim::parse_yaml;
+using shim::print_yaml;
+using shim::YamlError;
+
+TEST_CASE("yaml: what a word without quotes means", "[yaml]") {
+  const auto [text, expected] = GENERATE(table<std::string, std::string>({
+      {"a: true", R"({"a":true})"},
+      {"a: 'true'", R"({"a":"true"})"},
+      {"a: 12", R"({"a":12})"},
+      {"a: -1.5", R"({"a":-1.5})"},
+      {"a: 10.244.0.0/16", R"({"a":"10.244.0.0/16"})"},
+      {"a: fd00::1", R"({"a":"fd00::1"})"},
+      {"a: 1.2.3", R"({"a":"1.2.3"})"},
+      {"a: ~", R"({"a":null})"},
+      {"a:", R"({"a":null})"},
+      {"a: ''", R"({"a":""})"},
+      {"a: inf", R"({"a":"inf"})"},
+      {"a: !!str 12", R"({"a":"12"})"},
+      {"{a: [1, {b: c}], d: {}}", R"({"a":[1,{"b":"c"}],"d":{}})"},
+      {"a: |\n  x\n   y\n", R"({"a":"x\n y\n"})"},
+      {"a: 1\na: 2\n", R"({"a":2})"},
+      {"a: &x {b: 1}\nc: *x\n", R"({"a":{"b":1},"c":{"b":1}})"},
+  }));
+  INFO(text);
+  const auto documents = parse_yaml(text);
+  REQUIRE(documents.size() == 1);
+  CHECK(documents[0].dump() == expected);
+}
+
+TEST_CASE("yaml: every document of a stream, but not the empty ones", "[yaml]") {
+  const auto documents = parse_yaml("# nothing\n---\na: 1\n---\n---\n- 2\n...\n");
+  REQUIRE(documents.size() == 2);
+  CHECK(documents[0].dump() == R"({"a":1})");
+  CHECK(documents[1].dump() == "[2]");
+  CHECK(parse_yaml("").empty());
+}
+
+TEST_CASE("yaml: what cannot be read is told with its place", "[yaml]") {
+  const auto [text, place] = GENERATE(table<std::string, std::string>({
+      {"a: [1", "line "},
+      {"a: 1\n b: 2", "line 2"},
+      {"? [1]\n: 2", "line 1"},
+      {"a: *x", "line 1, column 4: unknown alias"},
+      {std::string(70, '['), "line 1"},
+  }));
+  INFO(text);
+  try {
+    static_cast<void>(parse_yaml(text));
+    FAIL("was read");
+  } catch (const YamlError& error) {
+    CHECK(std::string(error.what()).find(place) == 0);
+  }
+}
+
+TEST_CASE("yaml: aliases that would grow without end are refused", "[yaml]") {
+  std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 9; ++i) {
+    const std::string before = "*a" + std::to_string(i - 1);
+    text += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + before;
+    for (int j = 0; j < 8; ++j) text += ", " + before;
+    text += "]\n";
+  }
+  CHECK_THROWS_AS(parse_yaml(text), YamlError);
+}
+
+TEST_CASE("yaml: what is printed reads back as the same", "[yaml]") {
+  const auto text =
+      GENERATE(as<std::string>{}, R"({"a":"true","b":"12","c":"no","d":"","e":null,"f":[],"g":{}})",
+               R"({"conf":"{\n  \"a\": 1\n}\n","last":"one\ntwo"})",
+               R"([{"a":1,"b":[{"c":"x: y"},"- z","#no","a #b","'q'","\"q\""]},"\u00fc"])",
+               R"({"~":"null","on":"Yes","1":"1e3","0x10":"0x10","tab":"a\tb"})",
+               R"({"edge":"  lead\nand trail  \n\n","spaces":" a ","colon":"a:"})");
+  const Json document = Json::parse(text);
+  const std::string printed = print_yaml(document);
+  INFO(printed);
+  const auto back = parse_yaml(printed);
+  REQUIRE(back.size() == 1);
+  CHECK(back[0] == document);
+}
+
+TEST_CASE("yaml: the form is the one that people write", "[yaml]") {
+  const Json document = Json::parse(
+      R"({"kind":"ConfigMap","data":{"conf":"{\n  \"a\": 1\n}\n"},"list":[{"a":1},2],"none":[],"flag":"yes"})");
+  CHECK(print_yaml(document) ==
+        "kind: ConfigMap\ndata:\n  conf: |\n    {\n      \"a\": 1\n    }\nlist:\n- a: 1\n- 2\n"
+        "none: []\nflag: \"yes\"\n");
+}
