@@ -2,6 +2,10 @@
 
 namespace shim {
 
-void add_commands(CommandSpec& root) { add_hold(root); }
+void add_commands(CommandSpec& root) {
+  add_install(root);
+  add_uninstall(root);
+  add_hold(root);
+}
 
 }  // namespace shim

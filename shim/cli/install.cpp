@@ -1,0 +1,191 @@
+/// `install` and `uninstall`: this executable into a runtime's plugin folder, and out of it.
+#include <unistd.h>
+
+#include <array>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "allocator/store/folders.hpp"
+#include "allocator/store/posix_file_system.hpp"
+#include "shim/cli/commands.hpp"
+#include "shim/cli/file_output.hpp"
+#include "shim/cli/plugin_users.hpp"
+#include "shim/cni/environment.hpp"
+#include "shim/cni/error.hpp"
+#include "shim/cni/ranges_source.hpp"
+
+namespace shim {
+namespace {
+
+using allocator::store::Directory;
+using allocator::store::FileKind;
+using allocator::store::FileSystem;
+using allocator::store::PosixFileSystem;
+
+constexpr const char* kOwnName = "delegated-ipam";
+constexpr const char* kKept = ".orig";  // delegate lookup knows host-local.orig
+constexpr const char* kSelf = "/proc/self/exe";
+constexpr const char* kMark = "CNI delegated-ipam plugin v";  // in about_text(), so in every build
+constexpr std::size_t kExecutableLimit = std::size_t{64} << 20;
+constexpr std::size_t kRangesLimit = 4096;
+constexpr unsigned kExecutableMode = 0755;
+constexpr unsigned kFolderMode = 0755;
+
+struct InstallOptions {
+  std::string folder;
+  std::string name = kOwnName;
+  std::string nodes_from;
+  std::string nodes_dir;
+  std::string node;
+  CniPlaces places;
+};
+
+/// What lies under the name that is to be installed.
+enum class Occupant : std::uint8_t { nobody, ourselves, another };
+
+void check_name(const std::string& name) {
+  if (is_identifier(name) && !name.ends_with(kKept)) return;
+  throw UsageError("--as: " + go_quoted(name) +
+                   " is no plugin's name; leave it out, or give host-local");
+}
+
+Occupant occupant_of(FileSystem& fs, const Directory& folder, const std::string& name) {
+  const std::string path = folder.path + "/" + name;
+  const auto found = fs.identify(folder, name);
+  if (!found) return Occupant::nobody;
+  if (found->kind == FileKind::symbolic_link) {
+    throw UsageError(path + " is a symbolic link to " + fs.read_link(folder, name).value_or("?") +
+                     ", as k3s has for all its plugins: what it points at must not be replaced; "
+                     "install without --as and name delegated-ipam in the conflist");
+  }
+  const auto content = fs.read_file(folder, name, kExecutableLimit);
+  if (!content) throw UsageError(path + " is no regular file; look at it and take it away");
+  return content->bytes.find(kMark) != std::string::npos ? Occupant::ourselves : Occupant::another;
+}
+
+/// A second name for the file, so that there is a plugin under the first one at every moment.
+void keep_original(FileSystem& fs, const Directory& folder, const std::string& name) {
+  const std::string kept = name + kKept;
+  const std::string temporary = "." + kept + ".new";
+  const auto original = fs.open_file(folder, name);
+  if (!original) throw UsageError(folder.path + "/" + name + " went away while it was looked at");
+  fs.unlink(folder, temporary);
+  fs.link_file(*original, folder, temporary);
+  fs.rename(folder, temporary, kept);
+  fs.sync(folder.fd, folder.path);
+  std::cout << "kept the original as " << folder.path << "/" << kept << "\n";
+}
+
+/// One CIDR block list of the mounted ConfigMap, under the names by which the plugin may look for
+/// it: the node's, and the host's.
+void install_ranges(FileSystem& fs, const InstallOptions& options) {
+  const std::string node = options.node.empty() ? node_name() : options.node;
+  const std::string source = options.nodes_from + "/" + node;
+  std::string text;
+  try {
+    text = fs.read_path(source, kRangesLimit);
+  } catch (const std::system_error&) {
+    throw UsageError("--nodes-from: " + source +
+                     " cannot be read; generate the ConfigMap again with this node in it");
+  }
+  static_cast<void>(parse_ranges(RangesSource::Kind::node_file, text, source));
+  std::vector<std::string> made;
+  const auto folder = allocator::store::ensure_folder(fs, options.nodes_dir, kFolderMode, made);
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  write_file(fs, folder, node, text, 0644, Flush::yes);
+  if (node != host.data() && is_identifier(host.data()))
+    write_file(fs, folder, host.data(), text, 0644, Flush::yes);
+  allocator::store::sync_folders(fs, made);
+  std::cout << "wrote the ranges of " << node << " to " << folder.path << "\n";
+}
+
+ExitCode install(const InstallOptions& options) {
+  PosixFileSystem fs;
+  check_name(options.name);
+  if (options.nodes_from.empty() != options.nodes_dir.empty())
+    throw UsageError("--nodes-from and --nodes-dir go together; give both");
+  const auto folder =
+      open_folder(fs, options.folder, "DIR",
+                  "name the folder that the runtime takes its plugins from (crictl info: binDir)");
+  const auto occupant = occupant_of(fs, folder, options.name);
+  const std::string self = fs.read_path(kSelf, kExecutableLimit);
+  if (occupant == Occupant::another && options.name != kOwnName)
+    keep_original(fs, folder, options.name);
+  write_file(fs, folder, options.name, self, kExecutableMode, Flush::yes);
+  std::cout << "installed " << folder.path << "/" << options.name << " (" << self.size()
+            << " bytes)\n";
+  // The plugin first: a conflist that needs the ranges needs it too.
+  if (!options.nodes_from.empty()) install_ranges(fs, options);
+  return ExitCode::fine;
+}
+
+/// Tells who would be left without the plugin; true when there is somebody.
+bool is_in_use(FileSystem& fs, const CniPlaces& places, const std::string& name) {
+  const auto pods = pods_using(fs, places, name);
+  const auto configurations = configurations_using(fs, places, name);
+  for (const auto& user : pods)
+    std::cerr << "pod " << user.pod << " needs " << name << " for its DEL (" << user.file << ")\n";
+  for (const auto& file : configurations)
+    std::cerr << "new pods need " << name << " (" << file << ")\n";
+  if (pods.empty() && configurations.empty()) return false;
+  std::cerr << "delegated-ipam uninstall: " << name << " is in use, nothing was changed; "
+            << "first change the configuration, then restart or delete these pods\n";
+  return true;
+}
+
+ExitCode uninstall(const InstallOptions& options) {
+  PosixFileSystem fs;
+  check_name(options.name);
+  const auto folder = open_folder(fs, options.folder, "DIR", "nothing can be installed there");
+  const std::string path = folder.path + "/" + options.name;
+  const auto occupant = occupant_of(fs, folder, options.name);
+  if (occupant == Occupant::nobody) {
+    std::cout << path << " is not there\n";
+    return ExitCode::fine;
+  }
+  if (occupant == Occupant::another)
+    throw UsageError(path + " is not delegated-ipam; nothing was changed");
+  const std::string kept = options.name + kKept;
+  const bool has_original = fs.identify(folder, kept).has_value();
+  if (!has_original && is_in_use(fs, options.places, options.name))
+    return ExitCode::found_something;
+  if (has_original) {
+    fs.rename(folder, kept, options.name);
+  } else {
+    fs.unlink(folder, options.name);
+  }
+  fs.sync(folder.fd, folder.path);
+  std::cout << (has_original ? "put the original back as " : "removed ") << path << "\n";
+  return ExitCode::fine;
+}
+
+void add_place(CommandSpec& command, InstallOptions& options) {
+  command.argument("DIR", options.folder, "the runtime's plugin folder, such as /opt/cni/bin");
+  command.text("--as", options.name, "the plugin's name there (delegated-ipam)");
+}
+
+}  // namespace
+
+void add_install(CommandSpec& root) {
+  auto options = std::make_shared<InstallOptions>();
+  auto command = root.command("install", "put this executable into a plugin folder");
+  add_place(command, *options);
+  command.text("--nodes-from", options->nodes_from, "a mounted ConfigMap with the nodes' ranges");
+  command.text("--nodes-dir", options->nodes_dir,
+               "the rangesFrom.nodesDir to write this node's to");
+  command.text("--node", options->node, "this node's name ($NODE_NAME, else the host's)");
+  command.runs([options] { return install(*options); });
+}
+
+void add_uninstall(CommandSpec& root) {
+  auto options = std::make_shared<InstallOptions>();
+  auto command = root.command("uninstall", "take it out again, unless a pod still needs it");
+  add_place(command, *options);
+  command.text("--cni-cache", options->places.cache, "with results/ and flannel/ (/var/lib/cni)");
+  command.text("--conf-dir", options->places.conflists, "with the conflists (/etc/cni/net.d)");
+  command.runs([options] { return uninstall(*options); });
+}
+
+}  // namespace shim

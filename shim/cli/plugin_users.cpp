@@ -1,0 +1,125 @@
+#include "shim/cli/plugin_users.hpp"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "shim/cni/json_text.hpp"
+
+namespace shim {
+namespace {
+
+using allocator::store::FileSystem;
+
+constexpr std::size_t kFileLimit = std::size_t{4} << 20;
+
+/// RFC 4648 section 4; stops at the first character that is none of it.
+std::string decoded(std::string_view text) {
+  constexpr std::string_view digits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char character : text) {
+    const auto digit = digits.find(character);
+    if (digit == std::string_view::npos) break;
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    bytes.push_back(static_cast<char>(bits >> count & 0xff));
+  }
+  return bytes;
+}
+
+/// True when an `ipam` object anywhere in the configuration has this type.
+bool has_ipam_type(const Json& value, const std::string& name) {
+  if (value.is_object()) {
+    const Json* ipam = find_member(value, "ipam");
+    const Json* type = ipam != nullptr ? find_member(*ipam, "type") : nullptr;
+    if (type != nullptr && *type == name) return true;
+  }
+  return value.is_structured() && std::any_of(value.begin(), value.end(), [&](const Json& member) {
+           return has_ipam_type(member, name);
+         });
+}
+
+std::optional<Json> parsed(const std::string& text) {
+  try {
+    return parse_json(text);
+  } catch (const JsonSyntaxError&) {
+    return std::nullopt;
+  }
+}
+
+/// The documents of a folder's regular files, by file name.
+std::map<std::string, Json> documents_in(FileSystem& fs, const std::string& path) {
+  std::map<std::string, Json> documents;
+  const auto folder = fs.open_directory(path);
+  if (!folder) return documents;
+  for (const auto& name : fs.list(*folder)) {
+    const auto content = fs.read_file(*folder, name, kFileLimit);
+    auto document = content ? parsed(content->bytes) : std::nullopt;
+    if (document) documents.emplace(name, std::move(*document));
+  }
+  return documents;
+}
+
+std::string text_at(const Json& object, std::string_view key) {
+  const Json* value = find_member(object, key);
+  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+/// "namespace/pod" of a cache entry.
+std::string pod_of_entry(const Json& entry) {
+  std::string pod_namespace;
+  std::string pod_name;
+  const Json* pairs = find_member(entry, "cniArgs");
+  for (const auto& pair : pairs != nullptr && pairs->is_array() ? *pairs : Json::array()) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[1].is_string()) continue;
+    if (pair[0] == "K8S_POD_NAMESPACE") pod_namespace = pair[1].get<std::string>();
+    if (pair[0] == "K8S_POD_NAME") pod_name = pair[1].get<std::string>();
+  }
+  return pod_name.empty() ? "container " + text_at(entry, "containerId")
+                          : pod_namespace + "/" + pod_name;
+}
+
+}  // namespace
+
+std::vector<PluginUser> pods_using(FileSystem& fs, const CniPlaces& places,
+                                   const std::string& name) {
+  std::vector<PluginUser> users;
+  std::map<std::string, std::string> pods;  // by container ID
+  const std::string results = places.cache + "/results";
+  for (const auto& [file, entry] : documents_in(fs, results)) {
+    const std::string pod = pod_of_entry(entry);
+    pods[text_at(entry, "containerId")] = pod;
+    const auto conf = parsed(decoded(text_at(entry, "config")));
+    if (conf && has_ipam_type(*conf, name)) users.push_back({pod, results + "/" + file});
+  }
+  const std::string scratch = places.cache + "/flannel";
+  for (const auto& [container, conf] : documents_in(fs, scratch)) {
+    if (!has_ipam_type(conf, name)) continue;
+    const auto pod = pods.find(container);
+    users.push_back(
+        {pod != pods.end() ? pod->second : "container " + container, scratch + "/" + container});
+  }
+  std::sort(users.begin(), users.end(), [](const PluginUser& left, const PluginUser& right) {
+    return std::tie(left.pod, left.file) < std::tie(right.pod, right.file);
+  });
+  return users;
+}
+
+std::vector<std::string> configurations_using(FileSystem& fs, const CniPlaces& places,
+                                              const std::string& name) {
+  std::vector<std::string> files;
+  for (const auto& [file, conf] : documents_in(fs, places.conflists)) {
+    const bool is_read =
+        file.ends_with(".conflist") || file.ends_with(".conf") || file.ends_with(".json");
+    if (is_read && has_ipam_type(conf, name)) files.push_back(places.conflists + "/" + file);
+  }
+  return files;
+}
+
+}  // namespace shim
