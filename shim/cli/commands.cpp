@@ -3,6 +3,7 @@
 namespace shim {
 
 void add_commands(CommandSpec& root) {
+  add_generate(root);
   add_install(root);
   add_uninstall(root);
   add_hold(root);

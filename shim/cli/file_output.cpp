@@ -19,10 +19,12 @@ void write_file(FileSystem& fs, const Directory& folder, const std::string& name
                 std::string_view bytes, unsigned mode, Flush flush) {
   const std::string path = folder.path + "/" + name;
   const std::string temporary = "." + name + ".new";
-  {
+  if (flush == Flush::no) {
+    fs.write_in_place(folder, temporary, bytes, mode);
+  } else {
     const auto file = fs.create_file(folder, temporary, mode);
     fs.write_all(file.fd, bytes, path);
-    if (flush == Flush::yes) fs.sync(file.fd, path);
+    fs.sync(file.fd, path);
     if (file.unnamed) {
       fs.unlink(folder, temporary);
       fs.link_file(file.fd, folder, temporary);

@@ -15,8 +15,8 @@ enum class Flush : std::uint8_t { yes, no };
 allocator::store::Directory open_folder(allocator::store::FileSystem& fs, const std::string& path,
                                         const std::string& what, const std::string& remedy);
 
-/// Puts `bytes` under `name`, whatever was there: an unnamed file, its content, rename(2). The file
-/// is not open for writing when it appears: it can be executed at once.
+/// Puts `bytes` under `name`, whatever was there: another file, its content, rename(2). The file is
+/// not open for writing when it appears: it can be executed at once.
 /// Errors: throws std::system_error; the old file is still there.
 /// After a crash: the old file or the new one; perhaps ".<name>.new" beside it, which the next call
 /// takes away.

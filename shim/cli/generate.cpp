@@ -1,0 +1,299 @@
+/// `generate`: the options of each kind of file, and where the file goes.
+#include "shim/cli/generate.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <iostream>
+#include <memory>
+
+#include "allocator/store/posix_file_system.hpp"
+#include "shim/cli/commands.hpp"
+#include "shim/cli/file_output.hpp"
+#include "shim/cli/generate_nodes.hpp"
+#include "shim/cni/error.hpp"
+
+namespace shim {
+namespace {
+
+using allocator::store::PosixFileSystem;
+
+constexpr std::size_t kConfigLimit = std::size_t{1} << 20;
+constexpr const char* kNodesDir = "/etc/cni/delegated-ipam/nodes";
+
+enum class Format : std::uint8_t { conflist, config_map, helm };
+
+/// All options of `generate flannel|cilium|bridge|ptp|containerd-template`.
+struct Request {
+  ConflistOptions conflist;
+  std::string format = "conflist";
+  std::string delegate_config;
+  std::string nodes;
+  std::string nodes_dir;
+  std::string out;
+  std::string main = "bridge";
+  std::vector<std::string> pod_cidrs;
+};
+
+Format format_of(const Request& request) {
+  const bool is_charted =
+      request.conflist.network == Network::flannel || request.conflist.network == Network::cilium;
+  if (request.format == "conflist") return Format::conflist;
+  if (is_charted && request.format == "configmap") return Format::config_map;
+  if (is_charted && request.format == "helm") return Format::helm;
+  refuse_option("--format", request.format,
+                is_charted ? "is none of conflist, configmap, helm; write one of them"
+                           : "is not conflist, the only one that there is for bridge and ptp");
+}
+
+void read_delegate_config(Request& request) {
+  if (request.delegate_config.empty()) return;
+  PosixFileSystem fs;
+  try {
+    request.conflist.delegate_config =
+        parse_json(fs.read_path(request.delegate_config, kConfigLimit));
+  } catch (const JsonSyntaxError& error) {
+    throw UsageError("--delegate-config: " + request.delegate_config + ": " + error.what() +
+                     "; it must hold one JSON object, the plugin's own ipam block");
+  }
+}
+
+/// To --out, or to stdout.
+ExitCode deliver(const std::string& out, const std::string& text) {
+  if (out.empty()) {
+    std::cout << text << std::flush;
+    return std::cout ? ExitCode::fine : ExitCode::usage_or_io;
+  }
+  PosixFileSystem fs;
+  write_path(fs, out, text, "--out");
+  return ExitCode::fine;
+}
+
+std::string flannel_text(const Request& request, Format format) {
+  const Json conflist = make_conflist(request.conflist);
+  if (format == Format::helm) return make_flannel_values(conflist);
+  return format == Format::config_map ? make_flannel_patch(conflist) : conflist_text(conflist);
+}
+
+std::string cilium_text(const Request& request, Format format) {
+  if (format == Format::helm) {
+    // One conflist for all nodes is the agent's to write; each node's own is put there by hand.
+    const bool serves_all = request.conflist.subnets.empty();
+    return make_cilium_values({serves_all, request.pod_cidrs});
+  }
+  const Json conflist = make_conflist(request.conflist);
+  if (format == Format::config_map && !request.conflist.subnets.empty())
+    throw UsageError(
+        "--subnet: a ConfigMap is the same on all nodes, and so would be the range; use "
+        "--ranges-from nodes-dir=" +
+        std::string(kNodesDir));
+  return format == Format::config_map ? make_cilium_config_map(conflist) : conflist_text(conflist);
+}
+
+std::vector<NodeRanges> nodes_of(const std::string& source) {
+  if (source == "-") return read_nodes(stdin, "standard input");
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(source.c_str(), "re"),
+                                                             &std::fclose);
+  if (!file) throw UsageError("--nodes: " + source + ": " + std::strerror(errno));
+  return read_nodes(file.get(), source);
+}
+
+/// One conflist a node.
+void write_each_conflist(Request request, const std::vector<NodeRanges>& nodes) {
+  PosixFileSystem fs;
+  const auto folder = open_folder(fs, request.out, "--out", "make it first");
+  for (const auto& node : nodes) {
+    request.conflist.subnets.clear();
+    for (const auto& cidr : node.pod_cidrs) request.conflist.subnets.push_back(cidr.to_string());
+    write_file(fs, folder, node.name + ".conflist", conflist_text(make_conflist(request.conflist)),
+               0644, Flush::no);
+  }
+  std::cout << "wrote " << nodes.size() << " conflists to " << folder.path
+            << "; no address is on two nodes\n";
+}
+
+/// One conflist for all, and the nodes' ranges in ConfigMaps.
+void write_shared_conflist(Request request, const std::vector<NodeRanges>& nodes) {
+  PosixFileSystem fs;
+  const auto folder = open_folder(fs, request.out, "--out", "make it first");
+  request.conflist.ranges_from = "nodes-dir=" + request.nodes_dir;
+  const Json conflist = make_conflist(request.conflist);
+  const auto write = [&](const std::string& name, const std::string& text) {
+    write_file(fs, folder, name, text, 0644, Flush::no);
+  };
+  write(conflist["name"].get<std::string>() + ".conflist", conflist_text(conflist));
+  if (request.conflist.network == Network::cilium)
+    write("cni-configuration.yaml", make_cilium_config_map(conflist));
+  const auto maps = make_nodes_config_maps(nodes, "kube-system");
+  for (const auto& map : maps) write(map.name + ".yaml", map.text);
+  std::cout << "wrote a conflist and the ranges of " << nodes.size() << " nodes in " << maps.size()
+            << (maps.size() == 1 ? " ConfigMap" : " ConfigMaps") << " to " << folder.path
+            << "; no address is on two nodes\n";
+}
+
+ExitCode generate_for_nodes(const Request& request) {
+  if (request.conflist.network == Network::flannel)
+    throw UsageError(
+        "--nodes: Flannel gives each node its range; its one conflist serves all, leave it out");
+  if (request.out.empty()) throw UsageError("--nodes: without --out; name the folder to write to");
+  if (!request.conflist.subnets.empty() || !request.conflist.ranges_from.empty())
+    throw UsageError("--subnet, --ranges-from: --nodes tells the ranges; leave them out");
+  if (!request.conflist.delegate.empty() && request.conflist.delegate != "host-local")
+    throw UsageError(
+        "--delegate: with --nodes the ranges are the built-in allocator's; leave one of them out");
+  if (format_of(request) != Format::conflist)
+    throw UsageError("--format: with --nodes the files are conflists; leave it out");
+  const auto nodes = nodes_of(request.nodes);
+  if (request.nodes_dir.empty()) {
+    write_each_conflist(request, nodes);
+  } else {
+    write_shared_conflist(request, nodes);
+  }
+  return ExitCode::fine;
+}
+
+ExitCode generate_conflist(Request request) {
+  read_delegate_config(request);
+  if (!request.nodes.empty()) return generate_for_nodes(request);
+  if (!request.nodes_dir.empty())
+    throw UsageError("--nodes-dir: without --nodes; or write --ranges-from nodes-dir=" +
+                     request.nodes_dir);
+  const Format format = format_of(request);
+  if (!request.pod_cidrs.empty() && format != Format::helm)
+    throw UsageError("--pod-cidr: is for Cilium's --format helm; leave it out");
+  return deliver(request.out, request.conflist.network == Network::cilium
+                                  ? cilium_text(request, format)
+                                  : flannel_text(request, format));
+}
+
+ExitCode generate_template(Request request) {
+  read_delegate_config(request);
+  if (request.main != "bridge" && request.main != "ptp")
+    refuse_option("--main", request.main, "is neither bridge nor ptp; write one of them");
+  request.conflist.network = request.main == "ptp" ? Network::ptp : Network::bridge;
+  return deliver(request.out, make_containerd_template(request.conflist));
+}
+
+void add_ipam_options(CommandSpec& command, Request& request) {
+  auto& conflist = request.conflist;
+  command.text("--name", conflist.name, "the network's name");
+  command.text("--cni-version", conflist.cni_version, "cniVersion of the conflist");
+  command.text("--data-dir", conflist.data_dir, "host-local's dataDir, without the network's name");
+  command.text("--state-dir", conflist.state_dir, "where the bindings live");
+  command.list("--exclude", conflist.excludes,
+               "an address, block or first-last span never handed out; repeatable");
+  command.list("--pin", conflist.pins, "namespace/pod=address[,address]; repeatable");
+  command.text("--out", request.out, "write there instead of to stdout");
+}
+
+void add_network(CommandSpec& generate, const std::string& name, Network network,
+                 const std::string& what) {
+  auto request = std::make_shared<Request>();
+  request->conflist.network = network;
+  auto command = generate.command(name, what);
+  add_ipam_options(command, *request);
+  auto& conflist = request->conflist;
+  command.list("--subnet", conflist.subnets, "this node's own pod range; repeatable");
+  command.text("--ranges-from", conflist.ranges_from,
+               "subnet-file=PATH, nodes-dir=DIR or yurthub=NODE");
+  command.text("--delegate", conflist.delegate, "another IPAM plugin than the built-in allocator");
+  command.text("--delegate-config", request->delegate_config,
+               "a JSON file with that plugin's own ipam block");
+  command.text("--nodes", request->nodes,
+               "all nodes: the output of kubectl get nodes -o json; -: stdin");
+  command.text(
+      "--nodes-dir", request->nodes_dir,
+      "with --nodes: one conflist that reads the node's ranges there, and ConfigMaps with them");
+  if (network == Network::flannel || network == Network::cilium)
+    command.text("--format", request->format, "conflist, configmap or helm");
+  if (network == Network::flannel)
+    command.text("--subnet-file", conflist.subnet_file, "a subnet.env that survives a reboot");
+  if (network == Network::cilium)
+    command.list("--pod-cidr", request->pod_cidrs,
+                 "with --format helm: the cluster's pod range; repeatable");
+  command.runs([request] { return generate_conflist(*request); });
+}
+
+void add_template(CommandSpec& generate) {
+  auto request = std::make_shared<Request>();
+  auto command = generate.command(
+      "containerd-template",
+      "containerd's conf_template, with the node's pod CIDRs filled in by containerd");
+  add_ipam_options(command, *request);
+  command.text("--main", request->main, "bridge or ptp");
+  command.runs([request] { return generate_template(*request); });
+}
+
+Network network_named(const std::string& name) {
+  const std::vector<std::pair<std::string, Network>> networks = {{"flannel", Network::flannel},
+                                                                 {"cilium", Network::cilium},
+                                                                 {"bridge", Network::bridge},
+                                                                 {"ptp", Network::ptp}};
+  for (const auto& [known, network] : networks) {
+    if (known == name) return network;
+  }
+  refuse_option("--cni", name, "is none of flannel, cilium, bridge, ptp; write one of them");
+}
+
+void add_kind(CommandSpec& generate) {
+  struct KindRequest {
+    KindOptions options;
+    std::string network = "bridge";
+    std::string out;
+  };
+  auto request = std::make_shared<KindRequest>();
+  auto command = generate.command("kind", "a cluster file for kind");
+  auto& options = request->options;
+  command.text("--cni", request->network, "flannel, cilium, bridge or ptp");
+  command.text("--name", options.name, "the cluster's name");
+  command.number("--workers", options.workers, "how many beside the control plane");
+  command.text("--image", options.image, "the nodes' image");
+  command.text("--binary", options.binary, "the plugin on this host, mounted into the nodes");
+  command.text("--conf-dir", options.conf_dir,
+               "a folder on this host with NODE.conflist, mounted into the nodes");
+  command.list("--pod-subnet", options.pod_cidrs, "the cluster's pod range; repeatable");
+  command.text("--out", request->out, "write there instead of to stdout");
+  command.runs([request] {
+    request->options.network = network_named(request->network);
+    return deliver(request->out, make_kind_cluster(request->options));
+  });
+}
+
+void add_installer(CommandSpec& generate) {
+  struct InstallerRequest {
+    InstallerOptions options;
+    std::string out;
+  };
+  auto request = std::make_shared<InstallerRequest>();
+  auto command =
+      generate.command("installer", "a DaemonSet that installs the plugin on every node");
+  auto& options = request->options;
+  command.text("--image", options.image, "an image with the executable as /delegated-ipam");
+  command.text("--bin-dir", options.bin_dir, "the runtime's plugin folder on the nodes");
+  command.text("--namespace", options.name_space, "where it runs");
+  command.text("--as", options.as_name,
+               "the plugin's name there; host-local takes the place of the stock one");
+  command.list("--nodes-config-map", options.nodes_config_maps,
+               "a ConfigMap with the nodes' ranges; repeatable");
+  command.text("--nodes-dir", options.nodes_dir, "the conflist's rangesFrom.nodesDir");
+  command.text("--out", request->out, "write there instead of to stdout");
+  command.runs([request] { return deliver(request->out, make_installer(request->options)); });
+}
+
+}  // namespace
+
+void add_generate(CommandSpec& root) {
+  auto generate = root.command("generate", "write the files of a set-up");
+  add_network(generate, "flannel", Network::flannel,
+              "for Flannel: a conflist, a patch of its ConfigMap, values of its chart");
+  add_network(generate, "cilium", Network::cilium,
+              "for Cilium: a conflist, a ConfigMap, values of its chart");
+  add_network(generate, "bridge", Network::bridge,
+              "for the bridge plugin: a conflist, or one a node");
+  add_network(generate, "ptp", Network::ptp, "for the ptp plugin: a conflist, or one a node");
+  add_template(generate);
+  add_kind(generate);
+  add_installer(generate);
+}
+
+}  // namespace shim

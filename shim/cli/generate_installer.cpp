@@ -1,0 +1,111 @@
+/// The DaemonSet that brings the plugin to the nodes.
+#include "shim/cli/command.hpp"
+#include "shim/cli/generate.hpp"
+#include "shim/cli/yaml.hpp"
+
+namespace shim {
+namespace {
+
+constexpr const char* kDefaultImage = "delegated-ipam:" DELEGATED_IPAM_VERSION;
+
+/// On the host's network, as there is no other before it has run. NODE_NAME is the name by which
+/// the ConfigMap knows the node: kubelet fills it in, nothing is asked of the API server.
+constexpr const char* kDaemonSet = R"({
+  "apiVersion": "apps/v1",
+  "kind": "DaemonSet",
+  "metadata": {
+    "name": "delegated-ipam-installer",
+    "namespace": "",
+    "labels": {"app": "delegated-ipam-installer"}
+  },
+  "spec": {
+    "selector": {"matchLabels": {"app": "delegated-ipam-installer"}},
+    "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
+    "template": {
+      "metadata": {"labels": {"app": "delegated-ipam-installer"}},
+      "spec": {
+        "hostNetwork": true,
+        "priorityClassName": "system-node-critical",
+        "automountServiceAccountToken": false,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"operator": "Exists"}],
+        "terminationGracePeriodSeconds": 5,
+        "initContainers": [{
+          "name": "install",
+          "image": "",
+          "imagePullPolicy": "IfNotPresent",
+          "command": ["/delegated-ipam"],
+          "args": ["install", "/host/bin"],
+          "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+          "volumeMounts": [{"name": "bin", "mountPath": "/host/bin"}]
+        }],
+        "containers": [{
+          "name": "hold",
+          "image": "",
+          "imagePullPolicy": "IfNotPresent",
+          "command": ["/delegated-ipam"],
+          "args": ["hold"],
+          "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}, "limits": {"memory": "32Mi"}}
+        }],
+        "volumes": [{"name": "bin", "hostPath": {"path": "", "type": "DirectoryOrCreate"}}]
+      }
+    }
+  }
+})";
+
+constexpr const char* kNodesMounts = R"([
+  {"name": "nodes", "mountPath": "/nodes", "readOnly": true},
+  {"name": "nodes-dir", "mountPath": "/host/nodes"}
+])";
+
+constexpr const char* kNodesVolumes = R"([
+  {"name": "nodes", "projected": {"sources": []}},
+  {"name": "nodes-dir", "hostPath": {"path": "", "type": "DirectoryOrCreate"}}
+])";
+
+void append(Json& list, Json more) {
+  for (auto& element : more) list.push_back(std::move(element));
+}
+
+/// The ConfigMaps with the nodes' ranges as one folder, and this node's part of it on the host.
+void add_nodes(const InstallerOptions& options, Json& pod) {
+  Json& install = pod["initContainers"][0];
+  append(install["args"], {"--nodes-from", "/nodes", "--nodes-dir", "/host/nodes"});
+  append(install["volumeMounts"], parse_json(kNodesMounts));
+  Json volumes = parse_json(kNodesVolumes);
+  for (const auto& name : options.nodes_config_maps) {
+    Json source;
+    source["configMap"]["name"] = name;
+    volumes[0]["projected"]["sources"].push_back(std::move(source));
+  }
+  volumes[1]["hostPath"]["path"] = options.nodes_dir;
+  append(pod["volumes"], std::move(volumes));
+}
+
+void check(const InstallerOptions& options) {
+  if (!options.bin_dir.starts_with('/'))
+    refuse_option("--bin-dir", options.bin_dir, "is no absolute path; write one from /");
+  if (options.nodes_config_maps.empty() != options.nodes_dir.empty())
+    throw UsageError("--nodes-config-map, --nodes-dir: go together; give both, or none");
+  if (!options.nodes_dir.empty() && !options.nodes_dir.starts_with('/'))
+    refuse_option("--nodes-dir", options.nodes_dir,
+                  "is no absolute path; write the rangesFrom.nodesDir of the conflist");
+}
+
+}  // namespace
+
+std::string make_installer(const InstallerOptions& options) {
+  check(options);
+  const std::string image = options.image.empty() ? kDefaultImage : options.image;
+  Json daemon_set = parse_json(kDaemonSet);
+  daemon_set["metadata"]["namespace"] = options.name_space;
+  Json& pod = daemon_set["spec"]["template"]["spec"];
+  pod["initContainers"][0]["image"] = image;
+  pod["containers"][0]["image"] = image;
+  pod["volumes"][0]["hostPath"]["path"] = options.bin_dir;
+  if (!options.as_name.empty()) append(pod["initContainers"][0]["args"], {"--as", options.as_name});
+  if (!options.nodes_config_maps.empty()) add_nodes(options, pod);
+  return print_yaml(daemon_set);
+}
+
+}  // namespace shim
