@@ -108,9 +108,9 @@ class NodeListener : public nlohmann::json_sax<Json> {
     return leave_value();
   }
   bool start_array(std::size_t) override {
-    enter("[");
+    const bool is_fine = enter("[");
     path_ += "[]";
-    return true;
+    return is_fine;
   }
   bool end_array() override {
     levels_.pop_back();
@@ -125,7 +125,7 @@ class NodeListener : public nlohmann::json_sax<Json> {
   }
   bool parse_error(std::size_t position, const std::string&,
                    const Json::exception& error) override {
-    problem = "byte " + std::to_string(position) + ": " + error.what();
+    problem = "byte " + std::to_string(position) + ": " + syntax_cause(error.what());
     return false;
   }
 

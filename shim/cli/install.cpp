@@ -70,6 +70,9 @@ void keep_original(FileSystem& fs, const Directory& folder, const std::string& n
   const std::string temporary = "." + kept + ".new";
   const auto original = fs.open_file(folder, name);
   if (!original) throw UsageError(folder.path + "/" + name + " went away while it was looked at");
+  // A rename between two names of one file does nothing, and would leave both.
+  const auto earlier = fs.identify(folder, kept);
+  if (earlier && earlier->same_file(fs.identify(*original))) return;
   fs.unlink(folder, temporary);
   fs.link_file(*original, folder, temporary);
   fs.rename(folder, temporary, kept);

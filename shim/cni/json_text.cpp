@@ -20,13 +20,6 @@ std::string place_of(std::string_view text, std::size_t position) {
          std::to_string(std::max<std::size_t>(column, 1));
 }
 
-/// The library's message without its "[json.exception...] parse error at ...: " head.
-std::string cause_of(std::string_view message) {
-  const auto head = message.find("parse error at ");
-  const auto colon = head == std::string_view::npos ? head : message.find(": ", head);
-  return std::string(colon == std::string_view::npos ? message : message.substr(colon + 2));
-}
-
 struct Escape {
   std::string_view raw, escaped;
 };
@@ -65,7 +58,7 @@ class DocumentBuilder final : public nlohmann::json_sax<Json> {
                    const nlohmann::detail::exception& error) override {
     // The parser reports the end of the text one behind its last byte.
     if (position > text_.size()) throw JsonSyntaxError("unexpected end of JSON input");
-    throw JsonSyntaxError(place_of(text_, position) + ": " + cause_of(error.what()));
+    throw JsonSyntaxError(place_of(text_, position) + ": " + syntax_cause(error.what()));
   }
 
  private:
@@ -105,6 +98,12 @@ class DocumentBuilder final : public nlohmann::json_sax<Json> {
 };
 
 }  // namespace
+
+std::string syntax_cause(std::string_view message) {
+  const auto head = message.find("parse error at ");
+  const auto colon = head == std::string_view::npos ? head : message.find(": ", head);
+  return std::string(colon == std::string_view::npos ? message : message.substr(colon + 2));
+}
 
 Json parse_json(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf")) {

@@ -28,6 +28,10 @@ struct JsonSyntaxError : std::runtime_error {
 /// or nesting over kMaxJsonDepth.
 Json parse_json(std::string_view text);
 
+/// What the JSON library says of a syntax error, without its "[json.exception...] parse error at
+/// ...: " head.
+std::string syntax_cause(std::string_view message);
+
 /// The last member of `object` whose key equals `key` in any letter case; nullptr when there is
 /// none, when it is null, or when `object` is no object. JSON null means "absent" everywhere in a
 /// CNI configuration.

@@ -62,9 +62,11 @@ def pod_args(namespace, pod, uid="", container_id=""):
     )
 
 
-def run(binary, env, stdin, cwd=None, timeout=60, wrapper=()):
-    """Run a plugin once with exactly this environment and stdin (text, or an object to encode)."""
+def run(binary, env, stdin, cwd=None, timeout=60, wrapper=(), arguments=()):
+    """Run a plugin once with exactly this environment and stdin (text, or an object to encode); with arguments and
+    without CNI_COMMAND it is the operator's tool."""
     text = stdin if isinstance(stdin, (str, bytes)) else json.dumps(stdin)
     data = text.encode() if isinstance(text, str) else text
-    done = subprocess.run([*wrapper, binary], env=env, input=data, capture_output=True, cwd=cwd, timeout=timeout)
+    command = [*wrapper, binary, *arguments]
+    done = subprocess.run(command, env=env, input=data, capture_output=True, cwd=cwd, timeout=timeout)
     return Outcome(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))

@@ -44,7 +44,7 @@ def parse(text):
     return calls
 
 
-def run(binary, env, stdin, options=(), seconds=60, follow=True):
+def run(binary, env, stdin, options=(), seconds=60, follow=True, arguments=()):
     """Run under strace with these further options; returns (Outcome, calls, strace's text).
 
     follow: its children are traced as well.
@@ -56,7 +56,7 @@ def run(binary, env, stdin, options=(), seconds=60, follow=True):
     os.close(descriptor)
     try:
         wrapper = (strace, *(["-f"] if follow else []), "-qq", "-y", "-s", "256", "-o", log, *options)
-        outcome = plugin.run(binary, env, stdin, timeout=seconds, wrapper=wrapper)
+        outcome = plugin.run(binary, env, stdin, timeout=seconds, wrapper=wrapper, arguments=arguments)
         with open(log, errors="replace") as file:
             text = file.read()
     finally:
@@ -64,10 +64,10 @@ def run(binary, env, stdin, options=(), seconds=60, follow=True):
     return outcome, parse(text), text
 
 
-def inject(binary, env, stdin, name, occurrence, action, follow=True):
+def inject(binary, env, stdin, name, occurrence, action, follow=True, arguments=()):
     """Run with one call of that name, the occurrence-th, killed ("signal=KILL") or failing ("error=EIO")."""
     options = ("-e", f"inject={name}:{action}:when={occurrence}")
-    return run(binary, env, stdin, options, follow=follow)
+    return run(binary, env, stdin, options, follow=follow, arguments=arguments)
 
 
 def always(*inject):

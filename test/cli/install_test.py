@@ -1,0 +1,364 @@
+#!/usr/bin/python3
+"""install and uninstall: by rename, with the original kept, never from under a pod that needs the plugin.
+
+usage: install_test.py [WORD ...]
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+
+import result_cache  # noqa: E402
+import tool  # noqa: E402
+import trace  # noqa: E402
+import world  # noqa: E402
+from kubelet import Pod  # noqa: E402
+from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
+from tap import Suite  # noqa: E402
+
+NAME = "delegated-ipam"
+KEPT = "host-local.orig"
+NETNS = "/run/netns/none"
+
+
+class Folder:
+    """A plugin folder, a CNI cache and a folder of conflists, for a with block."""
+
+    def __enter__(self):
+        self.home = tempfile.mkdtemp(prefix="install.", dir="/var/tmp")
+        self.bin, self.cache, self.conflists = (os.path.join(self.home, one) for one in ("bin", "cache", "net.d"))
+        for path in (self.bin, f"{self.cache}/results", f"{self.cache}/flannel", self.conflists):
+            os.makedirs(path)
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.home)
+
+    def put(self, name, source=HOST_LOCAL):
+        """Another plugin, as its package would install it."""
+        shutil.copy(source, self.path(name))
+
+    def path(self, name=NAME):
+        return os.path.join(self.bin, name)
+
+    def content(self, name=NAME):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def names(self):
+        return sorted(os.listdir(self.bin))
+
+    def install(self, *more):
+        return tool.must("install", self.bin, *more)
+
+    def uninstall(self, *more):
+        return tool.call("uninstall", self.bin, "--cni-cache", self.cache, "--conf-dir", self.conflists, *more)
+
+    def write(self, path, document):
+        with open(os.path.join(self.home, path), "w") as file:
+            file.write(document if isinstance(document, str) else json.dumps(document))
+
+
+def bytes_of(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def about(path):
+    """What a plugin says of itself."""
+    return subprocess.run([path], env={}, capture_output=True, text=True, stdin=subprocess.DEVNULL).stderr
+
+
+def fresh():
+    with Folder() as folder:
+        said = folder.install()
+        assert folder.path() in said, said
+        assert folder.names() == [NAME] and folder.content() == bytes_of(BINARY)
+        assert os.stat(folder.path()).st_mode & 0o7777 == 0o755
+        assert "delegated-ipam plugin" in about(folder.path())
+
+
+def strange_umask():
+    with Folder() as folder:
+        done = tool.call("install", folder.bin, wrapper=("sh", "-c", 'umask 077; exec "$@"', "sh"))
+        assert done.exit == 0 and os.stat(folder.path()).st_mode & 0o7777 == 0o755, done
+
+
+def over_a_running_one():
+    """The old file is executed while it is replaced: it stays what it is, and nobody sees a text file that is busy."""
+    with Folder() as folder:
+        folder.install()
+        env = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c", "CNI_NETNS": NETNS, "CNI_IFNAME": "eth0", "CNI_PATH": "/"}
+        running = subprocess.Popen([folder.path()], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL)
+        old = os.stat(folder.path()).st_ino
+        folder.install()
+        assert os.stat(folder.path()).st_ino != old and folder.names() == [NAME]
+        answer, _ = running.communicate(b"{broken")
+        assert json.loads(answer)["code"] == 6, answer
+
+
+def always_there():
+    """At every moment of 40 installations there is a whole plugin under the name."""
+    with Folder() as folder:
+        folder.install()
+        env = {"CNI_COMMAND": "VERSION"}
+        with ThreadPoolExecutor(1) as pool:
+            installing = pool.submit(lambda: [folder.install() for _ in range(40)])
+            runs = 0
+            while not installing.done() or not runs:
+                done = subprocess.run([folder.path()], env=env, input=b"{}", capture_output=True)
+                assert done.returncode == 0 and b"1.1.0" in done.stdout, done
+                runs += 1
+            installing.result()
+
+
+def keeps_the_original():
+    with Folder() as folder:
+        folder.put("host-local")
+        said = folder.install("--as", "host-local")
+        assert KEPT in said and folder.names() == ["host-local", KEPT], said
+        assert folder.content(KEPT) == bytes_of(HOST_LOCAL) and folder.content("host-local") == bytes_of(BINARY)
+        folder.install("--as", "host-local")
+        assert folder.content(KEPT) == bytes_of(HOST_LOCAL), "ours became the original"
+        done = folder.uninstall("--as", "host-local")
+        assert done.exit == 0 and folder.names() == ["host-local"], done
+        assert folder.content("host-local") == bytes_of(HOST_LOCAL)
+
+
+def package_came_between():
+    """An upgrade of the plugins' package puts its own file over ours: that one is the original then."""
+    with Folder() as folder:
+        folder.put("host-local", "/bin/true")
+        folder.install("--as", "host-local")
+        folder.put("host-local")
+        folder.install("--as", "host-local")
+        assert folder.content(KEPT) == bytes_of(HOST_LOCAL)
+        folder.uninstall("--as", "host-local")
+        assert folder.names() == ["host-local"] and folder.content("host-local") == bytes_of(HOST_LOCAL)
+
+
+def links_are_refused():
+    with Folder() as folder:
+        folder.put("cni")
+        os.symlink("cni", folder.path("host-local"))
+        line = tool.refused("install", folder.bin, "--as", "host-local")
+        assert "symbolic link to cni" in line and "without --as" in line, line
+        assert os.readlink(folder.path("host-local")) == "cni" and folder.content("cni") == bytes_of(HOST_LOCAL)
+        assert folder.names() == ["cni", "host-local"]
+        folder.install()
+        assert folder.names() == ["cni", NAME, "host-local"]
+
+
+def bad_input():
+    with Folder() as folder:
+        os.mkdir(folder.path("host-local"))
+        for arguments, words in {
+            ("install", f"{folder.bin}/nowhere"): ("nowhere is missing", "binDir"),
+            ("install", folder.bin, "--as", "../x"): ("--as", "no plugin's name"),
+            ("install", folder.bin, "--as", "host-local"): ("host-local", "no regular file"),
+            ("install", folder.bin, "--as", "host-local.orig"): ("--as", "no plugin's name"),
+            ("install", folder.bin, "--nodes-from", "/x"): ("--nodes-dir", "give both"),
+            ("uninstall", f"{folder.bin}/nowhere"): ("nowhere is missing",),
+        }.items():
+            line = tool.refused(*arguments)
+            assert all(word in line for word in words), line
+        assert tool.call("install").exit == tool.USAGE and tool.call("install", folder.bin, "x").exit == tool.USAGE
+        assert folder.names() == ["host-local"], folder.names()
+
+
+def not_ours_is_not_removed():
+    with Folder() as folder:
+        folder.put("host-local")
+        line = tool.refused("uninstall", folder.bin, "--as", "host-local")
+        assert "is not delegated-ipam" in line and folder.names() == ["host-local"]
+        assert "is not there" in tool.must("uninstall", folder.bin)
+
+
+def cached(folder, pod, ipam, ifname="eth0"):
+    """An entry of libcni's result cache."""
+    conf = {"cniVersion": "1.0.0", "name": "net", "type": "bridge", "ipam": ipam}
+    result = {"cniVersion": "1.0.0", "ips": [{"address": "10.1.2.3/24"}]}
+    container = f"c-{pod.name}"
+    entry = result_cache.entry(conf, container, pod, NETNS, result)
+    folder.write(f"cache/results/net-{container}-{ifname}", entry)
+    return container
+
+
+def pods_that_need_it():
+    with Folder() as folder:
+        folder.install()
+        ours, stock = {"type": NAME, "delegate": {}}, {"type": "host-local"}
+        cached(folder, Pod("web-0", "shop"), ours)
+        container = cached(folder, Pod("web-1", "shop"), stock)
+        cached(folder, Pod("other", "shop"), stock)
+        folder.write(f"cache/flannel/{container}", {"name": "cbr0", "type": "bridge", "ipam": ours})
+        folder.write("cache/flannel/unknown", {"name": "cbr0", "type": "bridge", "ipam": ours})
+        folder.write("cache/results/net-torn-eth0", '{"kind":')
+        folder.write("net.d/10-net.conflist", {"name": "net", "plugins": [{"type": "bridge", "ipam": ours}]})
+        folder.write("net.d/11-net.conflist.bak", {"name": "net", "plugins": [{"type": "bridge", "ipam": ours}]})
+        done = folder.uninstall()
+        assert done.exit == tool.FOUND and folder.content() == bytes_of(BINARY), done
+        assert [line.split(" needs")[0] for line in done.stderr.splitlines()[:3]] == \
+            ["pod container unknown", "pod shop/web-0", "pod shop/web-1"], done.stderr
+        assert "10-net.conflist" in done.stderr and ".bak" not in done.stderr and "shop/other" not in done.stderr
+        for path in ("cache/results", "cache/flannel", "net.d"):
+            shutil.rmtree(os.path.join(folder.home, path))
+        done = folder.uninstall()
+        assert done.exit == 0 and folder.names() == [], done
+
+
+def original_serves_them():
+    """Pods that name host-local are served by the original again."""
+    with Folder() as folder:
+        folder.put("host-local")
+        folder.install("--as", "host-local")
+        cached(folder, Pod("web-0"), {"type": "host-local"})
+        assert folder.uninstall("--as", "host-local").exit == 0 and folder.content("host-local") == bytes_of(HOST_LOCAL)
+        folder.install("--as", "host-local")
+        os.unlink(folder.path(KEPT))
+        done = folder.uninstall("--as", "host-local")
+        assert done.exit == tool.FOUND and "default/web-0" in done.stderr, done
+
+
+def node_ranges():
+    with Folder() as folder:
+        os.makedirs(f"{folder.home}/map/..2026")
+        folder.write("map/..2026/edge-1", "10.1.0.0/24\nfd00:1::/64\n")
+        os.symlink("..2026/edge-1", f"{folder.home}/map/edge-1")  # as kubelet mounts a ConfigMap
+        folder.write("map/edge-2", "10.1.0.0/2x\n")
+        where = ("--nodes-from", f"{folder.home}/map", "--nodes-dir", f"{folder.home}/a/nodes")
+        tool.must("install", folder.bin, *where, env={"NODE_NAME": "edge-1"})
+        names = {"edge-1", os.uname().nodename}
+        assert set(os.listdir(f"{folder.home}/a/nodes")) == names, os.listdir(f"{folder.home}/a/nodes")
+        assert {bytes_of(f"{folder.home}/a/nodes/{name}") for name in names} == {b"10.1.0.0/24\nfd00:1::/64\n"}
+        for node, word in {"edge-3": "generate the ConfigMap again", "edge-2": "is no CIDR block"}.items():
+            done = tool.call("install", folder.bin, *where, "--node", node)
+            assert done.exit == tool.USAGE and word in done.stderr, done
+        assert set(os.listdir(f"{folder.home}/a/nodes")) == names
+
+
+LOADING = ("execve", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "mmap", "mprotect",
+           "munmap", "getrandom", "readlink", "newfstatat", "fstat", "lseek", "rt_sigaction", "umask", "exit_group",
+           "futex", "fcntl", "poll")
+
+
+def calls_of_install(folder):
+    """The system calls that an installation over host-local makes on files."""
+    arguments = ("install", folder.bin, "--as", "host-local")
+    done, calls, _ = trace.run(BINARY, {"PATH": ""}, "", follow=False, arguments=arguments)
+    assert done.exit == 0, done
+    return [call for call in calls if call.name not in LOADING]
+
+
+def every_place(action, check):
+    """Do something to each system call of an installation over the stock host-local; `check` looks at the folder."""
+    with Folder() as folder:
+        folder.put("host-local")
+        calls = calls_of_install(folder)
+    for call in calls:
+        with Folder() as folder:
+            folder.put("host-local")
+            done, _, text = trace.inject(BINARY, {"PATH": ""}, "", call.name, call.occurrence, action, follow=False,
+                                         arguments=("install", folder.bin, "--as", "host-local"))
+            try:
+                check(folder, done)
+            except AssertionError as error:
+                place = f"{action} at {call.name} number {call.occurrence}"
+                raise AssertionError(f"{place}: {error}\n{text[-800:]}") from None
+    return len(calls)
+
+
+def works(folder):
+    """There is a whole plugin under the name, of one kind or the other."""
+    said = about(folder.path("host-local"))
+    assert "host-local plugin" in said or "delegated-ipam plugin" in said, (said, folder.names())
+    assert folder.content("host-local") in (bytes_of(BINARY), bytes_of(HOST_LOCAL))
+
+
+def after_kill(folder, done):
+    assert done.exit == -9, done
+    works(folder)
+    folder.install("--as", "host-local")
+    assert folder.names() == ["host-local", KEPT], folder.names()
+    assert folder.content("host-local") == bytes_of(BINARY) and folder.content(KEPT) == bytes_of(HOST_LOCAL)
+    assert folder.uninstall("--as", "host-local").exit == 0 and folder.names() == ["host-local"], folder.names()
+    assert folder.content("host-local") == bytes_of(HOST_LOCAL)
+
+
+def after_error(folder, done):
+    assert done.exit in (tool.FINE, tool.USAGE), done
+    assert done.exit == tool.FINE or done.stderr.startswith("delegated-ipam install: ") or not done.stderr, done
+    works(folder)
+    if done.exit == tool.FINE:
+        assert folder.content("host-local") == bytes_of(BINARY)
+    folder.install("--as", "host-local")
+    assert folder.content(KEPT) == bytes_of(HOST_LOCAL) and folder.content("host-local") == bytes_of(BINARY)
+
+
+def killed_anywhere():
+    print(f"# killed at {every_place('signal=KILL', after_kill)} system calls of an installation")
+
+
+def failing_anywhere():
+    for error in ("EIO", "ENOSPC"):
+        print(f"# {error} at {every_place(f'error={error}', after_error)} system calls of an installation")
+
+
+def waits(pid):
+    """True once the process waits in rt_sigtimedwait(2), by its number on x86-64 and arm64."""
+    return bytes_of(f"/proc/{pid}/syscall").split()[0] in (b"128", b"137")
+
+
+def hold_ends():
+    """As the first process of a container, which the kernel shields from signals that nobody handles."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        child = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", BINARY, "hold"])
+        try:
+            children = f"/proc/{child.pid}/task/{child.pid}/children"
+            first = world.wait_until(lambda: bytes_of(children).split(), 30, "unshare starts nothing")[0].decode()
+            world.wait_until(lambda: waits(first), 30, "hold does not wait")
+            os.kill(int(first), number)
+            assert child.wait(timeout=30) == 0
+        finally:
+            child.kill()
+            child.wait()
+
+
+TESTS = [
+    ("an empty folder: the plugin, executable, whole", fresh),
+    ("the mode does not depend on the caller's umask", strange_umask),
+    ("a plugin that is being executed is replaced beside it", over_a_running_one),
+    ("whoever executes the plugin while it is installed again and again finds a whole one", always_there),
+    ("--as host-local keeps the original, however often, and uninstall brings it back", keeps_the_original),
+    ("a package upgrade in between: its file is the original from then on", package_came_between),
+    ("a symbolic link, as k3s has, is refused with the remedy; its target stays as it is", links_are_refused),
+    ("bad input names the option or the path, and changes nothing", bad_input),
+    ("uninstall leaves what is not ours", not_ours_is_not_removed),
+    ("uninstall lists the pods and the conflists that need the plugin, and refuses", pods_that_need_it),
+    ("pods of host-local do not hold up the way back to the original", original_serves_them),
+    ("this node's ranges come from the mounted ConfigMap, under its names", node_ranges),
+    ("killed at any system call: a whole plugin is there, and the next installation ends well", killed_anywhere),
+    ("with any one failing system call: a whole plugin is there", failing_anywhere),
+    ("hold ends at SIGTERM and SIGINT, also as the first process", hold_ends),
+]
+
+
+def main():
+    require(BINARY, HOST_LOCAL)
+    suite = Suite("install")
+    for sentence, test in TESTS:
+        if any(word in sentence for word in sys.argv[1:] or [""]):
+            suite.run(sentence, test)
+    suite.finish()
+
+
+if __name__ == "__main__":
+    main()
