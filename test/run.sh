@@ -159,6 +159,7 @@ run_suite() {
             tap "containerd" test/e2e/containerd_test.py
             tap "moving over and back" test/e2e/migration_test.py
             tap "foreign state" test/e2e/foreign_state_test.py
+            tap "containerd writes the conflist" test/e2e/conf_template_test.py
             ;;
         *) fail "unknown suite $1" ;;
     esac

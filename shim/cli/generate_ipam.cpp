@@ -131,6 +131,7 @@ void require_ranges(const ConflistOptions& options) {
 
 Json make_range_sets(const std::vector<std::string>& subnets) {
   std::vector<Cidr> parsed;
+  parsed.reserve(subnets.size());
   for (const auto& text : subnets) parsed.push_back(subnet_of(text));
   refuse_overlap(parsed);
   Json sets = Json::array();

@@ -33,12 +33,14 @@ class Machine:
 
     outside: the addresses, with prefix length, that the far end of the uplink has. programs: {name: path} of
     containerd, its shim and ctr, where not those in PATH; they are not copied. environment: more variables for the
-    runtime, which its plugins inherit.
+    runtime, which its plugins inherit. conf_template: a file from which containerd makes the conflist, with the pod
+    CIDRs that set_pod_cidrs() tells; the conflist itself is not put in place then.
     """
 
-    def __init__(self, folder, conflist, plugins, outside=(), programs=None, environment=None):
+    def __init__(self, folder, conflist, plugins, outside=(), programs=None, environment=None, conf_template=""):
         self.folder = folder
         self.network = conflist["name"]
+        self._conf_template = conf_template
         self._outside_addresses = outside
         self._cut_off = False
         self._runtime = None
@@ -50,7 +52,8 @@ class Machine:
             os.symlink(path, f"{folder}/programs/{name}")
         path = f"{folder}/programs:{os.environ['PATH']}"
         self._environment = {**os.environ, "PATH": path, **(environment or {})}
-        self._write_conflist(conflist)
+        if not conf_template:
+            self._write_conflist(conflist)
         for kept, path in KEPT_FOLDERS.items():
             nsmount.run("mount", "--bind", f"{folder}/disk/{kept}", path)
         self._outside = nsmount.make(f"{folder}/outside")
@@ -117,7 +120,8 @@ class Machine:
         config = f"{self.folder}/containerd.toml"
         with open(config, "w") as file:
             file.write(containerd_toml.TEMPLATE.format(
-                disk=f"{self.folder}/disk", folder=self.folder, socket=SOCKET, pause=PAUSE))
+                disk=f"{self.folder}/disk", folder=self.folder, socket=SOCKET, pause=PAUSE,
+                conf_template=self._conf_template))
         with open(self.log, "a") as log:
             self._runtime = subprocess.Popen(
                 ["nsenter", f"--net={NETNS}", "containerd", "--config", config],
@@ -125,6 +129,11 @@ class Machine:
         world.wait_until(self._serves, 30, lambda: f"containerd does not start:\n{self.log_tail()}")
         if not self._has_image():
             self._import_image()
+
+    def set_pod_cidrs(self, cidrs):
+        """Tell the runtime the node's pod CIDRs, as kubelet does when the Node object has got them."""
+        self._client.runtime("UpdateRuntimeConfig",
+                             runtime_config={"network_config": {"pod_cidr": ",".join(cidrs)}})
 
     def crash_runtime(self):
         """kill -9 of containerd alone: the pods go on; calls that are under way fail with grpc.RpcError, and so does
