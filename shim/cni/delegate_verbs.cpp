@@ -21,6 +21,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kStatusPatience{2'000};
 constexpr const char* kNewestVerbs = "1.1.0";  // GC and STATUS
 constexpr const char* kOldestCheck = "0.4.0";
+// host-local since 1.10 takes this list for empty when it is missing, and frees everything.
+constexpr const char* kValidAttachments = "cni.dev/valid-attachments";
 
 /// The addresses of an answer that is known; none for one that cannot be read.
 std::vector<Address> known_addresses(const std::string& known) {
@@ -192,6 +194,8 @@ void delegate_gc(const Command& command, const DelegateChoice& choice) {
   const DelegateConf conf = read_delegate_conf_leniently(command.document, choice);
   logged(command, conf, [&](Log& log, Clock::time_point deadline) -> std::string {
     const ValidAttachments valid = read_valid_attachments(command.document);
+    if (conf.is_host_local() && find_member(command.document, kValidAttachments) == nullptr)
+      return std::string("no ") + kValidAttachments + ": nothing collected";
     DelegatedLease lease(command, conf, log, deadline);
     // What is answered while the delegate collects is not in the caller's list.
     const auto names = lease.journal().known_names();

@@ -3,6 +3,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import peers
+import plugin
 from cilium_node import pods
 
 SINGLE = [[{"subnet": "10.9.0.0/24"}]]
@@ -180,19 +182,37 @@ def gc_of_old_delegate(at):
 
 
 def host_local_delegate(at):
-    """The newest host-local as an executed delegate: every verb; GC it takes and does nothing."""
+    """The newest host-local as an executed delegate: every verb; its GC frees what is not listed."""
     with at(SINGLE, inProcess=False) as node:
-        made, got = node.up()
+        (made, got), (other, others) = node.up("default/web-0"), node.up("default/web-1")
         node.must("CHECK", made)
         node.must("STATUS")
-        node.configure(type="delegated-ipam", **{"cni.dev/valid-attachments": []})
-        node.forget(made)
+        valid = [{"containerID": made.container_id, "ifname": "eth0"}]
+        node.configure(type="delegated-ipam", **{"cni.dev/valid-attachments": valid})
+        for one in (made, other):
+            node.forget(one)
         node.must("GC")
-        assert node.node.attachments() == {got[0]: f"{made.container_id}\r\neth0".encode()}
-        node.configure(type="bridge")
+        node.node.assert_in_use({made.container_id: got})
+        node.configure(type="bridge", **{"cni.dev/valid-attachments": None})
         node.must("DEL", made)
         assert node.node.attachments() == {}
-        assert node.up()[1] == got
+        assert node.up("default/web-1")[1] == others and node.up("default/web-0")[1] == got
+
+
+def host_local_without_list(at):
+    """The newest host-local frees everything when its list is missing, so it is not asked then."""
+    with at(SINGLE, inProcess=False) as node:
+        made, got = node.up()
+        attachments = [{"containerID": made.container_id, "ifname": "eth0"}]
+        conf = {**node.plugin(), "name": node.network, "cniVersion": "1.1.0"}
+        stock = {**conf, "ipam": {"type": "host-local", "ranges": SINGLE, "dataDir": node.node.data_dir}}
+        env = plugin.environment("GC", path=node.path)
+        for lists in ({}, {"cni.dev/valid-attachments": None}, {"cni.dev/attachments": attachments}):
+            done = plugin.run(plugin.BINARY, env, {**conf, **lists})
+            assert done.exit == 0 and done.stdout == "", (lists, done)
+            node.node.assert_in_use({made.container_id: got})
+        done = plugin.run(peers.binary("host-local"), env, stock)
+        assert done.exit == 0 and node.node.attachments() == {}, "host-local itself does otherwise by now"
 
 
 def many_at_once(at):
@@ -227,5 +247,7 @@ CASES = [
     ("GC is passed on to a delegate, with the lists as they came", gc_of_delegate),
     ("GC and STATUS do not fail for a delegate that is too old for them", gc_of_old_delegate),
     ("the newest host-local as an executed delegate is asked by every verb", host_local_delegate),
+    ("the newest host-local is not asked to collect without a list, which it takes for an empty one",
+     host_local_without_list),
     ("thirty pods at once come back under their addresses", many_at_once),
 ]
