@@ -7,7 +7,7 @@ permitted difference the Go plugin's copy is made equal again.
 
 Usage: differential_test.py [--seed N] [--steps N] [--host-local PATH|newest]
 The environment has DIFFERENTIAL_SEED, DIFFERENTIAL_STEPS and HOST_LOCAL; `newest` is the one of test/peers. Without
-either the reference is Debian's. Whether it knows CNI 1.1.0 decides what it is told and which rules hold.
+either the reference is Debian's. What it knows and what it refuses decides what it is told and which rules hold.
 """
 import argparse
 import collections
@@ -74,10 +74,15 @@ class Side:
         return Answer(got.exit, neutral(documents(text)), states.essence(self.state(world)))
 
 
-def knows_newest(host_local):
-    """Whether this host-local, asked for its versions, names the newest one of CNI."""
+def age_of(host_local):
+    """How old this host-local is, by what it knows and refuses: an age of rules.py."""
     answer = plugin.run(host_local, plugin.environment("VERSION"), {"cniVersion": NEWEST})
-    return NEWEST in answer.json["supportedVersions"]
+    if NEWEST not in answer.json["supportedVersions"]:
+        return rules.DEBIAN
+    ipam = {"type": "host-local", "subnet": "10.0.0.0/24", "gateway": "10.9.9.9", "dataDir": os.path.join(TOP, "age")}
+    conf = {"cniVersion": NEWEST, "name": "net", "ipam": ipam}
+    answer = plugin.run(host_local, plugin.environment("CHECK", "c1"), conf)
+    return rules.STRICTER if rules.OUTSIDE_GATEWAY.match(answer.json["msg"]) else rules.SPEC_1_1
 
 
 def neutral(doc):
@@ -104,7 +109,7 @@ class Run:
     def __init__(self, seed, steps, host_local):
         self.rng = random.Random(seed)
         self.wanted = steps
-        self.newest = knows_newest(host_local)
+        self.age = age_of(host_local)
         self.steps = 0
         self.worlds = 0
         self.go = Side("go", host_local)
@@ -118,7 +123,9 @@ class Run:
         stories = []
         while self.steps < self.wanted or stories:
             stories = stories or self.rng.sample(scenarios.STORIES, len(scenarios.STORIES))
-            self.world(generator.World(self.rng, self.next_number()), self.rng.randint(20, STEPS_A_WORLD), stories)
+            # Where such a gateway is refused only a story has one: nobody would tell what its ADD has to answer.
+            world = generator.World(self.rng, self.next_number(), outside_gateways=self.age != rules.STRICTER)
+            self.world(world, self.rng.randint(20, STEPS_A_WORLD), stories)
             if len(self.mismatches) >= SHOWN_MISMATCHES:
                 break
 
@@ -144,7 +151,7 @@ class Run:
 
     def step(self, world, folders):
         step = world.step(folders.before)
-        step.plain_version = step.plain_version or self.newest
+        step.plain_version = step.plain_version or self.age != rules.DEBIAN
         folders.apply(step.damage)
         case_before = folders.before
         reference = self.go.run(step, world)
@@ -152,7 +159,7 @@ class Run:
         self.steps += 1
         self.kinds[f"{step.command} {'succeeds' if reference.exit == 0 else 'fails'}"] += 1
         folders.history.append((step, reference, got))
-        case = rules.Case(step, case_before, reference)
+        case = rules.Case(step, case_before, reference, got)
         problem = self.judge(case, reference, got)
         if problem:
             self.mismatches.append(report.mismatch(self, world, folders.history, case_before, problem))
@@ -162,7 +169,7 @@ class Run:
     def judge(self, case, reference, got):
         """What is wrong with this step; None when nothing is."""
         try:
-            expected, used = rules.expectation(case, self.newest)
+            expected, used = rules.expectation(case, self.age)
         except Exception:  # a rule that asks for no difference, or stumbles: either way the step is to be shown
             return traceback.format_exc()
         self.used.update(used)
@@ -261,7 +268,7 @@ def main():
     suite = tap.Suite("differential")
     run = Run(options.seed, options.steps, options.host_local)
     suite.run(f"{options.steps} random commands answer as host-local answers them", check_agreement, run)
-    for rule in rules.provoked(run.newest):
+    for rule in rules.PROVOKED[run.age]:
         suite.run(rule.name, check_rule, run, rule)
     if options.host_local == peers.binary("host-local"):
         peers.summary("host-local", suite.count, suite.failed)

@@ -63,12 +63,12 @@ FOREIGN = ["foreign", ".tmp", "2001:DB8:1::3", "10.1.1.03", "::ffff:10.1.1.5", "
 class World:
     """Networks that share a data folder; `step()` gives the next command."""
 
-    def __init__(self, rng, number):
+    def __init__(self, rng, number, outside_gateways=True):
         self.rng = rng
         self.number = number
         self.placement = rng.choice(["absolute", "absolute", "relative", "default"])
         names = rng.sample(["net", "cbr0", "n.1_2-x", "A"], rng.randint(1, 3))
-        self.networks = [Network(rng, name) for name in names]
+        self.networks = [Network(rng, name, outside_gateways) for name in names]
         self.containers = [container_id(rng) for _ in range(rng.randint(4, 20))]
         self.ifnames = ["eth0"] * 3 + ["eth1", "net1", "ü"]
         self.results = {}  # (network, container, interface) -> the result of the last successful ADD
@@ -132,10 +132,12 @@ def version(rng, step):
 
 
 class Network:
-    """A network with one or two configurations, of which the first is used most."""
+    """A network with one or two configurations, of which the first is used most. outside_gateways: whether a gateway
+    may lie outside of its subnet."""
 
-    def __init__(self, rng, name):
+    def __init__(self, rng, name, outside_gateways):
         self.name = name
+        self.outside_gateways = ["10.9.9.9", "2001:DB8::1"] if outside_gateways else []
         self.blocks = iter(range(1, 250))
         self.addresses = []  # texts worth requesting or damaging
         first = self.variant(rng)
@@ -207,7 +209,7 @@ class Network:
             one["rangeEnd"] = self.text(prefix, base + rng.randint(first, size - 1))
         if rng.random() < 0.25:
             inside = self.text(prefix, base + rng.randint(0, size - 1))
-            one["gateway"] = rng.choice([inside, "10.9.9.9", "2001:DB8::1", ""])
+            one["gateway"] = rng.choice([inside, *self.outside_gateways, ""])
         return one
 
     def note(self, prefix, base, size):

@@ -1,9 +1,8 @@
 """Where this plugin must answer otherwise than the Go host-local: name, reason and the right answer.
 
 A rule looks at a Case: the step, the state before it and what the Go plugin did. It says what must be answered
-instead; the answers of both plugins must then really differ, so that a rule is no blanket excuse. UPSTREAM_BUGS are
-provoked at least once in every run. Debian's 1.1.1 needs SINCE_1_1_1 and FIXED_BUGS too; a host-local that knows CNI
-1.1.0 needs HALF_FIXED_BUGS instead.
+instead; the answers of both plugins must then really differ, so that a rule is no blanket excuse. PROVOKED names the
+rules that must be provoked at least once in every run against a host-local of a certain age.
 """
 import ipaddress
 import itertools
@@ -15,14 +14,19 @@ import state as states
 from answer import Begins
 from step import NEWEST, NEWEST_KNOWN, Answer, refusal
 
+# How old a host-local is: Debian's, one that knows CNI 1.1.0, one that refuses what all before took (1.10.0).
+DEBIAN, SPEC_1_1, STRICTER = range(3)
+
 
 class Case:
-    """One step of a run as the rules see it."""
+    """One step of a run as the rules see it. got: what this plugin did; it counts only for `dns`, and only where the
+    Go plugin, which refuses, does not tell it."""
 
-    def __init__(self, step, before, reference):
+    def __init__(self, step, before, reference, got):
         self.step = step
         self.before = states.essence(before)
         self.reference = reference
+        self.dns = field(reference if reference.exit == 0 else got, "dns")
         self.is_link = before.get(step.network, ("missing",))[0] == "link"
         self.folder = before[step.network][1] if self.is_link else step.network
 
@@ -34,7 +38,7 @@ class Case:
 
     def modelled_add(self, wanted=None):
         """What an ADD must answer if its requested addresses are tried in this order, by default in theirs."""
-        return model.add(self.step, self.before, self.folder, field(self.reference, "dns"), wanted)
+        return model.add(self.step, self.before, self.folder, self.dns, wanted)
 
     def modelled_release(self, passes):
         """What a DEL must answer if it looks so many times for files of the attachment."""
@@ -114,6 +118,36 @@ SINCE_1_1_1 = [
         "library 1.3.0 knows them",
         passes_on_attributes,
         lambda c, a: with_fields(a, routes=newest_routes(c, a)),
+    ),
+]
+
+
+# ---- what 1.10.0 refuses -------------------------------------------------------------------------------------------
+
+OUTSIDE_GATEWAY = re.compile(r"invalid range set \d+: gateway \S+ not in network ")
+BEHIND_ITS_END = re.compile(r"(.*RangeStart \S+) is after RangeEnd (\S+) in network \S+")
+
+
+def accepted_gateway(case, _):
+    """The answer where the gateway's place does not count."""
+    if case.step.command == "ADD":
+        return case.modelled_add()
+    return Answer(0, None, case.before) if case.finds() else refusal(999, not_found(case), case.before)
+
+
+SINCE_1_10 = [
+    Rule(
+        "a gateway outside of its subnet is taken",
+        "1.10.0 refuses what all before took; nodes that run with it would lose their network",
+        lambda c, a: c.step.command in ("ADD", "CHECK") and OUTSIDE_GATEWAY.match(a.message) is not None,
+        accepted_gateway,
+    ),
+    Rule(
+        "a range that begins behind its own default end is refused with the remedy",
+        "1.10.0 refuses it too, with a text of its own",
+        lambda c, a: c.step.command in ("ADD", "CHECK") and BEHIND_ITS_END.fullmatch(a.message) is not None,
+        lambda c, a: with_fields(a, msg=BEHIND_ITS_END.sub(
+            r"\1 is behind the end of the range, \2; set rangeEnd too, or lower rangeStart", a.message)),
     ),
 ]
 
@@ -199,6 +233,7 @@ def passes_of_lenient_del(case):
     targets = [str((route or {}).get("dst")) for route in routes(case)]
     message = case.reference.message
     elsewhere = message.startswith(("ARGS:", "cannot understand ip", "invalid IP address "))
+    elsewhere = elsewhere or OUTSIDE_GATEWAY.match(message) is not None
     elsewhere = elsewhere or case.reference.exit == 2 or message.removeprefix("invalid CIDR address: ") in targets
     return len(model.range_sets(case.step.conf)) if elsewhere else 1
 
@@ -242,13 +277,16 @@ HALF_FIXED_BUGS = [
     ),
 ]
 
-UPSTREAM_BUGS = [
+BUGS_UP_TO_1_9 = [
     Rule(
         "the end of a range that begins at the broadcast address does not overflow",
         "the Go plugin hands out addresses behind the subnet; here the configuration is refused",
         lambda c, a: c.step.command in ("ADD", "CHECK") and overflowing(c),
         lambda c, a: refusal(999, Begins("invalid range set "), c.before),
     ),
+]
+
+UPSTREAM_BUGS = [
     Rule(
         "a null among the requested addresses is an error",
         "the Go plugin crashes",
@@ -369,18 +407,21 @@ HARMLESS = [
 ]
 
 
-def provoked(newest):
-    """The rules that a run must provoke, against a host-local that knows CNI 1.1.0 or an older one."""
-    return [*HALF_FIXED_BUGS, *UPSTREAM_BUGS] if newest else [*FIXED_BUGS, *UPSTREAM_BUGS, *SINCE_1_1_1]
+PROVOKED = {
+    DEBIAN: [*FIXED_BUGS, *BUGS_UP_TO_1_9, *UPSTREAM_BUGS, *SINCE_1_1_1],
+    SPEC_1_1: [*HALF_FIXED_BUGS, *BUGS_UP_TO_1_9, *UPSTREAM_BUGS],
+    STRICTER: [*SINCE_1_10, *UPSTREAM_BUGS],
+}
 
 
-def expectation(case, newest):
-    """What this plugin must answer, and the rules that say so where it is not what the Go plugin answered.
+def expectation(case, age):
+    """What this plugin must answer beside a host-local of this age, and the rules that say so where it is not what
+    the Go plugin answered.
 
     Errors: an assertion when a rule matches but asks for no difference.
     """
     expected, used = case.reference, []
-    for rule in (*provoked(newest), *HARMLESS):
+    for rule in (*PROVOKED[age], *HARMLESS):
         if rule.matches(case, expected):
             rewritten = rule.instead(case, expected)
             assert rewritten != expected, f"the rule '{rule.name}' matches, but asks for no difference"

@@ -70,6 +70,17 @@ def overflow(rng):
         yield Step(command, checkable(rng, ipam))
 
 
+def outside_gateway(rng):
+    """The gateway lies outside of the subnet, or is of the other family."""
+    prefix = v4(rng)
+    for gateway in ("10.9.9.9", "2001:DB8::1"):
+        ipam = {"subnet": prefix + "0/28", "gateway": gateway, "routes": [{"dst": "0.0.0.0/0"}]}
+        request = rng.choice([{}, {"args": {"cni": {"ips": [prefix + "7"]}}}])
+        yield Step("ADD", conf(rng, ipam, **request))
+        for command in ("ADD", "CHECK", "DEL", "CHECK"):
+            yield Step(command, checkable(rng, ipam))
+
+
 def zeros(rng, subnet):
     """A subnet whose first byte is zero; 1.1.1 must not be asked twice, it can loop for hours."""
     yield Step("ADD", conf(rng, {"subnet": subnet}))
@@ -195,6 +206,7 @@ def route_attributes(rng):
 STORIES = [
     rollback,
     overflow,
+    outside_gateway,
     functools.partial(zeros, subnet="0.0.0.0/24"),
     functools.partial(zeros, subnet="::/64"),
     functools.partial(zeros, subnet="64:ff9b::/96"),
