@@ -76,16 +76,17 @@ class RealNode:
     """One node and one network: main plugin `main` over `delegate`; for a with block.
 
     folder: where all of it lies. delegate_of(pod): the delegate's keys. network: its name, if not the folder's.
-    ours: the keys beside `delegate`.
+    binary: the delegate's program, if not Debian's. ours: the keys beside `delegate`.
     """
 
-    def __init__(self, folder, main, delegate, delegate_of=lambda pod: {}, network=None, **ours):
+    def __init__(self, folder, main, delegate, delegate_of=lambda pod: {}, network=None, binary=None, **ours):
         self.folder = folder
         self.name = os.path.basename(folder)
         self.network = network or self.name
         self.netns, self.server_netns = (f"/run/netns/{self.name}-{where}" for where in ("node", "server"))
         self.main = main
         self.delegate = delegate
+        self.binary = binary or f"{STOCK}/{delegate}"
         self._delegate_of = delegate_of
         self._ours = {"stateDir": f"{folder}/state", **ours}
         self.path = f"{folder}/bin:{STOCK}"
@@ -95,6 +96,8 @@ class RealNode:
         os.makedirs(f"{self.folder}/bin")
         os.makedirs("/run/netns", exist_ok=True)
         os.symlink(plugin.BINARY, f"{self.folder}/bin/delegated-ipam")
+        if os.path.dirname(self.binary) != STOCK:
+            os.symlink(self.binary, f"{self.folder}/bin/{self.delegate}")
         for netns in (self.netns, self.server_netns):
             self._ending.callback(nsmount.remove, nsmount.make(netns))
         self._connect()
@@ -144,7 +147,7 @@ class RealNode:
         os.makedirs(folder)
         stop = STOP.format(pids=f"{folder}/pids")
         with open(f"{folder}/{self.delegate}", "w") as file:
-            file.write(GATES[where].format(stop=stop, binary=f"{STOCK}/{self.delegate}"))
+            file.write(GATES[where].format(stop=stop, binary=self.binary))
         os.chmod(f"{folder}/{self.delegate}", 0o755)
         return f"{folder}:{self.path}", f"{folder}/pids"
 

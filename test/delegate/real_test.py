@@ -5,7 +5,6 @@ With words only those tests run whose names have one of them.
 """
 import itertools
 import os
-import signal
 import sys
 
 sys.dont_write_bytecode = True
@@ -17,8 +16,9 @@ FOLDER = world.enter()
 
 import node  # noqa: E402
 from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
+from real_kills import KILLS  # noqa: E402
 from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version  # noqa: E402
-from real_node import GATEWAY, SUBNET, Pod, RealNode, ended, stopped  # noqa: E402
+from real_node import GATEWAY, SUBNET, Pod, RealNode  # noqa: E402
 from tap import Suite  # noqa: E402
 
 MAINS = ("bridge", "macvlan", "ptp")
@@ -141,40 +141,6 @@ def returns_after_reboot():
         after.must("DEL", second)
 
 
-def kill_ours(scene, pod, where):
-    """SIGKILL to the product while the delegate is at the gate; the main plugin ends, and the runtime sends DEL."""
-    path, pids = scene.gate(where)
-    chain = scene.start("ADD", pod, path=path)
-    delegate, ours = stopped(pids)
-    os.kill(ours, signal.SIGKILL)
-    ended(delegate)
-    done = chain.finish()
-    assert done.exit == 1 and "killed" in done.json["msg"], f"exit {done.exit}: {done.stdout}"
-    scene.must("DEL", pod)
-
-
-def kill_main(scene, pod, where):
-    """SIGKILL to the main plugin; the runtime's DEL is answered, and only then the delegate goes on."""
-    path, pids = scene.gate(where)
-    chain = scene.start("ADD", pod, path=path)
-    delegate, ours = stopped(pids)
-    chain.kill()
-    scene.must("DEL", pod)
-    os.kill(delegate, signal.SIGCONT)
-    ended(ours)
-
-
-def kill_main_first_lease(scene, pod, where):
-    """The same, but the delegate goes on before the runtime's DEL."""
-    path, pids = scene.gate(where)
-    chain = scene.start("ADD", pod, path=path)
-    delegate, ours = stopped(pids)
-    chain.kill()
-    os.kill(delegate, signal.SIGCONT)
-    ended(ours)
-    scene.must("DEL", pod)
-
-
 def killed(main, delegate, kill, where):
     with scene_of(f"{kill.__name__}-{where}", main, delegate) as scene, Pod(scene, 1) as live_pod, Pod(scene, 2) as pod:
         scene.must("ADD", live_pod)
@@ -187,13 +153,6 @@ def killed(main, delegate, kill, where):
         for one in (again, live_pod):
             scene.must("DEL", one)
         assert not held_by(scene)
-
-
-KILLS = {
-    kill_ours: "killed while it runs",
-    kill_main: "orphaned, going on after the runtime's DEL",
-    kill_main_first_lease: "orphaned, going on before the runtime's DEL",
-}
 
 
 def tests():
