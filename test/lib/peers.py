@@ -2,6 +2,8 @@
 
 A peer is a folder test/peers/NAME with a go.mod that pins programs by `tool` directives and a go.sum with their
 checksums. test/peers/build.py builds each once into <cache>/NAME-<hash of both files>/PROGRAM; nothing is built here.
+A module that a go.mod requires directly, without `// indirect`, is there for its files (a chart): beside the programs
+lies a link to its folder.
 """
 import hashlib
 import os
@@ -15,7 +17,7 @@ CACHE = os.environ.get("DELEGATED_IPAM_PEERS") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "delegated-ipam/peers")
 
 _TOOL = re.compile(r"^(?:tool )?\s*(?P<path>[\w.-]+\.[\w.-]+/\S+)(?:\s*//\s*as (?P<name>[\w.-]+))?\s*(?://.*)?$")
-_REQUIRE = re.compile(r"^(?:require )?\s*(?P<module>\S+) (?P<version>v\S+)")
+_REQUIRE = re.compile(r"^(?:require )?\s*(?P<module>\S+) (?P<version>v\S+)(?P<indirect> // indirect)?")
 
 
 @dataclass
@@ -23,6 +25,14 @@ class Tool:
     """One program of a peer: its package, the name of its binary, and the version of the module it comes from."""
 
     package: str
+    name: str
+    version: str
+
+
+@dataclass
+class Module:
+    """A module of a peer that is wanted for its files: its path, which is its name too, and its version."""
+
     name: str
     version: str
 
@@ -37,22 +47,34 @@ class Peer:
         for file_name in ("go.mod", "go.sum"):
             with open(os.path.join(self.folder, file_name), "rb") as file:
                 texts.append(file.read())
-        self.tools = list(_tools(texts[0].decode()))
+        required = _requirements(texts[0].decode())
+        self.tools = list(_tools(texts[0].decode(), {found["module"]: found["version"] for found in required}))
+        self.modules = [Module(found["module"], found["version"]) for found in required if not found["indirect"]]
         self.built = os.path.join(CACHE, f"{name}-{hashlib.sha256(b''.join(texts)).hexdigest()[:16]}")
 
     @property
+    def parts(self):
+        """Its programs and its modules."""
+        return [*self.tools, *self.modules]
+
+    @property
     def is_built(self):
-        """True when every program of it lies in the cache."""
-        return all(os.path.exists(self.binary(tool)) for tool in self.tools)
+        """True when every program of it lies in the cache, and every module is where its link leads."""
+        return all(os.path.exists(self.path(part)) for part in self.parts)
 
     @property
     def failure(self):
         """The file with the reason why the last attempt to build it failed; there only then."""
         return f"{self.built}.failed"
 
-    def binary(self, tool):
-        """The path that a program of it has, or will have when it is built."""
-        return os.path.join(self.built, tool.name)
+    def path(self, part):
+        """The path that a program or a module of it has, or will have when it is built."""
+        return os.path.join(self.built, file_name(part))
+
+
+def file_name(part):
+    """The name of a program or a module in the cache."""
+    return part.name.replace("/", "_")
 
 
 def names():
@@ -60,36 +82,42 @@ def names():
     return sorted(name for name in os.listdir(FOLDER) if os.path.exists(os.path.join(FOLDER, name, "go.sum")))
 
 
-def find(program, peer=None):
-    """The Peer and the Tool of a program; of several peers that have it the first by name, unless `peer` names one.
+def find(wanted, peer=None):
+    """The Peer and the Tool of a program, or the Peer and the Module of a module's path.
 
-    Errors: LookupError when none has it.
+    Of several peers that have it the first by name, unless `peer` names one. Errors: LookupError when none has it.
     """
     for name in [peer] if peer else names():
         candidate = Peer(name)
-        for tool in candidate.tools:
-            if tool.name == program:
-                return candidate, tool
-    raise LookupError(f"no peer in {FOLDER} has the program {program}")
+        for part in candidate.parts:
+            if part.name == wanted:
+                return candidate, part
+    raise LookupError(f"no peer in {FOLDER} has {wanted}")
 
 
 def binary(program, peer=None):
     """The path of a program; None when it is not built."""
-    found, tool = find(program, peer)
-    path = found.binary(tool)
+    found, part = find(program, peer)
+    path = found.path(part)
     return path if os.path.exists(path) else None
 
 
-def version(program, peer=None):
-    """The version that go.mod pins, as in "v1.9.1"."""
-    return find(program, peer)[1].version
+def folder(module):
+    """The folder with a module's files, which are read-only; None when it is not there. For example
+    folder("github.com/cilium/cilium")."""
+    return binary(module)
 
 
-def require(*programs, peer=None):
-    """End the suite as skipped, with the reason and the remedy, unless all of these programs are built."""
-    for program in programs:
-        if not binary(program, peer):
-            print(f"1..0 # SKIP {program} is not built: {_why(find(program, peer)[0])}")
+def version(wanted, peer=None):
+    """The version of a program or a module that go.mod pins, as in "v1.9.1"."""
+    return find(wanted, peer)[1].version
+
+
+def require(*wanted, peer=None):
+    """End the suite as skipped, with the reason and the remedy, unless all of these programs and modules are there."""
+    for name in wanted:
+        if not binary(name, peer):
+            print(f"1..0 # SKIP {name} is not built: {_why(find(name, peer)[0])}")
             sys.exit(0)
 
 
@@ -106,9 +134,14 @@ def _why(peer):
         return " ".join(file.read().split())[:200]
 
 
-def _tools(go_mod):
-    """The programs that a go.mod names; a comment `// as NAME` behind one names its binary."""
-    required = {found["module"]: found["version"] for found in map(_REQUIRE.match, go_mod.splitlines()) if found}
+def _requirements(go_mod):
+    """The requirements of a go.mod, as matches of _REQUIRE."""
+    return [found for found in map(_REQUIRE.match, _lines_of("require", go_mod)) if found]
+
+
+def _tools(go_mod, required):
+    """The programs that a go.mod names; a comment `// as NAME` behind one names its binary. required: the versions of
+    the modules that they come from, by path."""
     for line in _lines_of("tool", go_mod):
         found = _TOOL.match(line)
         if not found:

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Builds the programs that the tests run against, each peer once, into the cache that lib/peers.py describes.
+"""Builds the programs that the tests run against, and fetches the modules whose files they read, each peer once, into
+the cache that lib/peers.py describes.
 
 Usage: build.py [PEER...]   (default: every folder beside this file). Needs Go 1.24 or newer and, for what is not in
 Go's own cache, the network. Prints one line a peer. A peer that cannot be built is reported with the reason, and the
 others go on; exit code 1 then. What go.sum does not vouch for is not built.
 """
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -39,7 +41,7 @@ def report(name):
     peer = None
     try:
         peer = peers.Peer(name)
-        print(f"{name}: {', '.join(f'{tool.name} {tool.version}' for tool in peer.tools)}: {ensure(peer)}", flush=True)
+        print(f"{name}: {', '.join(f'{part.name} {part.version}' for part in peer.parts)}: {ensure(peer)}", flush=True)
         return True
     except (CannotBuild, OSError, ValueError) as reason:
         print(f"{name}: not built: {reason}", flush=True)
@@ -76,11 +78,16 @@ def find_go():
 
 
 def build(peer, go):
-    """Build every program of a peer; they come into the cache together, or not at all. Errors: CannotBuild."""
+    """Build every program of a peer and fetch its modules; they come into the cache together, or not at all.
+
+    Errors: CannotBuild.
+    """
     scratch = tempfile.mkdtemp(prefix=f"{peer.name}.", dir=peers.CACHE)
     try:
         for tool in peer.tools:
-            compile_tool(go, peer.folder, tool.package, os.path.join(scratch, tool.name))
+            compile_tool(go, peer.folder, tool.package, os.path.join(scratch, peers.file_name(tool)))
+        for module in peer.modules:
+            os.symlink(fetch(go, peer.folder, module.name), os.path.join(scratch, peers.file_name(module)))
         shutil.rmtree(peer.built, ignore_errors=True)
         os.chmod(scratch, 0o755)
         os.rename(scratch, peer.built)
@@ -90,14 +97,25 @@ def build(peer, go):
 
 def compile_tool(go, folder, package, output):
     """Compile one program, static and without paths of this machine. Errors: CannotBuild with the compiler's words."""
-    command = ["nice", "-n", "19", go, "build", "-p", "2", "-trimpath", "-ldflags=-s -w", "-o", output, package]
+    run_go(go, folder, package, "build", "-p", "2", "-trimpath", "-ldflags=-s -w", "-o", output, package)
+
+
+def fetch(go, folder, module):
+    """Fetch the files of a module into Go's own cache; returns their folder there. Errors: CannotBuild."""
+    return json.loads(run_go(go, folder, module, "mod", "download", "-json", module))["Dir"]
+
+
+def run_go(go, folder, what, *arguments):
+    """Run the go command in the folder of a peer; returns its output. Errors: CannotBuild with its words."""
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(["nice", "-n", "19", go, *arguments], cwd=folder, env=environment, capture_output=True,
+                              text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        raise CannotBuild(f"{package}: not built within {SECONDS} s") from None
+        raise CannotBuild(f"{what}: not there within {SECONDS} s") from None
     if done.returncode != 0:
-        raise CannotBuild(f"{package}: {' '.join(done.stderr.split())[-600:]}")
+        raise CannotBuild(f"{what}: {' '.join((done.stdout + done.stderr).split())[-600:]}")
+    return done.stdout
 
 
 if __name__ == "__main__":
