@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A hundred pods under Debian's containerd and the newest one, over bridge, Flannel and cilium-cni: all keep their
-addresses over reboots and over a runtime that dies while it starts them; and what polling STATUS asks of the plugin.
+addresses over reboots and over a runtime that dies while it starts them; what polling STATUS asks of the plugin; and
+twenty pods over bridge that crictl runs.
 
-usage: containerd_test.py [RUNTIME[/NETWORK] ...]     for example: containerd_test.py debian newest/cilium
+usage: containerd_test.py [RUNTIME[/NETWORK|/crictl] ...]     for example: containerd_test.py debian newest/cilium
 SEED=<number> repeats the order of an earlier run. Needs root and the packages of the e2e list; test/peers/build.py
 builds the newest containerd and the plugins.
 """
@@ -19,7 +20,10 @@ import world  # noqa: E402
 FOLDER = world.enter()
 
 import cri  # noqa: E402
-from containerd_networks import GATEWAY, NETWORKS, RUNTIMES  # noqa: E402
+import peers  # noqa: E402
+from containerd_crictl import CHAPTERS as CRICTL_CHAPTERS  # noqa: E402
+from containerd_crictl import CrictlStory  # noqa: E402
+from containerd_networks import GATEWAY, NETWORKS, RUNTIMES, built  # noqa: E402
 from containerd_status import CASES, StatusNode  # noqa: E402
 from kubelet import Kubelet, Pod, Sandbox  # noqa: E402
 from machine import Machine  # noqa: E402
@@ -146,19 +150,37 @@ CHAPTERS = [
 ]
 
 
-def tell(suite, runtime, network, chance):
+def tell(suite, name, chapters, story):
     """Run the chapters for one combination, up to the first that fails: those after it build on it."""
-    story = Story(runtime, network, chance)
     try:
-        for sentence, chapter in CHAPTERS:
-            if not suite.run(f"{network.name}: {sentence}", chapter, story):
+        for sentence, chapter in chapters:
+            if not suite.run(f"{name}: {sentence}", chapter, story):
                 print("# the rest of this story is not told; containerd said last:")
                 for line in story.node.log_tail().splitlines():
                     print(f"# {line}")
                 return
     finally:
-        network.power_off()
+        story.network.power_off()
         story.node.remove()
+
+
+def tell_of_network(suite, runtime, kind, chance):
+    """A hundred pods on one network; with the newest runtime also what it asks of the plugin. Errors: Skip."""
+    network = NETWORKS[kind](runtime)
+    tell(suite, network.name, CHAPTERS, Story(runtime, network, chance))
+    if runtime.is_newest:
+        watch(suite, runtime, NETWORKS[kind])
+
+
+def tell_of_crictl(suite, runtime, _, chance):
+    """Pods over bridge that crictl runs. Errors: Skip."""
+    crictl = built("crictl")
+    network = NETWORKS["bridge"](runtime)
+    tell(suite, f"crictl {peers.version('crictl')}", CRICTL_CHAPTERS,
+         CrictlStory(crictl, FOLDER, runtime, network, chance))
+
+
+STORIES = {**{kind: tell_of_network for kind in NETWORKS}, "crictl": tell_of_crictl}
 
 
 def watch(suite, runtime, kind):
@@ -168,31 +190,32 @@ def watch(suite, runtime, kind):
             suite.run(f"{node.network.name}: {sentence}", case, node)
 
 
-def combinations(chosen, runtime):
-    return [name for name in NETWORKS if not chosen or runtime in chosen or f"{runtime}/{name}" in chosen]
+def chosen_stories(runtime):
+    """The names of the stories that the command line asks for with one runtime."""
+    chosen = sys.argv[1:]
+    return [name for name in STORIES if not chosen or runtime in chosen or f"{runtime}/{name}" in chosen]
 
 
 def run(suite, name, seed):
-    """Run everything that was chosen with one runtime; returns its version, cases and failures, None if it is not
-    there. What is not built is reported as one skipped test."""
+    """Run everything that was chosen with one runtime; what is not built is reported as one skipped test. Returns what
+    was run: (peer and version, cases, failed) for each story."""
     try:
         runtime = RUNTIMES[name]()
     except Skip as reason:
         suite.run(f"the {name} containerd", _skip, reason)
-        return None
+        return []
     suite.name = f"containerd {runtime.version}"
-    before, failed, skipped = suite.count, suite.failed, 0
-    for kind in combinations(sys.argv[1:], name):
+    told = []
+    for kind in chosen_stories(name):
+        before, failed = suite.count, suite.failed
         try:
-            network = NETWORKS[kind](runtime)
+            STORIES[kind](suite, runtime, kind, random.Random(f"{seed} {name} {kind}"))
         except Skip as reason:
             suite.run(kind, _skip, reason)
-            skipped += 1
             continue
-        tell(suite, runtime, network, random.Random(f"{seed} {name} {kind}"))
-        if runtime.is_newest:
-            watch(suite, runtime, NETWORKS[kind])
-    return runtime.version, suite.count - before - skipped, suite.failed - failed
+        peer = f"crictl {peers.version('crictl')}" if kind == "crictl" else suite.name
+        told.append((peer, suite.count - before, suite.failed - failed))
+    return told
 
 
 def _skip(reason):
@@ -204,9 +227,11 @@ def main():
     seed = os.environ.get("SEED", str(random.randrange(10**6)))
     print(f"# seed {seed}", flush=True)
     suite = Suite("containerd")
-    results = [run(suite, name, seed) for name in RUNTIMES if combinations(sys.argv[1:], name)]
-    for version, cases, failed in filter(None, results):
-        print(f"# peer containerd {version}: {cases} cases, {cases - failed} passed", flush=True)
+    told = [story for name in RUNTIMES if chosen_stories(name) for story in run(suite, name, seed)]
+    for peer in sorted({peer for peer, _, _ in told}):
+        cases = sum(count for name, count, _ in told if name == peer)
+        failed = sum(count for name, _, count in told if name == peer)
+        print(f"# peer {peer}: {cases} cases, {cases - failed} passed", flush=True)
     suite.finish()
 
 
