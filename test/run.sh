@@ -139,15 +139,12 @@ run_suite() {
             ;;
         peers)
             say "building the peers"
-            test/peers/build.py plugins cilium cilium-1.15 flannel cni </dev/null
-            tap "cilium-cni" test/peers/cilium_test.py
-            tap "Flannel's plugin" test/peers/flannel_test.py
-            tap "libcni" test/peers/libcni_test.py
-            ;;
-        peers-long)
             test/peers/build.py </dev/null
-            tap "containerd and its newest" test/peers/containerd_test.py
-            tap "differential, newest host-local" test/differential/differential_test.py --host-local newest --seed "${SEED:-7}"
+            for suite in test/peers/*_test.py; do
+                tap "peers: $(basename "$suite" _test.py)" "$suite"
+            done
+            tap "differential, newest host-local" \
+                test/differential/differential_test.py --host-local newest --seed "${SEED:-7}"
             ;;
         badinput) tap "bad input" test/badinput/badinput_test.py ;;
         cli)

@@ -76,10 +76,12 @@ class RealNode:
     """One node and one network: main plugin `main` over `delegate`; for a with block.
 
     folder: where all of it lies. delegate_of(pod): the delegate's keys. network: its name, if not the folder's.
-    binary: the delegate's program, if not Debian's. ours: the keys beside `delegate`.
+    binary: the delegate's program, if not Debian's. plugins: the folder of the main plugin. ours: the keys beside
+    `delegate`.
     """
 
-    def __init__(self, folder, main, delegate, delegate_of=lambda pod: {}, network=None, binary=None, **ours):
+    def __init__(self, folder, main, delegate, delegate_of=lambda pod: {}, network=None, binary=None, plugins=STOCK,
+                 **ours):
         self.folder = folder
         self.name = os.path.basename(folder)
         self.network = network or self.name
@@ -87,6 +89,7 @@ class RealNode:
         self.main = main
         self.delegate = delegate
         self.binary = binary or f"{STOCK}/{delegate}"
+        self._main_binary = f"{plugins}/{main}"
         self._delegate_of = delegate_of
         self._ours = {"stateDir": f"{folder}/state", **ours}
         self.path = f"{folder}/bin:{STOCK}"
@@ -127,7 +130,7 @@ class RealNode:
         """Run the main plugin, or the product itself (direct); wrapper: a command to run it under."""
         env, conf = self.request(command, pod, **more)
         wrapper = (*wrapper, "nsenter", f"--net={self.netns}")
-        return plugin.run(plugin.BINARY if direct else f"{STOCK}/{self.main}", env, conf, wrapper=wrapper)
+        return plugin.run(plugin.BINARY if direct else self._main_binary, env, conf, wrapper=wrapper)
 
     def must(self, command, pod, **more):
         """The same for a command that must succeed; returns its Outcome."""
@@ -138,7 +141,7 @@ class RealNode:
     def start(self, command, pod, direct=False, **more):
         """Begin a command, and do not wait; returns race.Running."""
         env, conf = self.request(command, pod, **more)
-        binary = plugin.BINARY if direct else f"{STOCK}/{self.main}"
+        binary = plugin.BINARY if direct else self._main_binary
         return Running(binary, env, conf, ("nsenter", f"--net={self.netns}"))
 
     def gate(self, where, name="gated"):

@@ -5,7 +5,7 @@ packages_build='g++ cmake ninja-build nlohmann-json3-dev libspdlog-dev libfmt-de
 packages_test='catch2 clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev strace e2fsprogs xfsprogs btrfs-progs
   python3 python3-yaml jq valgrind'
 packages_e2e='containerd runc busybox-static containernetworking-plugins python3 python3-grpcio python3-protobuf
-  protobuf-compiler iproute2 util-linux dnsmasq-base'
+  python3-yaml protobuf-compiler iproute2 util-linux dnsmasq-base'
 
 # install_packages build|e2e|test ...: install what is missing of these lists. Says nothing, and needs no network,
 # when nothing is missing. A containerd or runc that is there already (from another vendor, say) is kept.

@@ -55,11 +55,17 @@ def ensure(peer):
     """Build a peer unless it is in the cache; returns how that went. Errors: CannotBuild."""
     if peer.is_built:
         return "in the cache"
-    started = time.monotonic()
+    started, busy = time.monotonic(), processor_time()
     build(peer, find_go())
     if os.path.exists(peer.failure):
         os.unlink(peer.failure)
-    return f"built in {time.monotonic() - started:.0f} s"
+    return f"built in {time.monotonic() - started:.0f} s, {processor_time() - busy:.0f} s of a processor"
+
+
+def processor_time():
+    """The seconds that the commands which have ended used so far."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def find_go():

@@ -124,8 +124,8 @@ class Flannel(Network):
         return {"type": "flannel", "delegate": {"hairpinMode": True, "isDefaultGateway": True}}
 
     def conflist(self):
-        """Flannel itself names the ranges; the versions are those of its stock conflist and of k3s's."""
-        version = "1.0.0" if self.runtime.is_newest else "0.3.1"
+        """Flannel itself names the ranges. Versions: its stock conflist's, and the newest that the plugin knows."""
+        version = "0.4.0" if self.runtime.is_newest else "0.3.1"
         entry = {**self.entry(), "ipam": {"type": "delegated-ipam", "delegate": {"type": "host-local"}}}
         return {"cniVersion": version, "name": NETWORK, "plugins": [entry]}
 

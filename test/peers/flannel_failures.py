@@ -112,8 +112,8 @@ def bridge_fails(at):
 
 
 def first_refused(at):
-    """The node's first ADD after a boot fails in the address plugin. Its DEL leaves a bridge without ports, at which
-    bridge itself fails once more, whoever gives the addresses. The pod has its address as soon as it comes up.
+    """The node's first ADD after a boot fails in the address plugin. Its DEL leaves a bridge without ports, at which a
+    bridge plugin before 1.10 fails once more, whoever gives the addresses. The pod has its address once it comes up.
     """
     failures = {}
     for kind in ("host-local", "delegated-ipam"):

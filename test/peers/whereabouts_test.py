@@ -93,7 +93,7 @@ def without_cluster(words, keys, flat):
 
 
 def silent_cluster():
-    """Nobody answers at the API server's port: ADD and DEL end at their deadline, and a later DEL finds all in order."""
+    """Nobody answers at the API server's port: ADD and DEL end at their deadline, and a later DEL ends what is open."""
     with node_of(timeoutSeconds=2) as node, Pod(node, 1) as pod:
         other = node.up(2)
         node.api.stop()
