@@ -95,7 +95,12 @@ static_binary() {
 run_suite() {
     case $1 in
         unit) unit dev ;;
-        asan) unit asan && tap "bad input (sanitizers)" env DELEGATED_IPAM="$ROOT/build/asan/delegated-ipam" test/badinput/badinput_test.py ;;
+        asan)
+            unit asan || return
+            for suite in badinput/badinput delegate/faults delegate/callers; do
+                tap "$suite (sanitizers)" env DELEGATED_IPAM="$ROOT/build/asan/delegated-ipam" "test/${suite}_test.py"
+            done
+            ;;
         tidy) tidy ;;
         vectors)
             tap "skel vectors" test/vectors/skel_test.py
