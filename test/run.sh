@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the tests need, builds every preset and runs every test. Usage: test/run.sh [SUITE...]
-# Suites: unit asan tidy vectors differential crash churn node delegates badinput cli e2e peers   (default: all)
+# Suites: unit asan tidy vectors differential crash churn node delegates badinput cli examples e2e peers   (default: all)
 # Prints progress, and last one line: "N passed, N failed, N skipped". Leaves nothing behind but build/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -152,6 +152,11 @@ run_suite() {
                 test/differential/differential_test.py --host-local newest --seed "${SEED:-7}"
             ;;
         badinput) tap "bad input" test/badinput/badinput_test.py ;;
+        examples)
+            say "building the peers"
+            test/peers/build.py helm charts </dev/null
+            tap "examples" test/examples/examples_test.py
+            ;;
         cli)
             for suite in test/cli/*_test.py; do
                 tap "operator's tool: $(basename "$suite" _test.py)" "$suite"
@@ -170,7 +175,7 @@ run_suite() {
 say "packages"
 for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
 static_binary
-for suite in "${@:-unit asan tidy vectors differential crash churn node delegates badinput cli e2e peers}"; do
+for suite in "${@:-unit asan tidy vectors differential crash churn node delegates badinput cli examples e2e peers}"; do
     for one in $suite; do run_suite "$one"; done
 done
 say "done"

@@ -1,8 +1,11 @@
-"""A cluster of paper for the guides: objects in a folder, and one node that is this machine, in a scratch_root.layer().
+"""A cluster of paper for the guides: objects in a folder, and one node: this machine, in a scratch_root.layer().
 
-What kubelet and the pods of kube-flannel, of Cilium's agent and of the installer would do to the node's files is done to
-this machine's: the installer's own command runs, conflists are written where those pods write them. Nothing else runs.
+What kubelet and the pods of kube-flannel, of Cilium's agent and of the installer would do to the node's files is done
+to this machine's: the installer's own command runs, conflists are written where those pods write them. For a pod on
+this node the IPAM plugin of the node's conflist is called, as the main plugin would; nothing else of it is there.
 """
+import glob
+import ipaddress
 import json
 import os
 import shutil
@@ -14,6 +17,7 @@ import yaml
 FOLDER = "CLUSTER"  # the environment variable with the folder of all objects
 HERE = "edge-1"  # the node that is this machine
 NET_D = "/etc/cni/net.d"
+K3S = "/var/lib/rancher/k3s"
 PLURALS = {"daemonset": "DaemonSet", "ds": "DaemonSet", "configmap": "ConfigMap", "node": "Node", "nodes": "Node",
            "deployment": "Deployment", "nodepool": "NodePool"}
 
@@ -117,7 +121,8 @@ class Cluster:
         data = self.get("ConfigMap", volume["configMap"]["name"])["data"]
         write(f"{NET_D}/10-flannel.conflist", data["cni-conf.json"])
         (container,) = [one for one in pod["containers"] if one["name"] == "kube-flannel"]
-        options = dict(argument.split("=", 1) for argument in container["args"] if "=" in argument)
+        words = container.get("command", []) + container.get("args", [])
+        options = dict(word.split("=", 1) for word in words if "=" in word)
         path = options.get("--subnet-file", "/run/flannel/subnet.env")
         if os.path.dirname(path) not in [mount["mountPath"] for mount in container["volumeMounts"]]:
             raise Refused(f"flanneld writes {path} into its container: no folder of the host is mounted there")
@@ -127,11 +132,56 @@ class Cluster:
         network = json.loads(data["net-conf.json"])["Network"]
         write(path, f"FLANNEL_NETWORK={network}\nFLANNEL_SUBNET={subnet}\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n")
 
+    def run_pod(self, name):
+        """A pod of the default namespace starts on this node: it gets an address of the node's range, or an error."""
+        conf, folder = self._network()
+        if conf is None:
+            return
+        result = call_ipam("ADD", name, conf, folder)
+        address = ipaddress.ip_interface(result["ips"][0]["address"]).ip
+        subnet = ipaddress.ip_network(self.get("Node", HERE)["spec"]["podCIDR"])
+        if address not in subnet:
+            raise Refused(f"pod {name} on {HERE} has {address}, which is not in {subnet}")
+        self.put({"kind": "Pod", "metadata": {"name": name}, "conf": conf, "folder": folder})
+
+    def delete_pods(self):
+        """All pods that were started here end, by the configuration that they were started with."""
+        for pod in self.all("Pod"):
+            call_ipam("DEL", pod["metadata"]["name"], pod["conf"], pod["folder"])
+            self.delete("Pod", pod["metadata"]["name"])
+
+    def _network(self):
+        """The main plugin's configuration of the first conflist, and the runtime's plugin folder; None without one."""
+        places = [(NET_D, "/opt/cni/bin"), (f"{K3S}/agent/etc/cni/net.d", f"{K3S}/data/cni")]
+        found = [(path, folder) for place, folder in places for path in sorted(glob.glob(f"{place}/*.conflist"))]
+        if not found:
+            return None, None
+        with open(found[0][0]) as file:
+            conflist = json.load(file)
+        plugin = conflist["plugins"][0]
+        ipam = dict(plugin.get("ipam", {"type": "host-local"}))
+        if plugin["type"] == "flannel":
+            ipam["ranges"] = [[{"subnet": self.get("Node", HERE)["spec"]["podCIDR"]}]]
+        conf = {**plugin, "name": conflist["name"], "cniVersion": conflist["cniVersion"], "ipam": ipam}
+        return conf, found[0][1]
+
     def cilium_agent(self, config):
         """What Cilium's agent does to the node with this cilium-config: it copies the conflist that it is told to."""
         if "write-cni-conf-when-ready" in config:
             key = os.path.basename(config["read-cni-conf"])
             write(f"{NET_D}/05-cilium.conflist", self.get("ConfigMap", "cni-configuration")["data"][key])
+
+
+def call_ipam(command, pod, conf, folder):
+    """Run the IPAM plugin of a configuration; returns its answer. Errors: Refused with its words."""
+    environment = {"CNI_COMMAND": command, "CNI_CONTAINERID": f"sandbox-{pod}", "CNI_NETNS": f"/run/netns/{pod}",
+                   "CNI_IFNAME": "eth0", "CNI_PATH": folder,
+                   "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod}"}
+    done = subprocess.run([os.path.join(folder, conf["ipam"]["type"])], input=json.dumps(conf), env=environment,
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Refused(f"{command} of pod {pod}: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout or "{}")
 
 
 def belongs(pod, labels):

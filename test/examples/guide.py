@@ -13,17 +13,26 @@ import peers
 import readme
 import scratch_root
 import yaml
-from cluster import FOLDER, Cluster
+from cluster import FOLDER, K3S, Cluster
 from stand_in import PROGRAMS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLES = os.path.join(ROOT, "examples")
 STAND_IN = os.path.join(ROOT, "test/examples/stand_in.py")
 PLUGINS = os.environ.get("CNI_PLUGINS", "/usr/lib/cni")
-K3S = "/var/lib/rancher/k3s"
-BEFORE = "README.md"  # whose blocks come first in every other guide
-# Commands whose exit code 1 is an answer.
-ANSWERS = r"^(grep|diff) |\| *grep "
+COMMON = "README.md"  # whose first part every other guide begins with, and whose check they name
+CHECK = "A pod on every node"
+# Tells the place of a command that fails, and ends the shell. Exit code 1 of grep and diff is an answer, no failure.
+PRELUDE = r"""set -uo pipefail
+exec 3>&2
+answers='^(grep|diff) '
+failed() {
+  [[ $1 -eq 1 && $BASH_COMMAND =~ $answers ]] && return 0
+  echo "$place:${BASH_LINENO[0]}: exit $1: $BASH_COMMAND" >&3
+  exit 1
+}
+trap 'failed $?' ERR
+"""
 
 
 class Guide:
@@ -31,8 +40,20 @@ class Guide:
 
     def __init__(self, name):
         self.name = name
+        self.lines = read(os.path.join(EXAMPLES, name)).splitlines()
         self.blocks = readme.blocks(os.path.join(EXAMPLES, name))
-        self.typed = [block for block in self.blocks if block.kind == "sh"]
+
+    def typed(self, until=None):
+        """The blocks of commands, up to a heading."""
+        end = self.lines.index(f"## {until}") if until else len(self.lines)
+        return [(self.name, block) for block in self.blocks if block.kind == "sh" and block.line <= end]
+
+    def section(self, heading):
+        """The blocks of commands of one section."""
+        start = self.lines.index(f"## {heading}")
+        end = next((number for number, line in enumerate(self.lines) if number > start and line.startswith("## ")),
+                   len(self.lines))
+        return [(self.name, block) for block in self.blocks if block.kind == "sh" and start < block.line <= end]
 
     def expectations(self):
         """(block of commands, what it prints), for each `text` block."""
@@ -47,56 +68,52 @@ class Guide:
 
 
 def follow(name):
-    """Follow a guide; returns how many commands blocks ran, how many outputs were as written, and the cluster's record.
+    """Follow a guide; returns how many blocks of commands ran, how many outputs were as written, the cluster's record.
 
     Errors: AssertionError with the place in the guide, the command and what it printed.
     """
-    guide, first = Guide(name), Guide(BEFORE)
+    guide = Guide(name)
+    blocks = guide.typed() if name == COMMON else with_common(guide)
     with scratch_root.layer(ROOT) as own:
         cluster = set_up(own, name)
-        outputs = type_in(own, [first] if name == BEFORE else [prepared(first), guide])
+        outputs = type_in(own, blocks)
         expected = guide.expectations()
         for commands, text in expected:
             printed = outputs[name, commands.line]
             assert readme.matches(text.text, printed), f"{name}:{text.line}: printed instead:\n{printed}"
-        return len(guide.typed), len(expected), cluster.record()
+        return len(blocks), len(expected), cluster.record()
 
 
-def prepared(guide):
-    """The part of the first guide that the others ask for: up to the section after "Before you start"."""
-    with open(os.path.join(EXAMPLES, guide.name)) as file:
-        lines = file.read().splitlines()
-    end = next(number for number, line in enumerate(lines, 1) if line == "## A pod on every node")
-    guide.typed = [block for block in guide.typed if block.line < end]
-    return guide
+def with_common(guide):
+    """The blocks of a guide, behind the preparations of the first one, with that one's check where it is asked for."""
+    common = Guide(COMMON)
+    asked = [number for number, line in enumerate(guide.lines, 1) if CHECK in line]
+    blocks = common.typed(until=CHECK)
+    for name, block in guide.typed():
+        while asked and asked[0] < block.line:
+            asked.pop(0)
+            blocks += common.section(CHECK)
+        blocks.append((name, block))
+    return blocks + common.section(CHECK) * bool(asked)
 
 
-def type_in(own, guides):
-    """Run the blocks of the guides in one shell; returns {(guide, line): what the block printed}."""
-    script = ["set -uo pipefail", "trap 'failed $?' ERR", f"cd {ROOT}", FAILED.format(answers=ANSWERS)]
-    outputs = {}
-    for guide in guides:
-        for block in guide.typed:
-            path = os.path.join(own, f"{guide.name.replace('/', '-')}.{block.line}")
-            with open(path, "w") as file:
-                # So that bash counts lines as the guide does.
-                file.write("\n" * (block.line - 1) + block.text)
-            script.append(f"place={guide.name}; . {path} >{path}.out 2>&1 </dev/null || exit 1")
-            outputs[guide.name, block.line] = f"{path}.out"
-    environment = {**os.environ, FOLDER: f"{own}/cluster", "PATH": f"{own}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
-    done = subprocess.run(["bash", "-c", "\n".join(script)], env=environment, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=300)
-    printed = {place: read(path) for place, path in outputs.items() if os.path.exists(path)}
-    assert done.returncode == 0, f"{done.stderr}{list(printed.values())[-1]}"
+def type_in(own, blocks):
+    """Run blocks, each with its guide's name, in one shell; returns {(guide, line): what the block printed last}."""
+    script, outputs = [PRELUDE, f"cd {ROOT}"], {}
+    for number, (name, block) in enumerate(blocks):
+        path = f"{own}/block{number}"
+        with open(path, "w") as file:
+            # So that bash counts lines as the guide does.
+            file.write("\n" * (block.line - 1) + block.text)
+        script.append(f"place={name}; . {path} >{path}.out 2>&1 </dev/null")
+        outputs[f"{path}.out"] = name, block.line
+    path = f"{own}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    done = subprocess.run(["bash", "-c", "\n".join(script)], env={**os.environ, FOLDER: f"{own}/cluster", "PATH": path},
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+    printed = {outputs[path]: read(path) for path in outputs if os.path.exists(path)}
+    assert done.returncode == 0 and not done.stderr, f"{done.stderr}{list(printed.values())[-1:]}"
+    assert os.path.exists(list(outputs)[-1]), f"the shell ended after {list(printed)[-1]}"
     return printed
-
-
-FAILED = """failed() {{
-  [[ $1 -eq 1 && $BASH_COMMAND =~ {answers} ]] && return 0
-  echo "$place:${{BASH_LINENO[0]}}: exit $1: $BASH_COMMAND" >&3
-  exit 1
-}}
-exec 3>&2"""
 
 
 def set_up(own, name):
@@ -107,21 +124,21 @@ def set_up(own, name):
         os.symlink(STAND_IN, f"{own}/bin/{program}")
     cluster = Cluster(f"{own}/cluster")
     cluster.note("begin")
-    for node in json.loads(read(os.path.join(EXAMPLES, "kind" if name.startswith("kind/") else "", "nodes.json")))["items"]:
+    nodes = "kind/nodes.json" if name.startswith("kind/") else "nodes.json"
+    for node in json.loads(read(os.path.join(EXAMPLES, nodes)))["items"]:
         cluster.put(node)
-    shutil.copytree(PLUGINS, "/opt/cni/bin", dirs_exist_ok=True)
-    for plugin in ("flannel", "cilium-cni"):
-        os.symlink("/usr/bin/true", f"/opt/cni/bin/{plugin}") if not os.path.exists(f"/opt/cni/bin/{plugin}") else None
+    shutil.copytree(PLUGINS, "/opt/cni/bin")
+    for plugin in {"flannel", "cilium-cni"} - set(os.listdir(PLUGINS)):
+        os.symlink("/usr/bin/true", f"/opt/cni/bin/{plugin}")
     START.get(name.split("/")[0], lambda _: None)(cluster)
     return cluster
 
 
 def flannel(cluster):
     """A cluster with kube-flannel as its project publishes it, and a node that it runs on."""
-    for path in ("Documentation/kube-flannel.yml",):
-        with open(os.path.join(peers.folder("github.com/flannel-io/flannel"), path)) as file:
-            for manifest in yaml.safe_load_all(file):
-                cluster.put(manifest)
+    published = os.path.join(peers.folder("github.com/flannel-io/flannel"), "Documentation/kube-flannel.yml")
+    for manifest in yaml.safe_load_all(read(published)):
+        cluster.put(manifest)
     cluster.start(cluster.get("DaemonSet", "kube-flannel-ds"))
     os.makedirs("/var/lib/cni/networks/cbr0")
 
@@ -129,7 +146,8 @@ def flannel(cluster):
 def openyurt(cluster):
     """The same, with OpenYurt's own ConfigMap and YurtHub's cache."""
     flannel(cluster)
-    cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "yurt-hub-cfg"}, "data": {"cache_agents": ""}})
+    cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "yurt-hub-cfg"},
+                 "data": {"cache_agents": ""}})
     cluster.put({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "cilium"},
                  "spec": {"template": {"spec": {"nodeSelector": {"none": "here"}, "containers": []}}}})
     os.makedirs("/etc/kubernetes/cache/flanneld")

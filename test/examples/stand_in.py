@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The programs of the guides that need a cluster, a container engine or another machine, each under its own name.
 
-They act on the cluster of paper (cluster.py) as far as files are concerned, refuse what the real ones would refuse (a file
-that is not there, an object that is not there, an option without its value), and record everything.
+They act on the cluster of paper (cluster.py) as far as files are concerned, refuse what the real ones would refuse (a
+file or an object that is not there, an option without its value), and record everything.
 """
 import json
 import os
@@ -23,7 +23,7 @@ VALUED = {"-n", "--namespace", "-f", "--filename", "--values", "--patch-file", "
           "--image-pull-policy", "--labels", "--restart", "--overrides", "--for", "--field-selector", "--replicas",
           "--config", "--name", "--version"}
 UNITS = "/etc/systemd/system"
-K3S = "/var/lib/rancher/k3s/agent/etc/cni/net.d/10-flannel.conflist"
+K3S = f"{cluster.K3S}/agent/etc/cni/net.d/10-flannel.conflist"
 
 
 def parse(arguments):
@@ -104,7 +104,9 @@ def delete(cluster_, words, options):
     if "-f" in options:
         for manifest in cluster.load(options["-f"][0]):
             cluster_.delete(manifest["kind"], manifest["metadata"]["name"])
-    elif "-l" not in options:
+    elif "-l" in options:
+        cluster_.delete_pods()
+    else:
         cluster_.delete(*split(words))
 
 
@@ -118,10 +120,11 @@ def rollout(cluster_, words, _):
         cluster_.start(daemon_set)
 
 
-def run(_, words, options):
+def run(cluster_, words, options):
     if len(words) != 1 or "--image" not in options or "--" not in options:
         raise Refused("error: run NAME --image IMAGE -- COMMAND")
-    json.loads(options.get("--overrides", ["{}"])[0])
+    if json.loads(options["--overrides"][0])["spec"]["nodeName"] == cluster.HERE:
+        cluster_.run_pod(words[0])
 
 
 def label(cluster_, words, _):

@@ -1,15 +1,18 @@
 """This machine with a throw-away layer over it: for tests that do what a guide says, with its own paths.
 
-Call enter() first thing in a suite: it runs again in a mount namespace of its own. What is written inside `with layer()`
-below the folders there is gone afterwards, and other processes never see it.
+Call enter() first thing in a suite: it runs again in a mount namespace of its own. What is written inside
+`with layer()` below the folders there is gone afterwards, and other processes never see it. The plugin's own state is
+empty there.
 """
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 
 MARK = "DELEGATED_IPAM_SCRATCH_ROOT"
 FOLDERS = ("/etc", "/opt", "/srv", "/usr/local", "/var/lib")
+STATE = ("/var/lib/cni", "/var/lib/delegated-ipam", "/etc/cni", "/opt/cni")
 STORE = "/mnt"  # hidden inside
 
 
@@ -36,8 +39,11 @@ def layer(*folders):
             upper, work = f"{STORE}/upper{number}", f"{STORE}/work{number}"
             os.makedirs(upper)
             os.makedirs(work)
-            _run("mount", "-t", "overlay", "-o", f"lowerdir={folder},upperdir={upper},workdir={work}", "overlay", folder)
+            options = f"lowerdir={folder},upperdir={upper},workdir={work}"
+            _run("mount", "-t", "overlay", "-o", options, "overlay", folder)
             mounted.append(folder)
+        for folder in STATE:
+            shutil.rmtree(folder, ignore_errors=True)
         own = f"{STORE}/own"
         os.makedirs(own)
         yield own

@@ -1,7 +1,7 @@
 """Kubernetes' strategic merge patch, for the lists that our patches change: what `kubectl patch` does.
 
-Objects are merged key by key. Lists of the keys below are merged by the member that names an entry there; every other list
-is replaced whole. null removes a key. Directives ($patch and the like) are not known, and an error.
+Objects are merged key by key. Lists of the keys below are merged by the member that names an entry there; every other
+list is replaced whole. null removes a key. Directives ($patch and the like) are not known, and an error.
 Source: the patchMergeKey of the fields in Kubernetes' API types.
 """
 
