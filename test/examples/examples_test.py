@@ -2,10 +2,12 @@
 """Everything in examples/: each file is what generate makes of it today, or valid by a schema; each guide can be
 followed.
 
-A file is listed in examples/generated.txt, is a guide, or has its check in by_hand.py. usage: examples_test.py
+A file is listed in examples/generated.txt, is a guide, or has its check in by_hand.py.
+usage: examples_test.py            --update generates the files anew instead: read the difference before you keep it
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,8 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 
 import scratch_root  # noqa: E402
 
-scratch_root.enter()
+if "--update" not in sys.argv:
+    scratch_root.enter()
 
 import by_hand  # noqa: E402
 import guide  # noqa: E402
@@ -67,6 +70,16 @@ def is_regenerated(path, arguments):
         assert sorted(os.listdir(made)) == sorted(os.listdir(folder)), sorted(os.listdir(made))
         for name in os.listdir(made):
             assert guide.read(os.path.join(made, name)) == guide.read(os.path.join(folder, name)), f"{name} differs"
+
+
+def update():
+    """Generate all files of examples/generated.txt anew."""
+    for path, arguments in recipes():
+        target = os.path.join(EXAMPLES, path)
+        if path.endswith("/"):
+            shutil.rmtree(target, ignore_errors=True)
+            os.makedirs(target)
+        generate([*arguments, "--out", target])
 
 
 def nothing_is_unlisted():
@@ -126,6 +139,9 @@ def links_lead_somewhere():
 
 
 def main():
+    if "--update" in sys.argv:
+        update()
+        return
     suite = Suite("examples")
     suite.run("every file is generated, checked by a schema, or a guide", nothing_is_unlisted)
     for path, arguments in recipes():
