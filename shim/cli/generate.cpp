@@ -238,7 +238,7 @@ Network network_named(const std::string& name) {
 void add_kind(CommandSpec& generate) {
   struct KindRequest {
     KindOptions options;
-    std::string network = "bridge";
+    std::string network = "ptp";  // kind's images have no bridge plugin
     std::string out;
   };
   auto request = std::make_shared<KindRequest>();

@@ -75,7 +75,7 @@ std::string make_cilium_values(const CiliumValuesOptions& options);
 
 struct KindOptions {
   std::string name = "delegated-ipam";
-  Network network = Network::bridge;
+  Network network = Network::ptp;
   unsigned workers = 2;
   std::string image;
   std::string binary;    ///< on the host; empty: the installer brings it
