@@ -167,6 +167,14 @@ run_suite() {
             tap "moving over and back" test/e2e/migration_test.py
             tap "foreign state" test/e2e/foreign_state_test.py
             tap "containerd writes the conflist" test/e2e/conf_template_test.py
+            say "building the peers that follow"
+            test/peers/build.py flannel kind crictl </dev/null
+            tap "two nodes" test/e2e/two_nodes_test.py
+            tap "the script for kind" test/e2e/kind_script_test.py
+            tap "the script for kind on a node" test/e2e/kind_node_test.py
+            for network in bridge flannel cilium; do
+                tap "kind, $network" test/e2e/kind/run.sh "$network"
+            done
             ;;
         *) fail "unknown suite $1" ;;
     esac

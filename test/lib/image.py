@@ -5,17 +5,31 @@ import json
 import platform
 import shutil
 import tarfile
+from dataclasses import dataclass, field
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def save(name, path):
-    """Write an image archive (the format of `docker save`) whose only program sleeps for ever."""
-    layer = _tar({"bin/busybox": (_busybox(), 0o755), "etc/passwd": (b"root:x:0:0:root:/:/bin/busybox\n", 0o644)})
+@dataclass
+class Program:
+    """What a container of the image runs; files: {path in the image: content}, all of them executable."""
+
+    entrypoint: list
+    files: dict = field(default_factory=dict)
+
+
+SLEEPER = Program(["/bin/busybox", "sleep", "2147483647"])
+
+
+def save(name, path, program=SLEEPER):
+    """Write an image archive (the format of `docker save`) with busybox and this program."""
+    own = {file: (content, 0o755) for file, content in program.files.items()}
+    passwd = (b"root:x:0:0:root:/:/bin/busybox\n", 0o644)
+    layer = _tar({"bin/busybox": (_busybox(), 0o755), "etc/passwd": passwd, **own})
     config = json.dumps({
         "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
-        "config": {"Entrypoint": ["/bin/busybox", "sleep", "2147483647"], "WorkingDir": "/"},
+        "config": {"Entrypoint": program.entrypoint, "WorkingDir": "/"},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }).encode()
     manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()

@@ -17,6 +17,7 @@ import image
 import nsmount
 import world
 from kubelet import Pod, Sandbox  # noqa: F401  a machine's users need pods
+from uplink import Uplink
 
 CNI_PLUGINS = os.environ.get("CNI_PLUGINS", "/usr/lib/cni")
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -31,18 +32,20 @@ STATE_FOLDERS = ("/var/lib/cni/networks", "/var/lib/delegated-ipam", "/run/deleg
 class Machine:
     """folder: where everything lies. conflist: the CNI network. plugins: {name in the plugin folder: binary}.
 
-    outside: the addresses, with prefix length, that the far end of the uplink has. programs: {name: path} of
-    containerd, its shim and ctr, where not those in PATH; they are not copied. environment: more variables for the
-    runtime, which its plugins inherit. conf_template: a file from which containerd makes the conflist, with the pod
-    CIDRs that set_pod_cidrs() tells; the conflist itself is not put in place then.
+    outside: the addresses, with prefix length, that the far end of the uplink has. uplink: another Uplink than one to
+    a namespace of its own. programs: {name: path} of containerd, its shim and ctr, where not those in PATH; they are
+    not copied. environment: more variables for the runtime, which its plugins inherit. conf_template: a file from
+    which containerd makes the conflist, with the pod CIDRs that set_pod_cidrs() tells; the conflist itself is not put
+    in place then.
     """
 
-    def __init__(self, folder, conflist, plugins, outside=(), programs=None, environment=None, conf_template=""):
+    program = image.SLEEPER  # what the sandboxes run
+
+    def __init__(self, folder, conflist, plugins, outside=(), uplink=None, programs=None, environment=None,
+                 conf_template=""):
         self.folder = folder
         self.network = conflist["name"]
         self._conf_template = conf_template
-        self._outside_addresses = outside
-        self._cut_off = False
         self._runtime = None
         self._client = None
         for name in ("bin", "programs", "net.d", "disk", *(f"disk/{kept}" for kept in KEPT_FOLDERS)):
@@ -56,7 +59,8 @@ class Machine:
             self._write_conflist(conflist)
         for kept, path in KEPT_FOLDERS.items():
             nsmount.run("mount", "--bind", f"{folder}/disk/{kept}", path)
-        self._outside = nsmount.make(f"{folder}/outside")
+        self._outside = None if uplink else nsmount.make(f"{folder}/outside")
+        self.uplink = uplink or Uplink(self._outside, outside)
 
     def configure(self, conflist, install, remove):
         """Give the running node another conflist of its network, as an operator does, and wait until the runtime has
@@ -76,7 +80,8 @@ class Machine:
         nsmount.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
         os.makedirs(os.path.dirname(NETNS))
         nsmount.make(NETNS)
-        self._connect()
+        nsmount.inside(NETNS, "ip", "link", "set", "lo", "up")
+        self.uplink.connect(NETNS)
         self.start_runtime()
 
     def reboot(self):
@@ -86,8 +91,7 @@ class Machine:
 
     def power_off(self):
         """Every process is killed; sandboxes, network namespaces and all of /run are gone."""
-        # The kernel takes its time to dismantle the namespace; until then it would hold the outside's interface.
-        self._in(self._outside, "ip", "link", "delete", "node")
+        self.uplink.disconnect()
         self._forget_client()
         world.kill_processes()
         if self._runtime:
@@ -100,19 +104,17 @@ class Machine:
         """Power off for good: unmount and delete everything, so that the world can have another machine."""
         self.power_off()
         for path in (self._outside, *KEPT_FOLDERS.values()):
-            nsmount.run("umount", path)
+            if path:
+                nsmount.run("umount", path)
         shutil.rmtree(self.folder)
 
     def cut_off(self):
         """The uplink goes down and stays down over reboots."""
-        self._cut_off = True
-        self._in(self._outside, "ip", "link", "set", "node", "down")
+        self.uplink.cut()
 
     def is_cut_off(self):
         """True while the uplink carries nothing."""
-        done = subprocess.run(
-            ["nsenter", f"--net={NETNS}", "ip", "-json", "link", "show", "uplink"], check=True, capture_output=True)
-        return json.loads(done.stdout)[0]["operstate"] != "UP"
+        return not self.uplink.carries(NETNS)
 
     def start_runtime(self):
         """Start containerd in the node's network namespace and wait until it serves pods."""
@@ -129,6 +131,10 @@ class Machine:
         world.wait_until(self._serves, 30, lambda: f"containerd does not start:\n{self.log_tail()}")
         if not self._has_image():
             self._import_image()
+
+    def runtime_pid(self):
+        """The process id of containerd, which lives in the node's network namespace."""
+        return self._runtime.pid
 
     def set_pod_cidrs(self, cidrs):
         """Tell the runtime the node's pod CIDRs, as kubelet does when the Node object has got them."""
@@ -234,26 +240,6 @@ class Machine:
         info = self._client.runtime("Status", verbose=True).info
         return [network["Config"]["Source"] for network in json.loads(info["cniconfig"])["Networks"]]
 
-    def _connect(self):
-        """Bring up the node's interfaces and the uplink to the outside."""
-        self._in(NETNS, "ip", "link", "set", "lo", "up")
-        self._in(NETNS, "ip", "link", "add", "uplink", "type", "veth", "peer", "name", "node")
-        # Handing the far end over works by process id only: a short-lived process stands in for the namespace.
-        holder = subprocess.Popen(["nsenter", f"--net={self._outside}", "cat"], stdin=subprocess.PIPE)
-        try:
-            world.wait_until(lambda: nsmount.is_entered(holder.pid, self._outside), 10, "nsenter does not enter")
-            self._in(NETNS, "ip", "link", "set", "node", "netns", str(holder.pid))
-        finally:
-            holder.stdin.close()
-            holder.wait()
-        self._in(NETNS, "ip", "link", "set", "uplink", "up")
-        for address in self._outside_addresses:
-            self._in(self._outside, "ip", "address", "add", address, "dev", "node", "nodad")
-        self._in(self._outside, "ip", "link", "set", "node", "down" if self._cut_off else "up")
-
-    def _in(self, path, *command):
-        nsmount.run("nsenter", f"--net={path}", *command)
-
     def _serves(self):
         """True once containerd answers; RuntimeError when it has ended."""
         if self._runtime.poll() is not None:
@@ -277,7 +263,7 @@ class Machine:
 
     def _import_image(self):
         archive = f"{self.folder}/pause.tar"
-        image.save(PAUSE, archive)
+        image.save(PAUSE, archive, self.program)
         ctr = shutil.which("ctr", path=self._environment["PATH"])
         command = [ctr, "--address", SOCKET, "--namespace", "k8s.io", "images", "import", "--snapshotter", "native"]
         if "--local" in subprocess.run([*command, "--help"], capture_output=True, text=True).stdout:

@@ -25,6 +25,11 @@ def is_entered(pid, path):
         return False
 
 
+def inside(path, *command):
+    """Run a command in the network namespace at path; errors as in run()."""
+    run("nsenter", f"--net={path}", *command)
+
+
 def run(*command):
     """Run a command; RuntimeError with its output if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)

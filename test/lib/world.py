@@ -3,6 +3,8 @@
 Call enter() first thing in a script. The script runs again as a child inside new mount and process namespaces;
 everything that it starts or mounts dies with it, however it ends. The process outside waits, and then removes the
 folder, the control groups and the mount points that were made. Signals to the process outside end the world.
+
+A world can hold others, say one a node: spawn() starts a script in one, and its enter() makes it at home there.
 """
 import fcntl
 import glob
@@ -40,8 +42,29 @@ def enter():
 
 
 def name():
-    """A name for control groups that no other world has at this time."""
-    return os.path.basename(os.environ[FOLDER])
+    """A name for control groups that no other world has at this time; of an inner world, a path below its outer's."""
+    return os.path.relpath(os.environ[FOLDER], PARENT)
+
+
+def spawn(folder, script, *arguments, pass_fds=()):
+    """Start a Python script in a world inside this one, whose folder is this new one; returns the process to end().
+
+    Call it in the main thread: the inner world dies with the thread that made it.
+    """
+    os.mkdir(folder)
+    return _start(folder, [script, *arguments], pass_fds)
+
+
+def end(child):
+    """End the world that spawn() made: its first process, by its group; the kernel then ends every other one."""
+    if child is None or child.poll() is not None:
+        return
+    os.killpg(child.pid, signal.SIGTERM)
+    try:
+        child.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def kill_processes():
@@ -74,20 +97,25 @@ def _stay_outside():
         signal.signal(number, _stop)
     child = None
     try:
-        # A session of its own: Ctrl-C reaches only this process, which then ends the world in order.
-        child = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork",
-             "--kill-child", "--mount-proc", sys.executable, *sys.argv],
-            env={**os.environ, FOLDER: folder}, start_new_session=True)
+        child = _start(folder, sys.argv)
         return child.wait()
     except SystemExit as stopped:
         return stopped.code
     finally:
         for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
-        _end(child)
+        end(child)
         _remove_folder(folder)
         os.close(lock)
+
+
+def _start(folder, arguments, pass_fds=()):
+    """Run Python with these arguments as the first process of a world with this folder."""
+    # A session of its own: Ctrl-C reaches only the process outside, which then ends the world in order.
+    return subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork",
+         "--kill-child", "--mount-proc", sys.executable, *arguments],
+        env={**os.environ, FOLDER: folder}, start_new_session=True, pass_fds=pass_fds)
 
 
 def _make_folder():
@@ -131,18 +159,6 @@ def _remove_folder(folder):
 
 def _stop(number, _frame):
     sys.exit(128 + number)
-
-
-def _end(child):
-    """End the world's init, by its process group; the kernel then ends every other process of the world."""
-    if child is None or child.poll() is not None:
-        return
-    os.killpg(child.pid, signal.SIGTERM)
-    try:
-        child.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
 
 
 def _become_init():
