@@ -1,0 +1,178 @@
+# shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
+# What the cluster and its nodes say of themselves, and what is asserted of it. The node's own word, from its container
+# runtime, counts: it is there without the API too.
+
+PATIENCE=${KIND_PATIENCE:-100} # percent of the usual times to wait
+
+die() { # die WHY: the step has failed
+  echo "$*"
+  exit 1
+}
+
+kube() { "$KUBECTL" --kubeconfig "$WORK/kubeconfig" "$@"; }
+
+on() { # on NODE COMMAND...
+  "$DOCKER" exec "$@" </dev/null
+}
+
+# shellcheck disable=SC2016  # expanded on the node
+put() { # put FILE NODE PATH: a copy of the file on the node, in place at once
+  "$DOCKER" exec -i "$2" sh -c 'mkdir -p "${0%/*}" && cat >"$0.new" && mv "$0.new" "$0"' "$3" <"$1"
+}
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds; its last words are the reason when it never does.
+wait_for() {
+  local deadline=$((SECONDS + $1 * PATIENCE / 100)) what=$2
+  shift 2
+  until "$@" >"$WORK/waiting" 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || die "not in time: $what: $(tail -n 5 "$WORK/waiting")"
+    sleep 1
+  done
+}
+
+rolled_out() { # rolled_out NAMESPACE KIND/NAME...
+  local namespace=$1 one
+  shift
+  for one in "$@"; do kube --namespace "$namespace" rollout status "$one" --timeout=300s; done
+}
+
+# pods_on NODE: "namespace/pod address[,address] sandbox" of each pod that runs there with a network of its own, sorted.
+pods_on() {
+  local sandboxes
+  sandboxes=$(on "$1" crictl ps --output json | jq -r '[.containers[].podSandboxId] | unique[]') || return
+  [ -n "$sandboxes" ] || return 0
+  # shellcheck disable=SC2086  # one argument a sandbox
+  on "$1" crictl inspectp --output json $sandboxes | jq -rs '
+    flatten[].status | select((.network.ip // "") != "" and .state == "SANDBOX_READY") |
+    ([.network.ip, (.network.additionalIps // [])[].ip] | join(",")) as $addresses |
+    "\(.metadata.namespace)/\(.metadata.name) \($addresses) \(.id)"' | sort
+}
+
+pods_everywhere() { # pods_everywhere FILE: pods_on every node, the node in front; noted for the end
+  local node
+  for node in "${NODES[@]}"; do
+    pods_on "$node" | sed "s|^|$node |"
+  done >"$1"
+  awk '{ print $1, $3 }' "$1" >>"$WORK/ever"
+}
+
+# Fails with the names of addresses that pods on two nodes had at any time, or two pods have now.
+check_distinct() { # check_distinct FILE
+  local twice
+  twice=$(cut -d ' ' -f 3 "$1" | tr ',' '\n' | sort | uniq -d)
+  [ -z "$twice" ] || die "two pods have the address: $twice: $(grep -F "$twice" "$1")"
+  twice=$(awk '{ n = split($2, all, ","); for (i = 1; i <= n; i++) print all[i], $1 }' "$WORK/ever" | sort -u |
+    cut -d ' ' -f 1 | uniq -d)
+  [ -z "$twice" ] || die "on two nodes: $twice"
+}
+
+# kept WHAT BEFORE AFTER: every pod of the file BEFORE has its address in AFTER; columns: node, pod, addresses, sandbox.
+kept() {
+  local changed total
+  changed=$(awk 'FILENAME == ARGV[1] { now[$2] = $3; next }
+    now[$2] != $3 { print $2 ": " $3 " -> " (now[$2] == "" ? "not running" : now[$2]) }' "$3" "$2")
+  total=$(wc -l <"$2")
+  echo "$1: kept $((total - $(printf '%s' "$changed" | grep -c . || true))) of $total"
+  [ -z "$changed" ] || die "changed: $changed"
+  check_distinct "$3"
+}
+
+same_sandboxes() { # same_sandboxes WHAT BEFORE AFTER: no pod of BEFORE was restarted
+  local restarted
+  restarted=$(awk 'FILENAME == ARGV[1] { now[$2] = $4; next } now[$2] != $4 { print $2 }' "$3" "$2")
+  [ -z "$restarted" ] || die "$1: restarted: $restarted"
+}
+
+# is_back NODE FILE: every pod of the node that the file names runs there again.
+is_back() {
+  local missing
+  pods_on "$1" >"$WORK/back" || return
+  missing=$(awk -v node="$1" 'FILENAME == ARGV[1] { runs[$1] = 1; next }
+    $1 == node && !($2 in runs) { print $2 }' "$WORK/back" "$2")
+  [ -z "$missing" ] || { echo "not running on $1: $missing" && return 1; }
+}
+
+# slices: "namespace/service pod address" of every endpoint of every EndpointSlice, sorted.
+slices() {
+  kube get endpointslices --all-namespaces --output json | jq -r '
+    .items[] | "\(.metadata.namespace)/\(.metadata.labels["kubernetes.io/service-name"])" as $service |
+    .endpoints[]? | select(.targetRef.kind == "Pod") | "\($service) \(.targetRef.name) \(.addresses[])"' | sort
+}
+
+check_slices() { # check_slices WHEN: as they were at the beginning
+  slices >"$WORK/slices.now"
+  diff "$WORK/slices" "$WORK/slices.now" || die "$1: EndpointSlices have changed (< then, > now)"
+  echo "$1: $(wc -l <"$WORK/slices") endpoints in EndpointSlices as at the beginning"
+}
+
+# The API knows the pods of the file as they are.
+api_agrees() { # api_agrees FILE
+  kube get pods --all-namespaces --output json | jq -r '
+    .items[] | select(any(.status.conditions[]?; .type == "Ready" and .status == "True")) |
+    "\(.metadata.namespace)/\(.metadata.name) \([.status.podIPs[]?.ip] | join(","))"' | sort >"$WORK/api"
+  awk 'FILENAME == ARGV[1] { known[$1] = $2; next }
+    known[$2] != $3 { print "in the API " $2 " has " (known[$2] ? known[$2] : "nothing") ", not " $3; wrong = 1 }
+    END { exit wrong }' "$WORK/api" "$1"
+}
+
+# ask NODE ADDRESS COUNT: who answers requests of the node's agent pod: names of pods, and "nobody"; sorted, each once.
+ask() {
+  local container script
+  # shellcheck disable=SC2016  # expanded in the pod
+  script='for i in $(/bin/busybox seq "$1"); do
+    /bin/busybox wget -q -O - "http://$0/cgi-bin/name" || echo nobody
+  done'
+  container=$(on "$1" crictl ps --quiet --name '^agent$' | head -n 1)
+  on "$1" crictl exec "$container" /bin/busybox sh -c "$script" "$2" "$3" | sort -u
+}
+
+# kube-proxy chooses an endpoint by chance: so many requests miss one of 30 in one run of 10^11.
+REQUESTS=1000
+
+check_service() { # check_service NODE SERVICE ADDRESS PODS-FILE: all of these pods answer, and nobody else
+  ask "$1" "$3" "$REQUESTS" >"$WORK/answers"
+  diff "$4" "$WORK/answers" || die "$1: $2 at $3: not exactly its pods answer (< expected, > answered)"
+  echo "$1: $2 at $3: all of its $(wc -l <"$4") pods answer"
+}
+
+web_pods() { # web_pods [NODE]: names of the StatefulSet's pods (on this node), sorted
+  awk -v node="${1:-}" '(node == "" || $1 == node) && $2 ~ /^shop\/web-/ { sub(/^shop\//, "", $2); print $2 }' \
+    "$WORK/pods" | sort
+}
+
+cluster_ip() { # cluster_ip NAMESPACE SERVICE
+  jq -r --arg namespace "$1" --arg name "$2" '
+    .items[] | select(.metadata.namespace == $namespace and .metadata.name == $name).spec.clusterIP' \
+    "$WORK/services.json"
+}
+
+# The Services of a node: DNS, and web-here, whose endpoints are this node's pods.
+check_own_services() { # check_own_services NODE
+  local container server
+  container=$(on "$1" crictl ps --quiet --name '^agent$' | head -n 1)
+  server=$(cluster_ip kube-system kube-dns)
+  on "$1" crictl exec "$container" /bin/busybox nslookup web.shop.svc.cluster.local "$server" >"$WORK/dns" 2>&1 || true
+  grep -qwF "$(cluster_ip shop web)" "$WORK/dns" || die "$1: DNS does not answer: $(cat "$WORK/dns")"
+  web_pods "$1" >"$WORK/expected"
+  check_service "$1" web-here "$(cluster_ip shop web-here)" "$WORK/expected"
+}
+
+check_services() { # on both workers, all of them
+  local node
+  for node in "$WORKER" "$OTHER"; do
+    check_own_services "$node"
+    web_pods >"$WORK/expected"
+    check_service "$node" web "$(cluster_ip shop web)" "$WORK/expected"
+  done
+}
+
+# On no node an address file is left in the network's folder, nor anything else but host-local's own files.
+# shellcheck disable=SC2016  # expanded on the node
+stores_are_empty() {
+  local node left
+  for node in "${NODES[@]}"; do
+    left=$(on "$node" sh -c 'ls -A "$0" 2>/dev/null' "/var/lib/cni/networks/$(network_name)" |
+      grep -vxE 'lock|last_reserved_ip\..*' || true)
+    [ -z "$left" ] || { echo "left on $node: $left" && return 1; }
+  done
+}

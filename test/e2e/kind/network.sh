@@ -1,0 +1,149 @@
+# shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
+# The pod network of each kind, once by the stock host-local and once by delegated-ipam, with every pod running on.
+
+POD_SUBNET=10.244.0.0/16
+NODES_DIR=/etc/delegated-ipam/nodes
+
+# The rest of look_for_requirements(): what the kind of network needs.
+look_for_network_requirements() {
+  local image
+  BRIDGE=${CNI_PLUGINS:-/usr/lib/cni}/bridge
+  if [ "$CNI" != cilium ]; then
+    [ -x "$BRIDGE" ] || skip "$BRIDGE is missing" "apt-get install containernetworking-plugins, or set CNI_PLUGINS"
+  fi
+  case $CNI in
+    flannel)
+      FLANNELD_BIN=${FLANNELD_BIN:-$(command -v flanneld)}
+      [ -n "$FLANNELD_BIN" ] || skip "flanneld is missing" "build it with CGO_ENABLED=0, and set FLANNELD_BIN"
+      if [ -z "${FLANNEL_CNI_BIN:-}" ]; then
+        FLANNEL_CNI_BIN=$(PYTHONPATH="$ROOT/test/lib" python3 -c 'import peers; print(peers.binary("flannel") or "")')
+      fi
+      [ -n "$FLANNEL_CNI_BIN" ] ||
+        skip "Flannel's CNI plugin is missing" "run test/peers/build.py flannel, or set FLANNEL_CNI_BIN"
+      ;;
+    cilium)
+      command -v "$HELM" >/dev/null || skip "helm is missing" "install it, or set HELM_BIN"
+      [ -e "${CILIUM_CHART:-}" ] || skip "Cilium's chart is missing" "helm pull cilium/cilium, and set CILIUM_CHART"
+      [ -n "${CILIUM_IMAGES:-}" ] ||
+        skip "Cilium's images are not named" "docker pull those of the chart, and set CILIUM_IMAGES to them"
+      for image in $CILIUM_IMAGES; do
+        "$DOCKER" image inspect "$image" >/dev/null 2>&1 || skip "docker has no image $image" "docker pull it"
+      done
+      ;;
+  esac
+}
+
+network_name() {
+  case $CNI in
+    flannel) echo cbr0 ;;
+    cilium) echo cilium ;;
+    bridge) echo pods ;;
+  esac
+}
+
+# generate_network: conflists in $WORK/conflists: NODE.host-local and NODE.delegated-ipam, from the nodes' pod CIDRs.
+generate_network() {
+  local folder=$WORK/conflists generated=$WORK/generated node
+  mkdir -p "$folder" "$generated"
+  case $CNI in
+    flannel) # which adds the node's subnet itself
+      "$TOOL" generate flannel --cni-version 0.3.1 --out "$WORK/flannel.conflist"
+      for node in "${NODES[@]}"; do cp "$WORK/flannel.conflist" "$folder/$node.delegated-ipam"; done
+      ;;
+    cilium) # one conflist a node
+      "$TOOL" generate cilium --nodes "$WORK/nodes.json" --out "$generated"
+      for node in "${NODES[@]}"; do cp "$generated/$node.conflist" "$folder/$node.delegated-ipam"; done
+      ;;
+    bridge) # one conflist for all, and each node's ranges by the installer
+      "$TOOL" generate bridge --nodes "$WORK/nodes.json" --nodes-dir "$NODES_DIR" --out "$generated"
+      for node in "${NODES[@]}"; do cp "$generated/$(network_name).conflist" "$folder/$node.delegated-ipam"; done
+      ;;
+  esac
+  for node in "${NODES[@]}"; do
+    jq --slurpfile nodes "$WORK/nodes.json" --arg node "$node" '
+      ($nodes[0].items[] | select(.metadata.name == $node).spec.podCIDRs) as $subnets |
+      if .plugins[0].type == "flannel" then del(.plugins[0].ipam) else
+        .plugins[0].ipam = { type: "host-local", ranges: [$subnets[] | [{ subnet: . }]],
+          routes: [$subnets[] | { dst: (if contains(":") then "::/0" else "0.0.0.0/0" end) }] } end' \
+      "$folder/$node.delegated-ipam" >"$folder/$node.host-local"
+  done
+}
+
+# prepare_network: what the network needs besides its conflist, once.
+prepare_network() {
+  local node
+  for node in "${NODES[@]}"; do
+    if [ "$CNI" != cilium ]; then
+      "$DOCKER" cp "$BRIDGE" "$node:/opt/cni/bin/bridge"
+    fi
+    if [ "$CNI" = flannel ]; then
+      "$DOCKER" cp "$FLANNEL_CNI_BIN" "$node:/opt/cni/bin/flannel"
+    fi
+  done
+  generate_network
+  if [ "$CNI" = cilium ]; then
+    # A subnet says that each node has a conflist of its own; which one it is does not matter here.
+    "$TOOL" generate cilium --format helm --pod-cidr "$POD_SUBNET" --out "$WORK/values.yaml" \
+      --subnet "$(jq -r '.items[0].spec.podCIDR' "$WORK/nodes.json")"
+    "$HELM" --kubeconfig "$WORK/kubeconfig" install cilium "$CILIUM_CHART" --namespace kube-system \
+      --values "$WORK/values.yaml" --set operator.replicas=1 --set "extraConfig.k8s-api-server=$PROXY_URL"
+  fi
+}
+
+# use_network WHICH: host-local or delegated-ipam, on every node; no pod is touched. Waits until the runtimes know it.
+use_network() {
+  local node
+  case $CNI in
+    flannel) use_flannel "$1" ;;
+    cilium) for node in "${NODES[@]}"; do put_conflist "$1" "$node" 05-cilium.conflist; done ;;
+    bridge) for node in "${NODES[@]}"; do put_conflist "$1" "$node" 10-delegated-ipam.conflist; done ;;
+  esac
+  for node in "${NODES[@]}"; do
+    wait_for 60 "$node uses the conflist with $1" uses_network "$node" "$1"
+  done
+}
+
+put_conflist() { # put_conflist WHICH NODE NAME
+  put "$WORK/conflists/$2.$1" "$2" "/etc/cni/net.d/$3"
+}
+
+# kube-flannel writes the conflist at each start from its ConfigMap.
+use_flannel() {
+  if [ "$1" = host-local ]; then
+    printf '{"Network": "%s", "Backend": {"Type": "host-gw"}}\n' "$POD_SUBNET" >"$WORK/net-conf.json"
+    kube create namespace kube-flannel --dry-run=client --output yaml | kube apply --filename -
+    kube --namespace kube-flannel create configmap kube-flannel-cfg --dry-run=client --output yaml \
+      --from-file=cni-conf.json="$WORK/conflists/$CONTROL.host-local" \
+      --from-file=net-conf.json="$WORK/net-conf.json" | kube apply --filename -
+  else
+    "$TOOL" generate flannel --cni-version 0.3.1 --format configmap --out "$WORK/flannel-patch.yaml"
+    kube --namespace kube-flannel patch configmap kube-flannel-cfg --type merge --patch-file "$WORK/flannel-patch.yaml"
+  fi
+  kube apply --filename "$HERE/flannel.yaml"
+  kube --namespace kube-flannel rollout restart daemonset/kube-flannel-ds
+  rolled_out kube-flannel daemonset/kube-flannel-ds
+}
+
+uses_network() { # uses_network NODE WHICH
+  on "$1" crictl info | jq -e --arg which "$2" --arg name "$(network_name)" '
+    [.cniconfig.Networks[].Config.Source | fromjson | select(.name == $name) | .plugins[0] |
+     .ipam.type // "host-local"] == [$which]'
+}
+
+# install_product: the binary on every node, by the installer; with it the nodes' ranges, where the conflist wants them.
+install_product() {
+  local options=() node file
+  if [ "$CNI" = bridge ]; then
+    for file in "$WORK"/generated/delegated-ipam-nodes*.yaml; do
+      kube apply --filename "$file"
+      options+=(--nodes-config-map "$(basename "$file" .yaml)")
+    done
+    options+=(--nodes-dir "$NODES_DIR")
+  fi
+  "$TOOL" generate installer --image "$INSTALLER_IMAGE" "${options[@]}" >"$WORK/installer.yaml"
+  kube apply --filename "$WORK/installer.yaml"
+  kube rollout status --filename "$WORK/installer.yaml" --timeout=300s
+  for node in "${NODES[@]}"; do
+    on "$node" test -x /opt/cni/bin/delegated-ipam || die "the installer has not installed on $node"
+  done
+}

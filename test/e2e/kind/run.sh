@@ -1,0 +1,124 @@
+#!/bin/bash
+# A real cluster of kind, one control plane and two workers, from the files that `delegated-ipam generate` makes: pods
+# keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, and
+# when host-local comes back. Prints TAP; leaves nothing behind.
+#
+# Usage: test/e2e/kind/run.sh [flannel|cilium|bridge]      (default: bridge)
+# Needs root, docker with a node image, kind, kubectl, jq, python3 and nsenter; says so, and is skipped, otherwise.
+#   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node)
+#   KIND_BIN DOCKER_BIN KUBECTL_BIN HELM_BIN   other programs than those in PATH
+#   KIND_PATIENCE            percent of the usual times to wait, for a slow machine (default: 100)
+#   DELEGATED_IPAM           the product (default: build/release/delegated-ipam)
+#   CNI_PLUGINS              folder with the bridge plugin (default: /usr/lib/cni); node images have none
+#   FLANNELD_BIN FLANNEL_CNI_BIN   flannel: the static flanneld; Flannel's CNI plugin (default: the peer of the tests)
+#   CILIUM_CHART CILIUM_IMAGES     cilium: Helm chart (folder or archive); the images it names, which docker has already
+set -uo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$HERE/../../.." && pwd)
+CNI=${1:-bridge}
+DOCKER=${DOCKER_BIN:-docker} KIND=${KIND_BIN:-kind} KUBECTL=${KUBECTL_BIN:-kubectl} HELM=${HELM_BIN:-helm}
+TOOL=${DELEGATED_IPAM:-$ROOT/build/release/delegated-ipam}
+NAME=${KIND_CLUSTER_NAME:-delegated-ipam-e2e}
+CONTROL=$NAME-control-plane WORKER=$NAME-worker OTHER=$NAME-worker2
+NODES=("$CONTROL" "$WORKER" "$OTHER")
+WORK=$(mktemp -d)
+COUNT=0
+mkfifo "$WORK/output"
+
+# shellcheck source-path=SCRIPTDIR
+{
+  . "$HERE/checks.sh"
+  . "$HERE/images.sh"
+  . "$HERE/network.sh"
+  . "$HERE/offline.sh"
+  . "$HERE/story.sh"
+}
+
+clean_up() {
+  local file job
+  for job in $(jobs -p); do # a step, which is a process group, and who prints what it says
+    kill -- "-$job" 2>/dev/null || kill "$job"
+    wait "$job"
+  done
+  for file in "$WORK"/proxy-*.pid; do
+    if [ -e "$file" ]; then end_proxy "$file"; fi
+  done
+  if [ -e "$WORK/cluster" ]; then
+    "$KIND" delete cluster --name "$NAME" --kubeconfig "$WORK/kubeconfig" >"$WORK/deletion" 2>&1 || cat "$WORK/deletion"
+  fi
+  if [ -e "$WORK/built" ]; then
+    xargs "$DOCKER" image rm <"$WORK/built" >"$WORK/deletion" 2>&1 || cat "$WORK/deletion"
+  fi
+  rm -rf "$WORK"
+}
+
+skip() { # skip REASON REMEDY
+  echo "1..0 # SKIP $1; $2"
+  exit 0
+}
+
+# Ends the run as skipped when something is not there that cannot be made here.
+look_for_requirements() {
+  local program
+  [ "$(id -u)" -eq 0 ] || skip "needs root" "the read proxy enters the nodes' network namespaces: run it with sudo"
+  for program in "$DOCKER" "$KIND" "$KUBECTL" jq python3 nsenter busybox; do
+    command -v "$program" >/dev/null || skip "$program is missing" "install it, or name it (see the head of $0)"
+  done
+  "$DOCKER" info >/dev/null 2>&1 || skip "docker's daemon does not answer" "start it, or set DOCKER_HOST"
+  if [ -z "${KIND_NODE_IMAGE:-}" ]; then
+    KIND_NODE_IMAGE=$("$DOCKER" image ls --format '{{.Repository}}:{{.Tag}}' kindest/node | head -n 1)
+  fi
+  [ -n "$KIND_NODE_IMAGE" ] || skip "docker has no node image" "docker pull kindest/node:VERSION"
+  "$DOCKER" image inspect "$KIND_NODE_IMAGE" >/dev/null 2>&1 ||
+    skip "docker has no image $KIND_NODE_IMAGE" "docker pull it, or set KIND_NODE_IMAGE to one that is there"
+  look_for_network_requirements
+}
+
+# step SENTENCE FUNCTION ARGUMENT...: one test. What it prints becomes comments; the first failure ends the run.
+step() {
+  local sentence=$1 status printer work
+  shift
+  COUNT=$((COUNT + 1))
+  sed 's/^/# /' <"$WORK/output" &
+  printer=$!
+  # In the background, so that a signal is heard at once, and a process group of its own, so that all of it ends then.
+  set -m
+  (
+    set -euo pipefail
+    "$@"
+  ) </dev/null >"$WORK/output" 2>&1 &
+  work=$!
+  set +m
+  wait "$work"
+  status=$?
+  wait "$printer"
+  if [ "$status" -ne 0 ]; then
+    echo "not ok $COUNT - kind, $CNI: $sentence"
+    echo "1..$COUNT"
+    exit 1
+  fi
+  echo "ok $COUNT - kind, $CNI: $sentence"
+}
+
+main() {
+  case $CNI in
+    flannel | cilium | bridge) ;;
+    *) echo "usage: $0 [flannel|cilium|bridge]" >&2 && exit 2 ;;
+  esac
+  [ -x "$TOOL" ] || { echo "$TOOL: no such program; build it, or name another in DELEGATED_IPAM" >&2 && exit 2; }
+  look_for_requirements
+  step "a cluster comes up from the generated file" make_cluster
+  step "pods come up by the stock host-local, and their Services answer" start_on_host_local
+  step "(d) upgrade with pods running: every pod keeps its address" upgrade
+  step "(a) online restart of a worker: every pod is back on its address" online_restart
+  step "(b) offline restart: every pod is back on its address, Services and DNS answer there" offline_restart
+  step "(b) connected again: EndpointSlices are right without having changed" reconnect
+  step "(c) scale to 0: every store is empty, no address was ever on two nodes" scale_to_zero
+  step "(d) back to host-local with pods running; its DELs empty the stores" back_to_host_local
+  echo "1..$COUNT"
+}
+
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+main

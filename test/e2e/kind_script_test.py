@@ -1,0 +1,359 @@
+#!/usr/bin/python3
+"""The run over a real cluster, kind/run.sh, where there is no docker: against stand-ins that note every command and
+answer from a small model of a cluster. It does what it says, in order, and it fails when an address changes. Its read
+proxy, against an API that goes away; its cluster file, by kind's own parser, where kind is built.
+
+usage: kind_script_test.py      Needs root, bash, jq, busybox, nftables and shellcheck.
+"""
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import kind_model  # noqa: E402
+import kube_schemas  # noqa: E402
+import peers  # noqa: E402
+import proxy_cases  # noqa: E402
+from kind_model import Model  # noqa: E402
+from plugin import BINARY, ROOT, require  # noqa: E402
+from tap import Skip, Suite  # noqa: E402
+
+import yaml  # noqa: E402
+
+KIND = f"{ROOT}/test/e2e/kind"
+PROGRAMS = ("docker", "kind", "kubectl", "helm", "nsenter")
+NAME = "delegated-ipam-e2e"
+WORKER = f"{NAME}-worker"
+NODES = (f"{NAME}-control-plane", WORKER, f"{NAME}-worker2")
+EVERY_NODE = len(NODES)
+
+
+class Run:
+    """One run of run.sh against stand-ins, in a folder of its own; output, code and calls are there when it is over."""
+
+    def __init__(self, folder, network="bridge", faults=(), until=None, **environment):
+        self.folder = folder
+        os.makedirs(f"{folder}/bin")
+        os.makedirs(f"{folder}/tmp")
+        for program in PROGRAMS:
+            os.symlink(f"{ROOT}/test/lib/kind_stand_in.py", f"{folder}/bin/{program}")
+        with Model(folder) as model:
+            model.faults = list(faults)
+        process = subprocess.Popen(
+            [f"{KIND}/run.sh", network], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "KIND_MODEL": folder,
+                 "TMPDIR": f"{folder}/tmp", "DELEGATED_IPAM": BINARY, "KIND_PATIENCE": "0",
+                 "FLANNELD_BIN": "/bin/true", "FLANNEL_CNI_BIN": "/bin/true", "CILIUM_CHART": folder,
+                 "CILIUM_IMAGES": kind_model.NODE_IMAGE, **environment})
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if until and line.startswith(until):
+                process.send_signal(signal.SIGTERM)
+                until = None
+        self.output = "".join(lines)
+        self.code = process.wait()
+        self.calls = self._lines("calls", json.loads)
+
+    @property
+    def words(self):
+        """The calls as text, with the run's own folder as WORK."""
+        return [re.sub(rf"{self.folder}/tmp/[^/ ]+", "WORK", " ".join(call)) for call in self.calls]
+
+    def steps(self):
+        """The TAP lines, but for comments."""
+        return [line for line in self.output.splitlines() if not line.startswith("#")]
+
+    def assert_nothing_left(self):
+        """No cluster, image, proxy or file of the run."""
+        with Model(self.folder) as model:
+            assert not model.nodes, "the cluster is still there"
+            assert model.images == [kind_model.NODE_IMAGE], model.images
+        assert os.listdir(f"{self.folder}/tmp") == [], os.listdir(f"{self.folder}/tmp")
+        for pid in self._lines("proxies", int):
+            assert not is_running(pid), f"a proxy still runs: {pid}"
+
+    def _lines(self, name, read):
+        if not os.path.exists(f"{self.folder}/{name}"):
+            return []
+        with open(f"{self.folder}/{name}") as file:
+            return [read(line) for line in file]
+
+
+def is_running(pid):
+    """True unless the process has ended, be it collected or not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+def put(path):
+    """The pattern of a file that is put on a node."""
+    return rf"docker exec -i \S+ sh -c .* {re.escape(path)}"
+
+
+def times(count, pattern):
+    return [pattern] * count
+
+
+CONFLIST = {"bridge": "/etc/cni/net.d/10-delegated-ipam.conflist", "cilium": "/etc/cni/net.d/05-cilium.conflist"}
+
+
+def switch(network, plugin="host-local"):
+    """The commands by which the nodes get another network, in order."""
+    if network != "flannel":
+        return times(EVERY_NODE, put(CONFLIST[network]))
+    kube = r"kubectl --kubeconfig WORK/kubeconfig"
+    change = "create configmap kube-flannel-cfg" if plugin == "host-local" else "patch configmap kube-flannel-cfg"
+    return [rf"{kube} --namespace kube-flannel {change}.*",
+            rf"{kube} --namespace kube-flannel rollout restart daemonset/kube-flannel-ds"]
+
+
+def story(network):
+    """What a run does that matters, in order, as patterns of whole commands."""
+    kube = r"kubectl --kubeconfig WORK/kubeconfig"
+    own = {"bridge": times(EVERY_NODE, r"docker cp \S+/bridge \S+:/opt/cni/bin/bridge"),
+           "flannel": times(EVERY_NODE, r"docker cp \S+ \S+:/opt/cni/bin/flannel"),
+           "cilium": [r"helm --kubeconfig WORK/kubeconfig install cilium .*--values WORK/values.yaml.*"]}[network]
+    node_lists = [rf"{kube} apply --filename WORK/generated/delegated-ipam-nodes.yaml"] if network == "bridge" else []
+    proxy = r"nsenter --net=/proc/\d+/ns/net python3 \S+/read_proxy.py .*--upstream https://172.18.0.2:6443.*"
+    return [
+        r"docker info", rf"kind create cluster --name {NAME} --config WORK/cluster.yaml --kubeconfig WORK/kubeconfig",
+        r"docker build .*--tag delegated-ipam.test/pods:1.*", rf"kind load docker-image \S+/pods:1 --name {NAME}",
+        rf"{kube} get nodes --output json", *times(EVERY_NODE, put("/etc/delegated-ipam-test/start")),
+        r"docker exec \S+ systemctl restart kubelet", *own, *switch(network),
+        rf"{kube} wait --for=condition=Ready nodes .*", rf"{kube} apply --filename \S+/pods.yaml",
+        rf"{kube} get endpointslices .*",
+        # (d) the binary everywhere first, then the conflist, then a new pod on each worker
+        *node_lists, rf"{kube} apply --filename WORK/installer.yaml",
+        *times(EVERY_NODE, r"docker exec \S+ test -x /opt/cni/bin/delegated-ipam"),
+        *switch(network, "delegated-ipam"),
+        rf"{kube} --namespace shop rollout status daemonset/after-upgrade .*",
+        # (a)
+        rf"docker restart {WORKER}", rf"docker exec {WORKER} crictl inspectp .*", rf"{kube} get pods .*",
+        rf"{kube} get endpointslices .*",
+        # (b)
+        put("/etc/delegated-ipam-test/cut.nft"), rf"docker exec {WORKER} nft -f \S+", rf"docker kill {WORKER}",
+        rf"docker cp \S+ {WORKER}:/etc/kubernetes/manifests/static-1.yaml", rf"docker start {WORKER}", proxy,
+        rf"docker exec {WORKER} crictl inspectp .*", rf"docker exec {WORKER} crictl exec \S+ /bin/busybox nslookup .*",
+        rf"docker exec {WORKER} crictl exec \S+ /bin/busybox sh .* 10.96.0.21 \d+", rf"{kube} get endpointslices .*",
+        rf"docker exec {WORKER} nft delete table inet delegated_ipam_test", rf"{kube} get pods .*",
+        rf"{kube} get endpointslices .*",
+        # (c)
+        rf"{kube} --namespace shop scale statefulset/web deployment/api --replicas=0",
+        *times(EVERY_NODE, r"docker exec \S+ sh -c ls .* /var/lib/cni/networks/\w+"),
+        # (d) and back
+        rf"{kube} apply --filename \S+/pods.yaml", *switch(network),
+        rf"{kube} --namespace shop scale statefulset/web deployment/api --replicas=0",
+        *times(EVERY_NODE, r"docker exec \S+ sh -c ls .* /var/lib/cni/networks/\w+"),
+        rf"kind delete cluster --name {NAME} .*", r"docker image rm delegated-ipam.test/pods:1 .*",
+    ]
+
+
+def assert_in_order(patterns, words):
+    """Each pattern matches a command after the one before it."""
+    at = 0
+    for number, pattern in enumerate(patterns):
+        while at < len(words) and not re.fullmatch(pattern, words[at], re.DOTALL):
+            at += 1
+        assert at < len(words), f"no command for pattern {number}, {pattern!r}, after those before it"
+        at += 1
+
+
+def shell_is_clean():
+    for script in [f"{KIND}/run.sh", *sorted(glob.glob(f"{KIND}/*.sh"))]:
+        done = subprocess.run(["shellcheck", "-x", script], cwd=KIND, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def manifests_are_kubernetes():
+    """Each object of each manifest by Kubernetes' own schemas; coredns.yaml is a patch of kubeadm's Deployment."""
+    seen = 0
+    for path in sorted(glob.glob(f"{KIND}/*.yaml")):
+        with open(path) as file:
+            text = file.read().replace("NAME", "name").replace("IMAGE", "image")
+        for manifest in yaml.safe_load_all(text):
+            is_patch = "kind" not in manifest
+            whole = {"apiVersion": "apps/v1", "kind": "Deployment", **manifest} if is_patch else manifest
+            kube_schemas.check(whole, partial=is_patch)
+            seen += 1
+    assert seen >= 10, f"only {seen} objects in {KIND}"
+
+
+def tells_the_story(run, network):
+    assert run.code == 0, run.output
+    assert [line.split()[0] for line in run.steps()] == ["ok"] * 8 + ["1..8"], run.output
+    assert "kept 39 of 39" in run.output and "online restart: kept 20 of 20" in run.output, run.output
+    assert_in_order(story(network), run.words)
+    strange = [words for words in run.words if words.startswith(("kubectl", "helm"))
+               and not re.match(r"(kubectl|helm) --kubeconfig WORK/kubeconfig ", words)]
+    assert not strange, f"a cluster of the user's could be meant: {strange}"
+    others = [words for words in run.words if words.startswith(("docker exec", "docker cp"))
+              and not any(node in words for node in NODES)]
+    assert not others, f"not a container of the cluster: {others}"
+    run.assert_nothing_left()
+
+
+def fails_at(run, step, *told):
+    """The run ends as failed at this step, says these words, and cleans up."""
+    assert run.code == 1, f"exit {run.code}: {run.output}"
+    ends = run.steps()[step - 1:]
+    assert len(ends) == 2 and ends[0].startswith(f"not ok {step} - ") and ends[1] == f"1..{step}", run.output
+    for words in told:
+        assert words in run.output, f"{words!r} is not told: {run.output}"
+    run.assert_nothing_left()
+
+
+def stopped_in_the_middle(run):
+    assert run.code == 128 + signal.SIGTERM, run.code
+    assert "1..8" not in run.output and run.output.count("\nok ") <= 3, run.output
+    run.assert_nothing_left()
+
+
+def is_skipped(run, *told):
+    assert run.code == 0, run.output
+    (line,) = run.output.splitlines()
+    assert line.startswith("1..0 # SKIP ") and "; " in line, line
+    for words in told:
+        assert words in line, line
+    assert not any("create" in words for words in run.words), run.words
+
+
+def files_are_good(run_folder):
+    """What the nodes were given is understood by those who read it there."""
+    with open(f"{run_folder}/kept.json") as file:
+        kept = json.load(file)
+    for node, files in kept.items():
+        subprocess.run(["bash", "-n"], input=files["/etc/delegated-ipam-test/start"], text=True, check=True)
+        routes = files["/etc/delegated-ipam-test/start"].count("ip route replace 10.244.")
+        assert routes == EVERY_NODE - 1, files["/etc/delegated-ipam-test/start"]
+        assert f"/{node}" not in files["/etc/delegated-ipam-test/start"]
+    rules = kept[WORKER]["/etc/delegated-ipam-test/cut.nft"]
+    done = subprocess.run(["unshare", "--net", "nft", "-f", "/dev/stdin"], input=rules * 2, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, f"{rules}: {done.stderr}"
+
+
+def kind_reads_the_cluster_file(folder):
+    """kind gets as far as asking docker for the node image, and no further with a file that is wrong."""
+    if not peers.binary("kind"):
+        raise Skip(f"kind is not built: run {peers.BUILD} kind (needs Go 1.24 or newer)")
+    os.makedirs(f"{folder}/bin")
+    with open(f"{folder}/bin/docker", "w") as file:
+        file.write(DOCKER.format(folder=folder))
+    os.chmod(f"{folder}/bin/docker", 0o755)
+    for network in ("bridge", "flannel", "cilium"):
+        command = [BINARY, "generate", "kind", "--name", "k", "--workers", "2", "--cni", network,
+                   "--pod-subnet", "10.244.0.0/16", "--image", kind_model.NODE_IMAGE]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        asked, said = ask_kind(folder, text)
+        assert f"inspect --type=image {kind_model.NODE_IMAGE}" in asked, f"{network}: {said}"
+    for good, bad in (("networking:", "networkin:"), ("role: worker", "role: walker"), ("10.244.0.0/16", "10.244.0.0")):
+        asked, said = ask_kind(folder, text.replace(good, bad))
+        assert "inspect" not in asked and "ERROR" in said, f"{bad}: {said}"
+
+
+DOCKER = """#!/bin/sh
+echo "$@" >>{folder}/asked
+case $1 in
+    -v) echo "Docker version 27.0.0, build 1" ;;
+    info) echo '{{"CgroupDriver": "systemd", "CgroupVersion": "2", "MemoryLimit": true, "PidsLimit": true}}' ;;
+    ps | inspect) ;;
+    *) exit 1 ;;
+esac
+"""
+
+
+def ask_kind(folder, text):
+    """What kind asks docker when it is to make the cluster of a file, and what it says; it never gets one."""
+    with open(f"{folder}/cluster.yaml", "w") as file:
+        file.write(text)
+    with open(f"{folder}/asked", "w"):
+        pass
+    done = subprocess.run(
+        [peers.binary("kind"), "create", "cluster", "--config", f"{folder}/cluster.yaml", "--kubeconfig",
+         f"{folder}/kubeconfig"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "KIND_EXPERIMENTAL_PROVIDER": "docker"})
+    assert done.returncode != 0, done.stdout
+    with open(f"{folder}/asked") as file:
+        return file.read(), done.stdout + done.stderr
+
+
+# faults of the model, the step that notices, what it says
+FAULTS = [
+    ("a pod that is restarted when the conflist is replaced", "upgrade:pod", 3, "restarted: "),
+    ("a pod with another address after the online restart", "restart:pod", 4, "changed: shop/web-0: 10.244.1."),
+    ("a pod with another address after the offline restart", "start:pod", 5, "changed: shop/web-0: 10.244.1."),
+    ("an EndpointSlice that has changed", "start:slice", 5, "EndpointSlices have changed", "web-0 10.244.1.99"),
+    ("a pod that does not answer off the network", "start:service", 5, "not exactly its pods answer", "> nobody"),
+    ("a store that is not empty", "zero:store", 7, f"left on {WORKER}: 10.244.1.77"),
+]
+SKIPS = [
+    ("docker is missing", {"DOCKER_BIN": "no-docker"}, [], "no-docker is missing"),
+    ("docker's daemon does not answer", {}, ["docker:info"], "daemon does not answer"),
+    ("kind is missing", {"KIND_BIN": "no-kind"}, [], "no-kind is missing"),
+    ("kubectl is missing", {"KUBECTL_BIN": "no-kubectl"}, [], "no-kubectl is missing"),
+    ("there is no node image", {}, ["docker:image"], "no node image", "docker pull kindest/node"),
+    ("the node image named is not there", {"KIND_NODE_IMAGE": "kindest/node:v0"}, [], "kindest/node:v0"),
+]
+
+
+def main():
+    require(BINARY)
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root, as the script itself does; run it with sudo")
+        return
+    suite = Suite("kind script")
+    folder = tempfile.mkdtemp()
+    try:
+        suite.run("run.sh and what it reads are clean by shellcheck", shell_is_clean)
+        suite.run("its manifests are what Kubernetes' schemas describe", manifests_are_kubernetes)
+        with ThreadPoolExecutor(2) as pool:
+            tell_runs(suite, folder, pool)
+        suite.run("kind's own parser takes the generated cluster files, and refuses spoilt ones",
+                  kind_reads_the_cluster_file, f"{folder}/kind")
+        proxy_cases.tell(suite, f"{folder}/proxy")
+    finally:
+        shutil.rmtree(folder)
+    suite.finish()
+
+
+def tell_runs(suite, folder, pool):
+    """The runs, two at a time, and what is said of each."""
+    runs = {name: pool.submit(Run, f"{folder}/{number}", **arguments)
+            for number, (name, arguments) in enumerate(arguments_of_runs(folder))}
+    for network in ("bridge", "flannel", "cilium"):
+        suite.run(f"{network}: eight steps, in this order, with nothing left behind",
+                  lambda one=network: tells_the_story(runs[one].result(), one))
+    suite.run("what the nodes were given: start script, routes, rules of the cut", files_are_good, folder)
+    for sentence, fault, step, *told in FAULTS:
+        suite.run(f"{sentence} fails the run, which names it",
+                  lambda: fails_at(runs[fault].result(), step, *told))
+    suite.run("stopped in the middle, it still removes the cluster",
+              lambda: stopped_in_the_middle(runs["stopped"].result()))
+    for sentence, _, _, *told in SKIPS:
+        suite.run(f"skipped with the remedy where {sentence}", lambda: is_skipped(runs[sentence].result(), *told))
+
+
+def arguments_of_runs(folder):
+    """(name, arguments of Run) of each."""
+    yield "bridge", {"KIND_MODEL_KEPT": f"{folder}/kept.json"}
+    yield "flannel", {"network": "flannel"}
+    yield "cilium", {"network": "cilium"}
+    for _, fault, *_ in FAULTS:
+        yield fault, {"faults": [fault]}
+    yield "stopped", {"until": "ok 2 "}
+    for sentence, environment, faults, *_ in SKIPS:
+        yield sentence, {"faults": faults, **environment}
+
+
+main()

@@ -1,0 +1,153 @@
+"""A small model of a cluster of kind, for stand-ins of docker, kind and kubectl: nodes with pod CIDRs and files, pods
+with addresses. It is kept as JSON in a file, as each call of a stand-in is a process of its own.
+
+Its host-local gives the next address each time, its delegated-ipam a pod's own; nothing else of either is modelled.
+"""
+import fcntl
+import ipaddress
+import json
+import os
+import re
+
+CONF_DIR = "/etc/cni/net.d/"
+MANIFESTS = "/etc/kubernetes/manifests/"
+SERVICES = {"shop/web": "10.96.0.20", "shop/web-here": "10.96.0.21", "kube-system/kube-dns": "10.96.0.10"}
+CHOSEN = {"shop/web": "shop/web-", "shop/web-here": "shop/web-", "kube-system/kube-dns": "kube-system/coredns-"}
+NODE_IMAGE = "kindest/node:v1.31.0"
+
+
+class Model:
+    """The cluster, locked while it is used; what has changed is written at the end of a with block.
+
+    faults, a list, are what goes wrong: "restart:pod" and "start:pod": a pod has another address after docker restart,
+    or start; "start:slice": so has an endpoint; "start:service": a pod does not answer any more; "zero:store": an
+    address file stays; "upgrade:pod": a pod is restarted when the conflist is replaced; "docker:info": there is no
+    daemon; "docker:image": nor a node image.
+    """
+
+    def __init__(self, folder, stdin=""):
+        self._path = f"{folder}/model.json"
+        self._stdin = stdin
+
+    @property
+    def stdin(self):
+        """What the call in hand was given to read."""
+        return self._stdin
+
+    def __enter__(self):
+        self._file = open(self._path, "a+")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file.seek(0)
+        text = self._file.read()
+        vars(self).update(json.loads(text) if text else new_cluster())
+        return self
+
+    def __exit__(self, *_):
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump({name: value for name, value in vars(self).items() if not name.startswith("_")}, self._file)
+        self._file.close()
+
+    def create(self, name):
+        self.name = name
+        for number, suffix in enumerate(("control-plane", "worker", "worker2")):
+            self.nodes[f"{name}-{suffix}"] = {
+                "ip": f"172.18.0.{number + 2}", "cidr": f"10.244.{number}.0/24", "files": {}, "runs": True,
+                "gone": {}, "is_cut": False, "last": 1, "bound": {}}
+        self.workloads["kube-system/Deployment/coredns"] = 2
+        self.workloads["local-path-storage/Deployment/local-path-provisioner"] = 1
+
+    def conflist(self, node):
+        """The network of a node; None as long as it has none."""
+        for path, text in sorted(self.nodes[node]["files"].items()):
+            if path.startswith(CONF_DIR):
+                return json.loads(text)
+        return None
+
+    def plugin(self, node):
+        main = self.conflist(node)["plugins"][0]
+        return main.get("ipam", {}).get("type", "host-local")
+
+    def reconcile(self):
+        """What controllers and kubelets do: every workload has its pods, and no others run."""
+        wanted = {pod: node for key, count in self.workloads.items() for pod, node in self._pods_of(key, count)}
+        for node in self.workers():
+            paths = [path for path in self.nodes[node]["files"] if path.startswith(MANIFESTS)]
+            wanted |= {f"kube-system/{os.path.basename(path)[:-len('.yaml')]}-{node}": node for path in sorted(paths)}
+        self.pods = {pod: what for pod, what in self.pods.items() if pod in wanted}
+        for pod, node in wanted.items():
+            if pod not in self.pods and self.nodes[node]["runs"] and self.conflist(node):
+                self._run(pod, node)
+
+    def power_on(self, node, how):
+        """Every pod of the node gets a new sandbox, those first that come from files."""
+        own = [pod for pod, what in self.pods.items() if what["node"] == node]
+        for pod in own:
+            del self.pods[pod]
+        self.nodes[node]["runs"] = True
+        self.reconcile()
+        if f"{how}:pod" in self.faults:
+            moved = min(pod for pod in own if pod.startswith("shop/web-"))
+            self.pods[moved]["ip"] = self._next(node)
+        if f"{how}:slice" in self.faults:
+            self.has_wrong_slice = True
+        if f"{how}:service" in self.faults:
+            self.is_silent = True
+
+    def workers(self):
+        return [node for node in self.nodes if "worker" in node]
+
+    def on(self, node):
+        """{pod: what is known of it} on a node."""
+        return {pod: what for pod, what in self.pods.items() if what["node"] == node}
+
+    def stored(self, node):
+        """The names in the network's folder."""
+        addresses = [what["ip"] for what in self.on(node).values()]
+        if "zero:store" in self.faults and not addresses and node in self.workers():
+            addresses = ["10.244.1.77"]
+        return ["last_reserved_ip.0", "lock", *addresses]
+
+    def endpoints(self, service, node=None):
+        """{pod: address} behind a Service, on this node if it is given."""
+        found = {pod: what["ip"] for pod, what in self.pods.items() if pod.startswith(CHOSEN[service])}
+        return {pod: ip for pod, ip in found.items() if node in (None, self.pods[pod]["node"])}
+
+    def _pods_of(self, key, count):
+        """(pod, node) of each pod that a workload shall have."""
+        namespace, kind, name = key.split("/")
+        nodes = self.workers()
+        if kind == "DaemonSet":
+            return [(f"{namespace}/{name}-{number}xk2z", node) for number, node in enumerate(nodes)]
+        if namespace == "local-path-storage":
+            nodes = [f"{self.name}-control-plane"]
+        middle = "" if kind == "StatefulSet" else "7c9d8b5f6-"
+        return [(f"{namespace}/{name}-{middle}{number}", nodes[number % len(nodes)]) for number in range(count)]
+
+    def _run(self, pod, node):
+        bound = self.nodes[node]["bound"]
+        if self.plugin(node) == "host-local" or pod not in bound:
+            bound[pod] = self._next(node)
+        self.sandboxes += 1
+        self.pods[pod] = {"node": node, "ip": bound[pod], "sandbox": f"{self.sandboxes:064x}"}
+
+    def _next(self, node):
+        self.nodes[node]["last"] += 1
+        return str(ipaddress.ip_network(self.nodes[node]["cidr"])[self.nodes[node]["last"]])
+
+
+def new_cluster():
+    return {"name": None, "nodes": {}, "workloads": {}, "pods": {}, "images": [NODE_IMAGE], "loaded": [], "maps": {},
+            "sandboxes": 0, "faults": [], "has_wrong_slice": False, "is_silent": False, "patched": []}
+
+
+def workloads_in(text):
+    """{"namespace/kind/name": replicas} of the workloads in a manifest of ours."""
+    found = {}
+    for document in re.split(r"^---$", text, flags=re.MULTILINE):
+        kind = re.search(r"^kind: (StatefulSet|Deployment|DaemonSet)$", document, re.MULTILINE)
+        if kind:
+            name, namespace = re.search(r"metadata: \{ name: (\S+), namespace: (\S+) \}", document).groups()
+            replicas = re.search(r"replicas: (\d+)", document)
+            found[f"{namespace}/{kind[1]}/{name}"] = int(replicas[1]) if replicas else 1
+    return found
