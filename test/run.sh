@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the tests need, builds every preset and runs every test. Usage: test/run.sh [SUITE...]
-# Suites: unit asan tidy vectors differential crash churn node delegates badinput cli examples e2e peers   (default: all)
+# Suites: unit asan tidy vectors differential crash churn node delegates badinput cli validate examples e2e peers   (default: all)
 # Prints progress, and last one line: "N passed, N failed, N skipped". Leaves nothing behind but build/.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -97,7 +97,7 @@ run_suite() {
         unit) unit dev ;;
         asan)
             unit asan || return
-            for suite in badinput/badinput delegate/faults delegate/callers; do
+            for suite in badinput/badinput validate/validate delegate/faults delegate/callers; do
                 tap "$suite (sanitizers)" env DELEGATED_IPAM="$ROOT/build/asan/delegated-ipam" "test/${suite}_test.py"
             done
             ;;
@@ -162,6 +162,7 @@ run_suite() {
                 tap "operator's tool: $(basename "$suite" _test.py)" "$suite"
             done
             ;;
+        validate) tap "validate" test/validate/validate_test.py ;;
         e2e)
             tap "containerd" test/e2e/containerd_test.py
             tap "moving over and back" test/e2e/migration_test.py
@@ -183,7 +184,7 @@ run_suite() {
 say "packages"
 for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
 static_binary
-for suite in "${@:-unit asan tidy vectors differential crash churn node delegates badinput cli examples e2e peers}"; do
+for suite in "${@:-unit asan tidy vectors differential crash churn node delegates badinput cli validate examples e2e peers}"; do
     for one in $suite; do run_suite "$one"; done
 done
 say "done"

@@ -204,6 +204,8 @@ void refuse_own_keys(const ConfigReader& delegate) {
   }
 }
 
+std::span<const std::string_view> own_keys() { return kOwnKeys; }
+
 bool is_own_key(std::string_view key) {
   return std::any_of(kOwnKeys.begin(), kOwnKeys.end(),
                      [&](std::string_view own) { return same_key(own, key); });

@@ -1,6 +1,7 @@
 #pragma once
 /// The keys of `ipam` that are this plugin's own: everything beside `delegate` that host-local does
 /// not know.
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +26,9 @@ bool read_keep_interfaces(const ConfigReader& ipam);
 /// Errors: throws CniError 7 for an unknown family.
 std::vector<allocator::Family> read_families(const ConfigReader& ipam);
 
-/// True for a key of `ipam` that is ours and no delegate's.
+/// The keys of `ipam` that are ours and no delegate's.
+std::span<const std::string_view> own_keys();
+/// True for one of them, in any letter case.
 bool is_own_key(std::string_view key);
 
 /// Reads `exclude`, `pins`, `onDuplicate`; `sets` tells which pins are of use on this node.

@@ -1,0 +1,214 @@
+// The linter for the files around the plugin: reads them, applies the rules, prints what was found
+// and the corrected file.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <system_error>
+
+#include "allocator/address.hpp"
+#include "allocator/store/posix_file_system.hpp"
+#include "shim/cli/commands.hpp"
+#include "shim/cli/validate_document.hpp"
+#include "shim/cli/validate_edit.hpp"
+#include "shim/cli/validate_network.hpp"
+#include "shim/cli/validate_node.hpp"
+#include "shim/cli/validate_together.hpp"
+
+namespace shim {
+namespace {
+
+using namespace validate;
+
+/// More than any ConfigMap, and than kubectl's list of some thousands of them.
+constexpr std::size_t kFileLimit = std::size_t{16} << 20;
+
+struct Options {
+  std::vector<std::string> files;
+  std::vector<std::string> subnets;
+  std::string bin_dir;
+  std::string output = "text";
+  bool node = false;
+  bool strict = false;
+};
+
+/// Blocks where a pipe has nothing yet: "validate <(delegated-ipam generate ...)".
+std::string read_all(int fd) {
+  std::string text;
+  std::array<char, 65536> buffer{};
+  while (text.size() <= kFileLimit) {
+    const ssize_t count = ::read(fd, buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw std::system_error(errno, std::generic_category(), "read");
+    if (count == 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+std::string read_file(const std::string& name) {
+  const allocator::store::Fd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.is_open()) throw std::system_error(errno, std::generic_category(), "open");
+  return read_all(fd.number());
+}
+
+Input read_input(const std::string& name) {
+  try {
+    Input input{name, name == "-" ? read_all(STDIN_FILENO) : read_file(name)};
+    if (input.text.size() <= kFileLimit) return input;
+  } catch (const std::system_error& error) {
+    throw UsageError(name + ": " + error.code().message() + "; name a file that can be read");
+  }
+  throw UsageError(name + ": larger than 16 MiB; name the conflist, manifest or values file");
+}
+
+std::vector<std::string> read_subnets(const std::vector<std::string>& texts) {
+  for (const auto& text : texts) {
+    const auto cidr = allocator::Cidr::parse(text);
+    if (!cidr || cidr->mapped) {
+      throw UsageError("--subnet: " + text + " is no CIDR block; write it as 10.244.1.0/24");
+    }
+    if (cidr->address != cidr->network()) {
+      throw UsageError("--subnet: " + text + " has host bits; write " +
+                       allocator::Cidr{cidr->network(), cidr->prefix_length}.to_string());
+    }
+    if (is_more_than_a_share(cidr->network(), cidr->last())) {
+      throw UsageError("--subnet: " + text +
+                       " is more than one node's share; give the part that is this node's");
+    }
+  }
+  return texts;
+}
+
+/// Where the runtime looks for plugins on this machine.
+std::vector<std::string> bin_dirs(const std::string& option) {
+  if (!option.empty()) return {option};
+  const char* variable = std::getenv("CNI_PATH");
+  const std::string path = variable == nullptr ? "" : variable;
+  std::vector<std::string> folders;
+  for (std::size_t start = 0; start < path.size();) {
+    const auto end = std::min(path.find(':', start), path.size());
+    if (path[start] == '/') folders.push_back(path.substr(start, end - start));
+    start = end + 1;
+  }
+  if (folders.empty()) folders.emplace_back("/opt/cni/bin");
+  return folders;
+}
+
+/// A file that a kind cluster file mounts: beside it, else where kind would be run.
+std::optional<std::string> read_mounted(const std::string& host_path, const File& cluster) {
+  std::vector<std::string> candidates = {host_path};
+  const auto slash = cluster.name.rfind('/');
+  if (!host_path.starts_with('/') && slash != std::string::npos)
+    candidates.insert(candidates.begin(), cluster.name.substr(0, slash + 1) + host_path);
+  allocator::store::PosixFileSystem fs;
+  for (const auto& path : candidates) {
+    try {
+      return fs.read_path(path, kFileLimit);
+    } catch (const std::system_error&) {
+      continue;
+    }
+  }
+  return std::nullopt;
+}
+
+void check_parts(Documents& documents, Findings& findings) {
+  Context context = make_context(documents);
+  context.mounted = &read_mounted;
+  for (auto& part : documents.parts) {
+    const Report report(findings, part.file, part.pointer);
+    switch (part.kind) {
+      case PartKind::cilium_values:
+      case PartKind::cilium_config:
+        check_cilium_agent(part, context, report);
+        break;
+      case PartKind::flannel_values:
+      case PartKind::flannel_daemon:
+        check_flanneld(part, context, report);
+        break;
+      case PartKind::yurthub:
+        check_yurthub(part, context, report);
+        break;
+      case PartKind::kind_cluster:
+        check_kind(part, context, report);
+        break;
+    }
+  }
+}
+
+void apply_rules(Documents& documents, const Options& options, Findings& findings) {
+  const Wishes wishes{read_subnets(options.subnets)};
+  allocator::store::PosixFileSystem fs;
+  for (auto& network : documents.networks) {
+    const Report report(findings, network.file, network.pointer);
+    check_network(network, documents.files[network.file], wishes, report);
+    if (options.node) check_node(network, fs, bin_dirs(options.bin_dir), report);
+  }
+  check_parts(documents, findings);
+  check_stores(documents, findings);
+  check_use(documents, make_context(documents), findings);
+}
+
+std::string corrected(const std::vector<File>& files) {
+  std::string text;
+  for (const auto& file : files) {
+    if (!is_corrected(file)) continue;
+    if (files.size() > 1) text += "==> " + file.name + " <==\n";
+    text += print_file(file);
+  }
+  return text;
+}
+
+void print(const Documents& documents, const Findings& findings, const std::string& format) {
+  std::vector<std::string> names;
+  for (const auto& file : documents.files) names.push_back(file.name);
+  if (format == "json") {
+    std::cout << print_findings_json(findings, names);
+  } else {
+    std::cerr << print_text(findings, names);
+    std::cout << corrected(documents.files);
+  }
+  std::cout.flush();
+  if (!std::cout) throw UsageError("standard output: cannot be written; is the disk full?");
+}
+
+ExitCode validate_files(const Options& options) {
+  if (options.output != "text" && options.output != "json")
+    throw UsageError("-o: no format " + options.output + "; write text or json");
+  std::vector<Input> inputs;
+  for (const auto& name : options.files) inputs.push_back(read_input(name));
+  Findings findings;
+  Documents documents = read_documents(inputs, findings);
+  apply_rules(documents, options, findings);
+  write_back(documents);
+  print(documents, findings, options.output);
+  const bool failed = std::any_of(findings.begin(), findings.end(), [&](const Finding& one) {
+    return options.strict || one.severity == Severity::error;
+  });
+  return failed ? ExitCode::found_something : ExitCode::fine;
+}
+
+}  // namespace
+
+void add_validate(CommandSpec& root) {
+  static Options options;
+  CommandSpec command = root.command(
+      "validate",
+      "find mistakes in a conf, conflist, manifest, Helm values or kind cluster file; the findings "
+      "go to stderr, the corrected file (without its comments) to stdout");
+  command.arguments("FILE", options.files, "files that are used together; - for standard input");
+  command.flag("--node", options.node, "look at this machine as well");
+  command.text("--bin-dir", options.bin_dir,
+               "with --node: where the plugins are (CNI_PATH, else /opt/cni/bin)");
+  command.list("--subnet", options.subnets,
+               "this node's pod CIDR, for the corrected file; repeatable");
+  command.text("-o,--output", options.output, "text or json (findings only, on stdout)");
+  command.flag("--strict", options.strict, "warnings count as errors");
+  command.runs([] { return validate_files(options); });
+}
+
+}  // namespace shim

@@ -1,0 +1,276 @@
+#include "shim/cli/validate_document.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "shim/cli/generate.hpp"
+#include "shim/cli/validate_edit.hpp"
+#include "shim/cli/yaml.hpp"
+
+namespace shim::validate {
+namespace {
+
+/// Keys at the top of the values of Cilium's chart that no other chart has.
+constexpr std::array<std::string_view, 14> kCiliumValues = {"routingMode",
+                                                            "endpointHealthChecking",
+                                                            "ipv4NativeRoutingCIDR",
+                                                            "endpointRoutes",
+                                                            "ipMasqAgent",
+                                                            "ipv6NativeRoutingCIDR",
+                                                            "bpf",
+                                                            "kubeProxyReplacement",
+                                                            "k8sServiceHost",
+                                                            "enableIPv4Masquerade",
+                                                            "autoDirectNodeRoutes",
+                                                            "tunnelProtocol",
+                                                            "hubble",
+                                                            "gatewayAPI"};
+
+bool looks_like_conf(const Json& value) {
+  const Json* ipam = object_member(value, "ipam");
+  return find_member(value, "plugins") != nullptr || find_member(value, "cniVersion") != nullptr ||
+         !text_member(value, "type").empty() ||
+         (ipam != nullptr && !text_member(*ipam, "type").empty());
+}
+
+bool looks_like_conf_text(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || text[first] != '{') return false;
+  const Words keys = {"\"plugins\"", "\"cniVersion\"", "\"ipam\""};
+  return std::any_of(keys.begin(), keys.end(), [&](std::string_view key) {
+    return text.find(key) != std::string_view::npos;
+  });
+}
+
+bool looks_like_cilium_values(const Json& value) {
+  const Json* cni = at_path(value, "cni");
+  if (at_path(value, "ipam/mode") != nullptr || (cni != nullptr && cni->is_object())) return true;
+  return std::any_of(kCiliumValues.begin(), kCiliumValues.end(),
+                     [&](std::string_view key) { return at_path(value, key) != nullptr; });
+}
+
+/// `what` with the end of the text as its place: where it ends too early the library names none.
+std::string with_place(std::string_view what, std::string_view text) {
+  if (what.starts_with("line ")) return std::string(what);
+  const auto lines = std::count(text.begin(), text.end(), '\n');
+  const std::size_t column = text.size() - (text.rfind('\n') + 1);
+  return joined({"line ", std::to_string(lines + 1), ", column ",
+                 std::to_string(std::max<std::size_t>(column, 1)), ": ", what});
+}
+
+void report_syntax(const Report& report, std::string_view what, std::string_view text) {
+  const bool is_template = text.find("{{") != std::string_view::npos;
+  report.found(rules::kSyntax, {}, {with_place(what, text)},
+               is_template ? "this is a template: validate what is rendered from it" : "");
+}
+
+class Collector {
+ public:
+  Collector(Documents& documents, Findings& findings, std::size_t file)
+      : all_(documents), findings_(findings), file_(file) {}
+
+  /// Sorts one document of the file.
+  void document(Json& document, const std::string& pointer) {
+    if (!is_known(document, pointer))
+      report(pointer).found(rules::kUnknown, {}, {"no rule knows what this is"});
+  }
+
+ private:
+  [[nodiscard]] Report report(const std::string& pointer) const {
+    return {findings_, file_, pointer};
+  }
+
+  bool is_known(Json& document, const std::string& pointer) {
+    if (!document.is_object()) return false;
+    const std::string kind(text_member(document, "kind"));
+    if (!kind.empty()) {
+      manifest(document, kind, pointer);
+      return true;
+    }
+    if (looks_like_conf(document)) {
+      add_network(document, pointer, Origin::file);
+      return true;
+    }
+    return patch(document, pointer) || values(document, pointer);
+  }
+
+  /// A patch of a ConfigMap has what it changes, and neither its kind nor, often, its name.
+  bool patch(Json& document, const std::string& pointer) {
+    const auto before = all_.networks.size() + all_.parts.size();
+    if (object_member(document, "data") != nullptr) config_map(document, pointer);
+    return all_.networks.size() + all_.parts.size() != before;
+  }
+
+  void manifest(Json& document, const std::string& kind, const std::string& pointer) {
+    if (kind == "List") {
+      Json* items = member(document, "items");
+      for (std::size_t i = 0; items != nullptr && items->is_array() && i < items->size(); ++i)
+        is_known((*items)[i], pointer + "/items/" + std::to_string(i));
+    } else if (kind == "ConfigMap") {
+      config_map(document, pointer);
+    } else if (kind == "NetworkAttachmentDefinition") {
+      if (Json* spec = object_member(document, "spec"))
+        add_text(*spec, "config", pointer + "/spec", Origin::attachment);
+    } else if (kind == "DaemonSet") {
+      add_part(PartKind::flannel_daemon, document, pointer);
+    } else if (kind == "Cluster" && text_member(document, "apiVersion").starts_with("kind.")) {
+      add_part(PartKind::kind_cluster, document, pointer);
+    }
+  }
+
+  void config_map(Json& document, const std::string& pointer) {
+    const std::string owner(text_at(document, "metadata/name"));
+    Json* data = object_member(document, "data");
+    if (data == nullptr) return;
+    if (owner == "cilium-config") add_part(PartKind::cilium_config, *data, pointer + "/data");
+    const bool is_yurthub = owner.empty() && find_member(*data, "cache_agents") != nullptr;
+    if (owner == "yurt-hub-cfg" || is_yurthub)
+      add_part(PartKind::yurthub, *data, pointer + "/data", "cache_agents");
+    for (const auto& key : keys_of(*data))
+      add_text(*data, key, pointer + "/data", Origin::config_map, owner);
+  }
+
+  bool values(Json& document, const std::string& pointer) {
+    bool known = false;
+    if (Json* flannel = object_member(document, "flannel")) {
+      known = true;
+      add_part(PartKind::flannel_values, *flannel, pointer + "/flannel");
+      add_text(*flannel, "cniConf", pointer + "/flannel", Origin::flannel_values);
+    }
+    Json* cilium = object_member(document, "cilium");  // as a chart below another one
+    if (cilium != nullptr || looks_like_cilium_values(document)) {
+      known = true;
+      add_part(PartKind::cilium_values, cilium != nullptr ? *cilium : document,
+               cilium != nullptr ? pointer + "/cilium" : pointer);
+    }
+    Json* yurthub = object_member(document, "yurthub");
+    if (yurthub != nullptr || at_path(document, "cacheAgents") != nullptr) {
+      known = true;
+      add_part(PartKind::yurthub, yurthub != nullptr ? *yurthub : document,
+               yurthub != nullptr ? pointer + "/yurthub" : pointer, "cacheAgents");
+    }
+    return known;
+  }
+
+  void add_part(PartKind kind, Json& json, const std::string& pointer, std::string key = {}) {
+    all_.parts.push_back({kind, file_, pointer, &json, std::move(key)});
+  }
+
+  Network& add_network(Json& home, const std::string& pointer, Origin origin) {
+    Network& network = all_.networks.emplace_back();
+    network.file = file_;
+    network.pointer = pointer;
+    network.origin = origin;
+    network.json = network.original = home;
+    network.is_single = find_member(home, "plugins") == nullptr;
+    network.home = &home;
+    return network;
+  }
+
+  /// A network in the text of a member, where there is one.
+  void add_text(Json& object, const std::string& key, const std::string& pointer, Origin origin,
+                const std::string& owner = {}) {
+    Json* value = member(object, key);
+    if (value == nullptr) return;
+    const std::string place = joined({pointer, "/", escaped(key)});
+    Json parsed = *value;
+    if (value->is_string()) {
+      const std::string_view text = scalar_text(*value);
+      if (!looks_like_conf_text(text)) return;
+      try {
+        parsed = parse_json(text);
+      } catch (const JsonSyntaxError& error) {
+        report(place).found(rules::kSyntax, {}, {"in the text: ", with_place(error.what(), text)});
+        return;
+      }
+    }
+    if (!looks_like_conf(parsed)) return;
+    Network& network = add_network(*value, place, origin);
+    network.json = network.original = parsed;
+    network.is_single = find_member(parsed, "plugins") == nullptr;
+    network.is_text = true;
+    network.owner = owner;
+    network.key = key;
+    if (value->is_string()) return;
+    report(place).found(rules::kTextExpected, {}, {"must be text, but is an object"});
+    network.original = nullptr;  // to be written in any case
+  }
+
+  Documents& all_;
+  Findings& findings_;
+  std::size_t file_;
+};
+
+void parse(const Input& input, File& file, const Report& report) {
+  const bool is_json_name = file.base.ends_with(".json") || file.base.ends_with(".conf") ||
+                            file.base.ends_with(".conflist");
+  const auto first = input.text.find_first_not_of(" \t\r\n");
+  const bool looks_json =
+      first != std::string::npos && (input.text[first] == '{' || input.text[first] == '[');
+  const bool is_yaml_name = file.base.ends_with(".yaml") || file.base.ends_with(".yml");
+  file.is_yaml = !is_json_name && (!looks_json || is_yaml_name);
+  try {
+    if (file.is_yaml) {
+      file.documents = parse_yaml(input.text);
+    } else {
+      file.documents.push_back(parse_json(input.text));
+    }
+    if (file.documents.empty()) report.found(rules::kUnknown, {}, {"it is empty"});
+  } catch (const std::runtime_error& error) {  // YamlError, JsonSyntaxError
+    report_syntax(report, error.what(), input.text);
+  }
+  file.as_read = file.documents;
+}
+
+/// An attachment may be a single conf: Multus reads both.
+Json without_list(const Json& list) {
+  Json conf = Json::object();
+  for (const auto& [key, value] : entries(list)) {
+    if (key != "plugins") conf[key] = value;
+  }
+  for (const auto& [key, value] : entries(elements(list, "plugins").front())) conf[key] = value;
+  return conf;
+}
+
+}  // namespace
+
+Documents read_documents(const std::vector<Input>& inputs, Findings& findings) {
+  Documents documents;
+  documents.files.reserve(inputs.size());
+  for (const auto& input : inputs) {
+    const std::size_t index = documents.files.size();
+    File& file = documents.files.emplace_back();
+    file.name = input.name;
+    if (input.name != "-") file.base = input.name.substr(input.name.find_last_of('/') + 1);
+    parse(input, file, Report(findings, index, ""));
+    Collector collector(documents, findings, index);
+    const bool is_stream = file.documents.size() > 1;
+    for (std::size_t i = 0; i < file.documents.size(); ++i)
+      collector.document(file.documents[i], is_stream ? "/" + std::to_string(i) : "");
+  }
+  return documents;
+}
+
+void write_back(Documents& documents) {
+  for (auto& network : documents.networks) {
+    if (network.json == network.original) continue;
+    const bool unwrap = network.origin == Origin::attachment && network.is_single;
+    const Json json = unwrap ? without_list(network.json) : network.json;
+    *network.home = network.is_text ? Json(print_json(json) + "\n") : json;
+  }
+}
+
+bool is_corrected(const File& file) {
+  return file.needs_other_name || file.as_config_map || file.documents != file.as_read;
+}
+
+std::string print_file(const File& file) {
+  if (file.as_config_map) return make_flannel_patch(file.documents.at(0));
+  if (!file.is_yaml) return print_json(file.documents.at(0)) + "\n";
+  std::string text;
+  for (const auto& document : file.documents)
+    text += (text.empty() ? "" : "---\n") + print_yaml(document);
+  return text;
+}
+
+}  // namespace shim::validate

@@ -1,0 +1,270 @@
+#include "shim/cli/validate_network.hpp"
+
+#include <algorithm>
+
+#include "shim/cli/validate_edit.hpp"
+#include "shim/cni/environment.hpp"
+#include "shim/cni/error.hpp"
+#include "shim/cni/own_keys.hpp"
+#include "shim/cni/version.hpp"
+
+namespace shim::validate {
+namespace {
+
+std::string_view first_type(const Json& list) {
+  const auto& plugins = elements(list, "plugins");
+  return plugins.empty() ? std::string_view() : text_member(plugins.front(), "type");
+}
+
+const char* usual_name(const Json& list) {
+  const std::string_view type = first_type(list);
+  if (type == "cilium-cni") return "cilium";
+  return type == "flannel" ? "cbr0" : "pods";
+}
+
+const char* usual_version(const Json& list) {
+  return first_type(list) == "cilium-cni" ? "0.3.1" : "1.0.0";
+}
+
+/// The list that a single conf means.
+Json wrapped(const Json& conf) {
+  Json list = Json::object();
+  Json plugin = Json::object();
+  for (const auto& [key, value] : entries(conf)) {
+    const bool is_lists = same_key(key, "cniVersion") || same_key(key, "name") ||
+                          same_key(key, "cniVersions") || same_key(key, "disableCheck");
+    (is_lists ? list : plugin)[key] = value;
+  }
+  list["plugins"] = list_of(std::move(plugin));
+  return list;
+}
+
+void check_list_name(const Network& network, File& file, const Report& report) {
+  const bool is_conf_name = file.base.ends_with(".conf") || file.base.ends_with(".json");
+  if (network.origin != Origin::file || !is_conf_name || file.base == "cni-conf.json") return;
+  report.found(rules::kListInConf, {},
+               {"a list of plugins in ", file.base,
+                ": runtimes look for lists in files that end in .conflist"});
+  file.needs_other_name = true;
+}
+
+void check_form(Network& network, File& file, const Report& report) {
+  if (!network.is_single) return check_list_name(network, file, report);
+  network.json = wrapped(network.json);
+  if (network.origin == Origin::attachment) {
+    if (!network.original.is_null()) network.original = network.json;
+  } else if (network.origin == Origin::file && !file.base.ends_with(".conflist")) {
+    report.found(rules::kSingleConf, {},
+                 {"a single conf: the CNI specification has dropped it, and no other plugin can be "
+                  "chained to it"});
+  } else {
+    report.found(rules::kConfInConflist, {},
+                 {"a single conf in ",
+                  network.origin == Origin::file ? "a file that ends in .conflist"
+                                                 : "what becomes a .conflist",
+                  ": runtimes find no \"plugins\" in it"});
+  }
+}
+
+std::string made_valid(std::string_view name) {
+  std::string valid;
+  for (const char c : name) {
+    valid += c;
+    if (is_identifier(valid)) continue;
+    valid.pop_back();
+    if (!valid.empty()) valid += '-';
+  }
+  return valid;
+}
+
+/// "must be a string, but is a number"
+std::string must_be(std::string_view wanted, const Json& value) {
+  return joined({"must be ", wanted, ", but is ", type_name(value)});
+}
+
+void check_name(Network& network, const Report& report) {
+  const Json* name = find_member(network.json, "name");
+  const std::string text(text_member(network.json, "name"));
+  const auto at = spelled(network.json, "name");
+  if (name == nullptr || (name->is_string() && text.empty())) {
+    report.found(rules::kNameMissing, {"/", at}, {"the network has no name"});
+  } else if (!is_identifier(text)) {
+    report.found(rules::kNameBad, {"/", at},
+                 {name->is_string() ? go_quoted(text) + " is no name for a network"
+                                    : must_be("a string", *name)});
+  } else {
+    return;
+  }
+  const std::string valid = made_valid(text);
+  set_member(network.json, "name", valid.empty() ? usual_name(network.json) : valid);
+}
+
+void check_version(Network& network, const Report& report) {
+  const Json* version = find_member(network.json, "cniVersion");
+  if (version == nullptr) {
+    if (!elements(network.json, "cniVersions").empty()) return;
+    report.found(rules::kVersionMissing, {"/cniVersion"}, {"without it runtimes take 0.1.0"});
+  } else {
+    const auto text = text_member(network.json, "cniVersion");
+    if (is_supported(text)) return;
+    report.found(rules::kVersionUnknown, {"/", spelled(network.json, "cniVersion")},
+                 {version->is_string() ? "no plugin here speaks CNI " + go_quoted(text)
+                                       : must_be("a string", *version)});
+  }
+  set_member(network.json, "cniVersion", usual_version(network.json));
+}
+
+/// An `ipam` beside `plugins`: nobody reads it there. Returns where the first plugin's came from.
+std::vector<PluginPlace::Move> check_ipam_place(Network& network, const Report& report) {
+  const Json* ipam = object_member(network.json, "ipam");
+  if (network.is_single || ipam == nullptr) return {};
+  report.found(rules::kIpamOutside, {"/", spelled(network.json, "ipam")},
+               {"it stands beside \"plugins\", where no plugin sees it"});
+  Json moved = *ipam;
+  erase_member(network.json, "ipam");
+  Json& plugin = member(network.json, "plugins")->front();
+  if (find_member(plugin, "ipam") != nullptr) return {};
+  plugin["ipam"] = std::move(moved);
+  return {{"/ipam", report.below({"/ipam"})}};
+}
+
+/// False when the list is none.
+bool check_plugins(const Network& network, const Report& report) {
+  const Json* value = find_member(network.json, "plugins");
+  const auto& plugins = elements(network.json, "plugins");
+  if (plugins.empty()) {
+    report.found(rules::kPlugins, {"/", spelled(network.json, "plugins")},
+                 {value == nullptr || value->is_array() ? "the list has no plugin"
+                                                        : must_be("a list", *value)});
+    return false;
+  }
+  bool valid = true;
+  for (std::size_t i = 0; i < plugins.size(); ++i) {
+    const Json& plugin = plugins[i];
+    if (!text_member(plugin, "type").empty()) continue;
+    valid = valid && plugin.is_object();
+    report.found(rules::kPlugins, {network.plugin_pointer(i)},
+                 {plugin.is_object() ? "the plugin has no type" : must_be("an object", plugin)});
+  }
+  return valid;
+}
+
+/// The common mistake of a `delegate` of ours that is not in `ipam`.
+void check_delegate_place(PluginPlace& place) {
+  Json& plugin = place.json();
+  Json* ipam = object_member(plugin, "ipam");
+  const Json* delegate = object_member(plugin, "delegate");
+  if (place.is_flannel() || delegate == nullptr || !uses_us(plugin)) return;
+  place.found(rules::kDelegateOutside, {"/", spelled(plugin, "delegate")},
+              {"it stands beside \"ipam\", where delegated-ipam does not see it"});
+  if (find_member(*ipam, "delegate") == nullptr) {
+    (*ipam)["delegate"] = *delegate;
+    place.moves.push_back({"/ipam/delegate", place.report.below({"/delegate"})});
+  }
+  erase_member(plugin, "delegate");
+}
+
+void check_plugin(PluginPlace& place) {
+  if (place.type == "delegated-ipam") {
+    place.found(rules::kMainIsIpam, {"/", spelled(place.json(), "type")},
+                {"delegated-ipam hands out addresses; it makes no interface"});
+    return;
+  }
+  if (place.is_flannel()) check_flannel_entry(place);
+  if (place.is_cilium()) check_cilium_entry(place);
+  check_delegate_place(place);
+  const Json* ipam = find_member(place.json(), "ipam");
+  if (ipam != nullptr && !ipam->is_object()) {
+    place.found(rules::kRefused, {"/ipam"}, {must_be("an object", *ipam)},
+                "write {\"type\": \"delegated-ipam\", \"delegate\": {...}}");
+    return;
+  }
+  check_keys(place);
+  if (!uses_us(place.json())) return;
+  if (place.is_flannel()) check_flannel_ipam(place);
+  check_ipam(place);
+  check_ranges(place);
+  ask_plugin(place);
+}
+
+/// kube-flannel writes its ConfigMap's text over this file at every start.
+void check_owned_file(const Network& network, File& file, const Report& report) {
+  const bool is_owned = file.base == "10-flannel.conflist" && network.origin == Origin::file;
+  if (!is_owned || !uses_us(network)) return;
+  report.found(rules::kFlannelOwned, {},
+               {"kube-flannel and k3s write this file anew whenever they start"});
+  file.as_config_map = true;
+}
+
+}  // namespace
+
+Json& PluginPlace::json() const { return member(network.json, "plugins")->at(index); }
+
+const Report& PluginPlace::origin_of(std::string_view& pointer) const {
+  for (auto move = moves.rbegin(); move != moves.rend(); ++move) {
+    if (!lies_in(pointer, move->to)) continue;
+    pointer.remove_prefix(move->to.size());
+    return move->from;
+  }
+  return report;
+}
+
+void PluginPlace::found(const Rule& rule, Words pointer, Words message,
+                        std::string_view fix) const {
+  const std::string here = joined(pointer);
+  std::string_view there = here;
+  const Report& where = origin_of(there);
+  where.found(rule, {there}, message, fix);
+}
+
+void PluginPlace::warned(const Rule& rule, Words pointer, Words message) const {
+  const std::string here = joined(pointer);
+  std::string_view there = here;
+  const Report& where = origin_of(there);
+  where.warned(rule, {there}, message);
+}
+
+bool uses_us(const Json& plugin) {
+  const Json* ipam = object_member(plugin, "ipam");
+  if (ipam == nullptr) return false;
+  const std::string_view type = text_member(*ipam, "type");
+  if (type != "host-local") return type == "delegated-ipam";
+  const auto& members = entries(*ipam);
+  return std::any_of(members.begin(), members.end(), [](const auto& entry) {
+    return is_own_key(entry.first) || same_key(entry.first, "delegate");
+  });
+}
+
+bool uses_us(const Network& network) {
+  const auto& plugins = elements(network.json, "plugins");
+  return std::any_of(plugins.begin(), plugins.end(), [](const Json& one) { return uses_us(one); });
+}
+
+const Json* find_plugin_of(const Json& list, std::string_view type) {
+  for (const Json& plugin : elements(list, "plugins")) {
+    if (text_member(plugin, "type") == type) return &plugin;
+  }
+  return nullptr;
+}
+
+void check_network(Network& network, File& file, const Wishes& wishes, const Report& report) {
+  check_form(network, file, report);
+  check_name(network, report);
+  check_version(network, report);
+  if (!check_plugins(network, report)) return;
+  const auto moves = check_ipam_place(network, report);
+  for (std::size_t i = 0; i < elements(network.json, "plugins").size(); ++i) {
+    const std::string type(text_member(elements(network.json, "plugins")[i], "type"));
+    PluginPlace place{network,
+                      i,
+                      type,
+                      wishes,
+                      report,
+                      report.below({network.plugin_pointer(i)}),
+                      i == 0 ? moves : std::vector<PluginPlace::Move>{}};
+    check_plugin(place);
+  }
+  check_owned_file(network, file, report);
+}
+
+}  // namespace shim::validate

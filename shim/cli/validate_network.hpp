@@ -1,0 +1,97 @@
+#pragma once
+/// The rules for one network: a conflist or a single conf, and what stands in it. Pure.
+#include <string>
+#include <vector>
+
+#include "allocator/address.hpp"
+#include "shim/cli/validate_document.hpp"
+
+namespace shim::validate {
+
+/// What the operator wants of the corrected files.
+struct Wishes {
+  std::vector<std::string> subnets;  ///< this node's ranges
+};
+
+/// All rules for a network that needs no other file; corrects it.
+void check_network(Network& network, File& file, const Wishes& wishes, const Report& report);
+
+/// A plugin of a network while it is looked at.
+struct PluginPlace {
+  /// Something that has been moved, and where it stood.
+  struct Move {
+    std::string to;
+    Report from;
+  };
+
+  Network& network;
+  std::size_t index;
+  std::string type;
+  const Wishes& wishes;
+  Report list;    ///< for what is the whole network's
+  Report report;  ///< for what is the plugin's
+  std::vector<Move> moves;
+
+  [[nodiscard]] Json& json() const;
+  /// `pointer` is relative to the plugin as it is now; reported is where it stood in the file.
+  void found(const Rule& rule, Words pointer, Words message, std::string_view fix = {}) const;
+  void warned(const Rule& rule, Words pointer, Words message) const;
+  [[nodiscard]] bool is_flannel() const { return type == "flannel"; }
+  [[nodiscard]] bool is_cilium() const { return type == "cilium-cni"; }
+
+ private:
+  /// Where the place is reported; takes from `pointer` what is in that.
+  const Report& origin_of(std::string_view& pointer) const;
+};
+
+/// True when the plugin's `ipam` is ours: by its type, or host-local's with keys that only we know
+/// (the executable installed as host-local).
+bool uses_us(const Json& plugin);
+/// True when a plugin of the network does.
+bool uses_us(const Network& network);
+/// The first plugin of the type; nullptr when there is none.
+const Json* find_plugin_of(const Json& list, std::string_view type);
+
+// Topics.
+
+/// Flannel's own entry: what is in its `delegate`.
+void check_flannel_entry(PluginPlace& place);
+/// `ipam` of Flannel's entry, when it is ours.
+void check_flannel_ipam(const PluginPlace& place);
+/// cilium-cni's entry, whatever its `ipam`.
+void check_cilium_entry(const PluginPlace& place);
+/// An `ipam` that is ours.
+void check_ipam(const PluginPlace& place);
+/// Unknown keys that look like one of ours.
+void check_keys(const PluginPlace& place);
+/// Who gets the ranges.
+void check_ranges(const PluginPlace& place);
+/// What the plugin itself refuses, in its own words.
+void ask_plugin(const PluginPlace& place);
+
+/// True when addresses come from host-local, built in or run.
+bool is_host_local(const Json& ipam);
+
+/// host-local's folder for all networks.
+std::string data_dir_of(const Json& ipam);
+
+/// A range as it is written.
+struct LiteralRange {
+  std::string pointer;  ///< relative to the plugin
+  allocator::Address first;
+  allocator::Address last;
+  std::string text;  ///< the subnet
+};
+
+/// The ranges that an `ipam` of host-local, or of ours for it, hands out from; those that make no
+/// sense are left out.
+std::vector<LiteralRange> literal_ranges(const Json& ipam);
+
+/// True when no single node has that many addresses for its pods: over a /20, for IPv6 over a /64.
+bool is_more_than_a_share(const allocator::Address& first, const allocator::Address& last);
+
+/// Takes every range out of an `ipam` and puts these in their place; none: `rangesFrom` with the
+/// folder that the installer fills.
+void replace_ranges(Json& ipam, const std::vector<std::string>& subnets);
+
+}  // namespace shim::validate

@@ -1,0 +1,147 @@
+#include "shim/cli/validate_node.hpp"
+
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <system_error>
+
+#include "allocator/address.hpp"
+#include "allocator/store/folders.hpp"
+#include "shim/cli/validate_edit.hpp"
+#include "shim/cli/validate_network.hpp"
+#include "shim/cni/own_keys.hpp"
+
+namespace shim::validate {
+namespace {
+
+using allocator::store::Directory;
+using allocator::store::FileSystem;
+using Names = std::vector<std::string>;
+
+std::string alternatives(const Names& names, const char* separator) {
+  std::string list;
+  for (const auto& name : names) list.append(list.empty() ? "" : separator).append(name);
+  return list;
+}
+
+/// Any of the names will do.
+void check_binary(const Names& names, const Names& bin_dirs, const Report& report, Words pointer) {
+  std::string not_executable;
+  for (const auto& name : names) {
+    for (const auto& folder : bin_dirs) {
+      const std::string path = joined({folder, "/", name});
+      if (::access(path.c_str(), F_OK) != 0) continue;
+      if (::access(path.c_str(), X_OK) == 0) return;
+      not_executable = path;
+    }
+  }
+  if (not_executable.empty()) {
+    report.found(rules::kNodeBinary, pointer,
+                 {alternatives(names, " or "), " is not in ", alternatives(bin_dirs, ":")});
+  } else {
+    report.found(rules::kNodeBinary, pointer, {not_executable, " is not executable"});
+  }
+}
+
+void check_delegate_binary(const Json& ipam, const Names& bin_dirs, const Report& report) {
+  try {
+    const DelegateChoice choice =
+        read_delegate_choice({&ipam, "/ipam", ErrorCode::invalid_config}, Strictness::strict);
+    if (!choice.is_built_in)
+      check_binary(choice.names, bin_dirs, report, {"/ipam/", spelled(ipam, "delegate")});
+  } catch (const CniError&) {
+    return;  // found already
+  }
+}
+
+/// The folder, or the nearest one above it that is there.
+Directory nearest(FileSystem& fs, const std::string& path) {
+  auto folder = fs.open_directory(path);
+  return folder ? std::move(*folder) : nearest(fs, allocator::store::parent_of(path));
+}
+
+void check_folder(FileSystem& fs, const std::string& path, const Report& report, Words pointer) {
+  try {
+    const Directory folder = nearest(fs, path);
+    struct statfs status {};
+    if (::fstatfs(folder.fd.number(), &status) != 0)
+      throw std::system_error(errno, std::generic_category(), "statfs " + folder.path);
+    const auto type = static_cast<std::uint32_t>(status.f_type);
+    if (type == TMPFS_MAGIC || type == RAMFS_MAGIC) {
+      report.found(rules::kNodeFolder, pointer,
+                   {path, " is in memory here: every pod gets another address after a reboot"});
+    } else if (type == OVERLAYFS_SUPER_MAGIC) {
+      report.warned(rules::kNodeFolder, pointer,
+                    {path, " is on an overlay: it may not survive a reboot"});
+    } else if (fs.is_remote(folder.fd)) {
+      report.found(rules::kNodeFolder, pointer,
+                   {path, " is on a network file system, which the plugin refuses"});
+    }
+  } catch (const std::system_error& error) {
+    report.found(rules::kNodeFolder, pointer, {path, " cannot be used: ", error.what()});
+  }
+}
+
+/// What is left when somebody corrects a dataDir that was joined with the network's name.
+void check_nested(FileSystem& fs, const std::string& path, const Report& report, Words pointer) {
+  try {
+    const auto folder = fs.open_directory(path);
+    if (!folder) return;
+    std::size_t count = 0;
+    for (const auto& entry : fs.list(*folder))
+      count += allocator::Address::parse(entry).has_value() ? 1 : 0;
+    if (count == 0) return;
+    report.found(rules::kNodeNested, pointer,
+                 {std::to_string(count), " addresses are in use in ", path,
+                  ", where dataDir used to end in the network's name"});
+  } catch (const std::system_error& error) {
+    report.found(rules::kNodeFolder, pointer, {error.what()});
+  }
+}
+
+void check_folders(const Network& network, const Json& ipam, FileSystem& fs, const Report& report) {
+  const std::string_view state_dir = text_member(ipam, "stateDir");
+  check_folder(fs, clean_path(state_dir.empty() ? "/var/lib/delegated-ipam" : state_dir), report,
+               {"/ipam/", spelled(ipam, "stateDir")});
+  if (!is_host_local(ipam)) return;
+  const Json* delegate = object_member(ipam, "delegate");
+  const bool is_inner = delegate != nullptr && !text_member(*delegate, "dataDir").empty();
+  const Words pointer = {is_inner ? "/ipam/delegate/" : "/ipam/",
+                         spelled(is_inner ? *delegate : ipam, "dataDir")};
+  const std::string data_dir = data_dir_of(ipam);
+  const std::string_view name = text_member(network.json, "name");
+  check_folder(fs, data_dir, report, pointer);
+  check_nested(fs, joined({data_dir, "/", name, "/", name}), report, pointer);
+}
+
+void check_plugin(const Network& network, const Json& plugin, FileSystem& fs, const Names& bin_dirs,
+                  const Report& report) {
+  const std::string type(text_member(plugin, "type"));
+  check_binary({type}, bin_dirs, report, {"/", spelled(plugin, "type")});
+  if (type == "flannel") {
+    const Json* delegate = object_member(plugin, "delegate");
+    const std::string_view main = delegate == nullptr ? "" : text_member(*delegate, "type");
+    check_binary({std::string(main.empty() ? "bridge" : main)}, bin_dirs, report,
+                 {"/", spelled(plugin, "delegate")});
+  }
+  if (!uses_us(plugin)) return;
+  const Json& ipam = *object_member(plugin, "ipam");
+  check_binary({std::string(text_member(ipam, "type"))}, bin_dirs, report,
+               {"/ipam/", spelled(ipam, "type")});
+  check_delegate_binary(ipam, bin_dirs, report);
+  check_folders(network, ipam, fs, report);
+}
+
+}  // namespace
+
+void check_node(const Network& network, FileSystem& fs, const std::vector<std::string>& bin_dirs,
+                const Report& report) {
+  const auto& plugins = elements(network.json, "plugins");
+  for (std::size_t i = 0; i < plugins.size(); ++i) {
+    if (!text_member(plugins[i], "type").empty())
+      check_plugin(network, plugins[i], fs, bin_dirs, report.below({network.plugin_pointer(i)}));
+  }
+}
+
+}  // namespace shim::validate

@@ -1,0 +1,192 @@
+// Who gets the ranges: the same ones on every node mean that two pods get one address.
+#include <algorithm>
+
+#include "allocator/error.hpp"
+#include "allocator/range.hpp"
+#include "shim/cli/validate_edit.hpp"
+#include "shim/cli/validate_network.hpp"
+#include "shim/cni/version.hpp"
+
+namespace shim::validate {
+namespace {
+
+using allocator::Address;
+using allocator::Cidr;
+using allocator::Family;
+using allocator::Uint128;
+
+/// More than this is no node's share: Kubernetes gives a /24 by default, big nodes a /20 at most.
+constexpr unsigned kNodeBitsV4 = 12;
+/// A node has a /64; host-local cannot take more sense of it.
+constexpr unsigned kNodeBitsV6 = 64;
+
+constexpr const char* kNodesDir = "/etc/cni/delegated-ipam/nodes";
+
+std::optional<Address> address_member(const Json& range, std::string_view key) {
+  return Address::parse(text_member(range, key));
+}
+
+void add_range(const Json& range, Words pointer, std::vector<LiteralRange>& ranges) {
+  const std::string_view text = text_member(range, "subnet");
+  const auto subnet = Cidr::parse(text);
+  if (!subnet) return;
+  try {
+    const auto complete =
+        allocator::complete({subnet, address_member(range, "rangeStart"),
+                             address_member(range, "rangeEnd"), address_member(range, "gateway")});
+    ranges.push_back({joined(pointer), complete.start, complete.end, std::string(text)});
+  } catch (const allocator::Error&) {
+    return;  // the plugin says what is wrong with it
+  }
+}
+
+std::vector<LiteralRange> ranges_of_block(const Json& block, std::string_view pointer) {
+  std::vector<LiteralRange> ranges;
+  add_range(block, {pointer, "/", spelled(block, "subnet")}, ranges);
+  const auto& sets = elements(block, "ranges");
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    for (std::size_t j = 0; sets[i].is_array() && j < sets[i].size(); ++j) {
+      add_range(
+          sets[i][j],
+          {pointer, "/", spelled(block, "ranges"), "/", std::to_string(i), "/", std::to_string(j)},
+          ranges);
+    }
+  }
+  return ranges;
+}
+
+void erase_ranges(Json& block) {
+  for (const char* key : {"ranges", "subnet", "rangeStart", "rangeEnd", "gateway"})
+    erase_member(block, key);
+}
+
+/// One set a family, in the order in which they were given.
+Json sets_of(const std::vector<std::string>& subnets) {
+  Json sets = Json::array();
+  std::vector<Family> families;
+  for (const auto& subnet : subnets) {
+    const Family family = Cidr::parse(subnet)->address.family();
+    const auto found = std::find(families.begin(), families.end(), family);
+    if (found == families.end()) {
+      families.push_back(family);
+      sets.push_back(set_of(subnet));
+    } else {
+      sets[static_cast<std::size_t>(found - families.begin())].push_back(
+          object_of("subnet", subnet));
+    }
+  }
+  return sets;
+}
+
+/// Why a range cannot be right, behind its text; empty when it can.
+std::string_view problem_of(const PluginPlace& place, const LiteralRange& range) {
+  if (place.network.is_for_all_nodes())
+    return " in what every node gets: all nodes hand out the same addresses";
+  if (is_more_than_a_share(range.first, range.last))
+    return " is more than one node's share: nodes that have it hand out the same addresses";
+  return {};
+}
+
+std::string_view remedy_of(const PluginPlace& place) {
+  if (place.is_flannel()) return "remove it: Flannel writes this node's ranges";
+  return place.network.is_for_all_nodes()
+             ? "write \"rangesFrom\" instead, which finds each node's own ranges on the node"
+             : "";
+}
+
+/// What every node gets must not have ranges in it.
+std::vector<std::string> wished_ranges(const PluginPlace& place) {
+  return place.network.is_for_all_nodes() ? std::vector<std::string>{} : place.wishes.subnets;
+}
+
+bool gets_ranges_elsewhere(const PluginPlace& place, const Json& ipam) {
+  const Json* capabilities = object_member(place.json(), "capabilities");
+  const bool by_runtime =
+      capabilities != nullptr && find_member(*capabilities, "ipRanges") != nullptr;
+  return by_runtime || place.is_flannel() || find_member(ipam, "rangesFrom") != nullptr;
+}
+
+bool has_range_keys(const Json& block) {
+  return find_member(block, "ranges") != nullptr || find_member(block, "subnet") != nullptr ||
+         find_member(block, "rangeStart") != nullptr;
+}
+
+void check_missing(const PluginPlace& place, Json& ipam) {
+  const Json* delegate = object_member(ipam, "delegate");
+  const bool has_some = has_range_keys(ipam) || (delegate != nullptr && has_range_keys(*delegate));
+  if (has_some || gets_ranges_elsewhere(place, ipam)) return;
+  place.found(rules::kNoRanges, {"/ipam"}, {"nothing says which addresses this node has"});
+  replace_ranges(ipam, wished_ranges(place));
+}
+
+void check_old_version(const PluginPlace& place, const std::vector<LiteralRange>& ranges) {
+  const std::string_view version = text_member(place.network.json, "cniVersion");
+  const auto has = [&](Family family) {
+    return std::any_of(ranges.begin(), ranges.end(),
+                       [&](const LiteralRange& range) { return range.first.family() == family; });
+  };
+  const bool is_old = version == "0.1.0" || version == "0.2.0";
+  if (!is_old || !has(Family::v4) || !has(Family::v6)) return;
+  place.list.found(
+      rules::kVersionOld, {"/", spelled(place.network.json, "cniVersion")},
+      {"IPv4 and IPv6 with CNI ", version, ", whose results have one place for each and no list"});
+  set_member(place.network.json, "cniVersion", "0.3.1");
+}
+
+}  // namespace
+
+std::vector<LiteralRange> literal_ranges(const Json& ipam) {
+  if (!is_host_local(ipam)) return {};
+  const Json* delegate = object_member(ipam, "delegate");
+  std::vector<LiteralRange> ranges;
+  if (delegate != nullptr) ranges = ranges_of_block(*delegate, "/ipam/delegate");
+  return ranges.empty() ? ranges_of_block(ipam, "/ipam") : ranges;
+}
+
+bool is_more_than_a_share(const Address& first, const Address& last) {
+  const unsigned bits = first.family() == Family::v4 ? kNodeBitsV4 : kNodeBitsV6;
+  return last.number() - first.number() >= Uint128{1} << bits;
+}
+
+void replace_ranges(Json& ipam, const std::vector<std::string>& subnets) {
+  erase_ranges(ipam);
+  Json* delegate = object_member(ipam, "delegate");
+  if (delegate != nullptr) erase_ranges(*delegate);
+  if (!subnets.empty()) {
+    (delegate != nullptr ? *delegate : ipam)["ranges"] = sets_of(subnets);
+    return;
+  }
+  if (find_member(ipam, "rangesFrom") != nullptr) return;
+  ipam["rangesFrom"] = object_of("nodesDir", kNodesDir);
+}
+
+void check_ranges(const PluginPlace& place) {
+  Json& ipam = *object_member(place.json(), "ipam");
+  if (!is_host_local(ipam)) return;
+  const auto ranges = literal_ranges(ipam);
+  // Behind the node's own address a range that every node has is usable, if unwise.
+  const Json* masquerade = find_member(place.json(), "ipMasq");
+  const bool is_hidden = !place.network.is_for_all_nodes() && masquerade != nullptr &&
+                         scalar_text(*masquerade) == "true";
+  bool wrong = false;
+  for (const auto& range : ranges) {
+    const std::string_view problem = problem_of(place, range);
+    if (problem.empty()) continue;
+    wrong = true;
+    if (is_hidden) {
+      place.warned(rules::kSharedSubnet, {range.pointer}, {range.text, problem});
+    } else {
+      place.found(rules::kSharedSubnet, {range.pointer}, {range.text, problem}, remedy_of(place));
+    }
+  }
+  check_old_version(place, ranges);
+  if (!wrong) {
+    check_missing(place, ipam);
+  } else if (place.is_flannel()) {
+    if (Json* delegate = object_member(ipam, "delegate")) erase_ranges(*delegate);
+  } else {
+    replace_ranges(ipam, wished_ranges(place));
+  }
+}
+
+}  // namespace shim::validate
