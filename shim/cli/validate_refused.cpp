@@ -37,12 +37,11 @@ Json stdin_of(const PluginPlace& place) {
     const Json* value = find_member(place.network.json, key);
     if (value != nullptr) set_member(conf, key, *value);
   }
-  Json* ipam = object_member(conf, "ipam");
   if (place.is_flannel()) {
     set_member(conf, "type", "bridge");
     erase_member(conf, "delegate");
-    ipam = object_member(conf, "ipam");
-    set_member(*ipam, "ranges", flannels_sets(*ipam));
+    Json& ipam = *object_member(conf, "ipam");
+    set_member(ipam, "ranges", flannels_sets(ipam));
     return conf;
   }
   const Json* capabilities = object_member(conf, "capabilities");

@@ -68,7 +68,7 @@ inline constexpr Rule kSharedSubnet{
     "give each node its own ranges: --subnet with this node's, or \"rangesFrom\""};
 inline constexpr Rule kNoRanges{"no-ranges", error, "write this node's ranges, or \"rangesFrom\""};
 inline constexpr Rule kDataDirJoined{
-    "data-dir-joined", warning,
+    "data-dir-joined", error,
     "drain the node first, then write the folder above: the network's name is added to it"};
 inline constexpr Rule kVolatile{"volatile-folder", error,
                                 "leave the key out: the default survives a reboot"};
