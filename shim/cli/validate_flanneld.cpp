@@ -17,6 +17,14 @@ struct Flanneld {
   std::vector<std::string> mounts;
 };
 
+/// An argument goes before it.
+void read_environment(const Json& container, Flanneld& daemon) {
+  for (const auto& variable : elements(container, "env")) {
+    if (text_member(variable, "name") == "FLANNELD_SUBNET_FILE")
+      daemon.file = text_member(variable, "value");
+  }
+}
+
 void read_arguments(const Json& object, Flanneld& daemon) {
   const auto& arguments = elements(object, "args");
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -40,6 +48,7 @@ std::optional<Flanneld> flanneld_of(const Json& daemon_set) {
     if (command.empty() || !scalar_text(command.front()).ends_with("flanneld")) continue;
     Flanneld daemon;
     daemon.pointer = "/spec/template/spec/containers/" + std::to_string(i);
+    read_environment(containers[i], daemon);
     read_arguments(containers[i], daemon);
     for (const auto& mount : elements(containers[i], "volumeMounts"))
       daemon.mounts.push_back(clean_path(text_member(mount, "mountPath")));
