@@ -39,6 +39,7 @@ _OPTIONS = [
     (["bridge", *SUBNET, "--nodes-dir", "/x"], ["--nodes-dir: without --nodes", "--ranges-from nodes-dir=/x"]),
     (["flannel", *SUBNET], ["--subnet, --ranges-from", "subnet.env", "--exclude"]),
     (["flannel", "--format", "yaml"], ["--format", "\"yaml\"", "conflist, configmap, helm"]),
+    (["flannel", "--out", "@OUT@/10-flannel.conflist"], ["--out", "written anew", "--format configmap"]),
     (["flannel", *PER_NODE], ["--nodes", "Flannel gives each node its range"]),
     (["cilium", "--format", "helm"], ["--pod-cidr: missing", "podSubnet"]),
     (["cilium", "--format", "helm", "--pod-cidr", "10.0.0.0"], ["--pod-cidr", "no CIDR block"]),
