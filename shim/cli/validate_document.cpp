@@ -256,7 +256,7 @@ void write_back(Documents& documents) {
     if (network.json == network.original) continue;
     const bool unwrap = network.origin == Origin::attachment && network.is_single;
     const Json json = unwrap ? without_list(network.json) : network.json;
-    *network.home = network.is_text ? Json(print_json(json) + "\n") : json;
+    *network.home = network.is_text ? Json(conflist_text(json)) : json;
   }
 }
 
@@ -266,7 +266,7 @@ bool is_corrected(const File& file) {
 
 std::string print_file(const File& file) {
   if (file.as_config_map) return make_flannel_patch(file.documents.at(0));
-  if (!file.is_yaml) return print_json(file.documents.at(0)) + "\n";
+  if (!file.is_yaml) return conflist_text(file.documents.at(0));
   std::string text;
   for (const auto& document : file.documents)
     text += (text.empty() ? "" : "---\n") + print_yaml(document);

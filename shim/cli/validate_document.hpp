@@ -23,7 +23,7 @@ struct File {
   std::vector<Json> documents;  ///< as corrected
   std::vector<Json> as_read;
   bool needs_other_name = false;  ///< what is wrong is the file's name
-  bool as_config_map = false;     ///< to be printed as a patch of kube-flannel-cfg
+  bool as_config_map = false;     ///< to be printed as a patch for kube-flannel-cfg
 };
 
 /// Where a network's configuration stands. All but a file of its own is the same on all nodes.
