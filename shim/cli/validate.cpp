@@ -24,8 +24,8 @@ namespace {
 
 using namespace validate;
 
-/// More than any ConfigMap, and than kubectl's list of some thousands of them.
-constexpr std::size_t kFileLimit = std::size_t{16} << 20;
+/// More than any manifest of a network has.
+constexpr std::size_t kFileLimit = std::size_t{4} << 20;
 
 struct Options {
   std::vector<std::string> files;
@@ -63,7 +63,7 @@ Input read_input(const std::string& name) {
   } catch (const std::system_error& error) {
     throw UsageError(name + ": " + error.code().message() + "; name a file that can be read");
   }
-  throw UsageError(name + ": larger than 16 MiB; name the conflist, manifest or values file");
+  throw UsageError(name + ": larger than 4 MiB; name the conflist, manifest or values file");
 }
 
 std::vector<std::string> read_subnets(const std::vector<std::string>& texts) {

@@ -105,6 +105,15 @@ void check_sets(const PluginPlace& place, Json& block, const std::string& pointe
 
 void check_type(const PluginPlace& place, Json& ipam) {
   const std::string_view type = text_member(ipam, "type");
+  const auto& members = entries(ipam);
+  const bool is_meant = std::any_of(members.begin(), members.end(), [](const auto& entry) {
+    return is_own_key(entry.first) || same_key(entry.first, "delegate");
+  });
+  if (type.empty() && is_meant) {
+    place.found(rules::kTypeTypo, {"/ipam/type"}, {"\"ipam\" has no type"});
+    set_member(ipam, "type", std::string(kOurType));
+    return;
+  }
   if (type == kOurType || !is_near(type, kOurType)) return;
   place.found(rules::kTypeTypo, {"/ipam/", spelled(ipam, "type")},
               {"no IPAM plugin is called ", type, "; did you mean delegated-ipam?"});

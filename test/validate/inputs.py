@@ -51,8 +51,8 @@ def unreadable():
         refused(f"{folder}/none.conflist", "-", words=["none.conflist"], stdin=CLEAN.encode())
         big = f"{folder}/big.yaml"
         with open(big, "w") as file:
-            file.truncate((16 << 20) + 1)
-        refused(big, words=["big.yaml", "larger than 16 MiB"])
+            file.truncate((4 << 20) + 1)
+        refused(big, words=["big.yaml", "larger than 4 MiB"])
     with open("/dev/full", "w") as full:
         done = subprocess.run([BINARY, "validate", "-"], input=SHARED.encode(), stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 2 and b"standard output: cannot be written" in done.stderr, done
