@@ -73,6 +73,6 @@ TEST_CASE("validate document: only what was changed is written back", "[validate
   write_back(documents);
   CHECK(is_corrected(documents.files[0]));
   CHECK(print_file(documents.files[0]) ==
-        "kind: ConfigMap\ndata:\n  a: |\n    {\n        \"plugins\": [],\n        \"name\": "
-        "\"y\"\n    }\n");
+        "kind: ConfigMap\ndata:\n  a: |\n    {\n      \"plugins\": [],\n      \"name\": \"y\"\n    "
+        "}\n");
 }

@@ -40,7 +40,8 @@ def works_as_it_stands():
 def faults_are_named():
     status, _, stderr = corpus.run(SNIPPET)
     assert status == 1
-    for words in ("a single conf", "10.244.0.0/16 is more than one node's share", "/var/lib/cni/networks/cilium/cilium"):
+    for words in ("a single conf", "10.244.0.0/16 is more than one node's share",
+                  "addresses are kept in /var/lib/cni/networks/cilium/cilium"):
         assert words in stderr, f"{words!r} is not in {stderr}"
 
 

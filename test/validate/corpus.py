@@ -18,7 +18,8 @@ REPORTS = ("Sanitizer", "runtime error", "terminate called", "Assertion")
 
 def run(*arguments, stdin=b"", cwd=None, env=None):
     """Run `delegated-ipam validate`; neither a crash nor a report of a sanitizer is an answer."""
-    done = subprocess.run([BINARY, "validate", *arguments], input=stdin, capture_output=True, cwd=cwd, env=env, timeout=60)
+    command = [BINARY, "validate", *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, env=env, timeout=60)
     stderr = done.stderr.decode("utf-8", "replace")
     assert done.returncode in (0, 1, 2), f"exit {done.returncode}: {stderr}"
     assert not any(word in stderr for word in REPORTS), stderr

@@ -92,7 +92,8 @@ def nasty():
     """Depth, width, and values of every type where another one is wanted."""
     for text in (b"[" * 100000, b"{\"a\":" * 100000, b"a: " * 5000, b"- " * 5000, b"\0" * 1000, b"\xff\xfe{\0}\0",
                  b"&a [*a]", b"? {a: b}\n: c\n", b"\xef\xbb\xbf" + CLEAN.encode(), b"kind: List\nitems: 7\n",
-                 b"kind: ConfigMap\ndata: [a]\n", b"kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: {a: b}\n"):
+                 b"kind: ConfigMap\ndata: [a]\n",
+                 b"kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: {a: b}\n"):
         status, _, stderr = corpus.run("-", stdin=text)
         assert status == 1 or not stderr, (text[:40], status, stderr)
     for one in mutations(json.loads(SHARED)):
@@ -112,8 +113,9 @@ def mutations(value):
 
 
 VALUES = {
-    "ipam": {"mode": "delegated-plugin"}, "cni": {"configMap": "cni", "chainingTarget": "x"}, "bpf": {"masquerade": True},
-    "extraArgs": ["--local-router-ipv4=169.254.23.0"], "extraConfig": {"routing-mode": "tunnel"}, "routingMode": "native",
+    "ipam": {"mode": "delegated-plugin"}, "cni": {"configMap": "cni", "chainingTarget": "x"},
+    "bpf": {"masquerade": True}, "routingMode": "native", "extraConfig": {"routing-mode": "tunnel"},
+    "extraArgs": ["--local-router-ipv4=169.254.23.0"],
     "encryption": {"enabled": True, "type": "ipsec"}, "loadBalancer": {"l7": {"backend": "envoy"}},
     "yurthub": {"cacheAgents": "a,b"}, "flannel": {"args": ["--subnet-file", "/run/x"], "cniConf": json.loads(SHARED)}}
 CLUSTER = {

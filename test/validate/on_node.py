@@ -30,7 +30,7 @@ def install(*names, mode=0o755):
 
 
 def binaries():
-    """Of the main plugin, of ours, of a delegate that is run; in the folder of the option, of CNI_PATH, or the usual one."""
+    """Of the main plugin, of ours, of a delegate that is run: in the folder given, in CNI_PATH, or in the usual one."""
     text = conflist(inProcess=False)
     places = [("node-binary", f"/plugins/0/{key}") for key in ("type", "ipam/type", "ipam/delegate")]
     said = [one for one in found(text, "--bin-dir", f"{HOME}/none") if one[0] == "node-binary"]
@@ -49,7 +49,7 @@ def binaries():
 
 def flannel_needs_its_main_plugin():
     text = json.dumps({"cniVersion": "1.0.0", "name": "cbr0", "plugins": [
-        {"type": "flannel", "subnetFile": "/var/lib/flannel/subnet.env", "ipam": {"type": "delegated-ipam"}, "delegate": {}}]})
+        {"type": "flannel", "subnetFile": "/var/lib/flannel/subnet.env", "ipam": {"type": "delegated-ipam"}}]})
     install("flannel", "delegated-ipam")
     os.unlink(f"{BIN}/bridge")
     said = [one for one in found(text, "--bin-dir", BIN) if one[0] == "node-binary"]

@@ -88,8 +88,9 @@ def flannel_manifest():
     assert rules_of(changed) == ["flannel-subnet-file"], rules_of(changed)
     changed = changed.replace("        - --kube-subnet-mgr\n",
                               "        - --kube-subnet-mgr\n        - --subnet-file=/var/lib/flannel/subnet.env\n")
-    changed = changed.replace("        volumeMounts:\n        - name: run\n",
-                              "        volumeMounts:\n        - {name: state, mountPath: /var/lib/flannel}\n        - name: run\n")
+    mounts = "        volumeMounts:\n"
+    changed = changed.replace(f"{mounts}        - name: run\n",
+                              f"{mounts}        - {{name: state, mountPath: /var/lib/flannel}}\n        - name: run\n")
     assert rules_of(changed) == [], rules_of(changed)
 
 
