@@ -44,6 +44,10 @@ ExitCode deliver(const std::string& out, const std::string& text) {
 }
 
 std::string flannel_text(const Request& request, Format format) {
+  if (format == Format::helm && !request.conflist.subnet_file.empty())
+    throw UsageError(
+        "--subnet-file: Flannel's chart mounts /run/flannel only, so flanneld could not write it; "
+        "use --format configmap, and change the DaemonSet too (examples/openyurt)");
   const Json conflist = make_conflist(request.conflist);
   if (format == Format::helm) return make_flannel_values(conflist);
   return format == Format::config_map ? make_flannel_patch(conflist) : conflist_text(conflist);

@@ -40,6 +40,8 @@ _OPTIONS = [
     (["flannel", *SUBNET], ["--subnet, --ranges-from", "subnet.env", "--exclude"]),
     (["flannel", "--format", "yaml"], ["--format", "\"yaml\"", "conflist, configmap, helm"]),
     (["flannel", "--out", "@OUT@/10-flannel.conflist"], ["--out", "written anew", "--format configmap"]),
+    (["flannel", "--format", "helm", "--subnet-file", "/var/lib/flannel/subnet.env"],
+     ["--subnet-file", "mounts /run/flannel only", "--format configmap"]),
     (["flannel", *PER_NODE], ["--nodes", "Flannel gives each node its range"]),
     (["cilium", "--format", "helm"], ["--pod-cidr: missing", "podSubnet"]),
     (["cilium", "--format", "helm", "--pod-cidr", "10.0.0.0"], ["--pod-cidr", "no CIDR block"]),
