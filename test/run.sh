@@ -181,12 +181,31 @@ run_suite() {
     esac
 }
 
+traces() { # what tests may leave on the machine: folders, mounts, loop devices, network namespaces
+    find /run/delegated-ipam /run/netns /var/lib/cni /var/lib/delegated-ipam /etc/cni /opt/cni \
+        /var/tmp -maxdepth 1 2>/dev/null
+    cut -d' ' -f2 /proc/self/mounts
+    losetup --noheadings --output NAME
+}
+
+nothing_left() { # nothing_left FILE: compares with the traces of before
+    say "what is left behind"
+    if traces | sort | diff "$1" - >"$WORK/log"; then
+        PASSED=$((PASSED + 1))
+    else
+        cat "$WORK/log"
+        fail "something was left behind (>) or taken away (<)"
+    fi
+}
+
 say "packages"
 for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
+traces | sort >"$WORK/before"
 static_binary
 for suite in "${@:-unit asan tidy vectors differential crash churn node delegates badinput cli validate examples e2e peers}"; do
     for one in $suite; do run_suite "$one"; done
 done
+nothing_left "$WORK/before"
 say "done"
 echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
 [ "$FAILED" -eq 0 ]

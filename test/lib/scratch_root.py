@@ -2,7 +2,7 @@
 
 Call enter() first thing in a suite: it runs again in a mount namespace of its own. What is written inside
 `with layer()` below the folders there is gone afterwards, and other processes never see it. The plugin's own state is
-empty there.
+empty there, and so is /run.
 """
 import contextlib
 import os
@@ -33,7 +33,8 @@ def layer(*folders):
     if os.environ.get(MARK) != "1":
         raise RuntimeError("scratch_root.layer: call enter() first, or everybody would see it")
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", STORE)
-    mounted = [STORE]
+    _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+    mounted = [STORE, "/run"]
     try:
         for number, folder in enumerate((*FOLDERS, *folders)):
             upper, work = f"{STORE}/upper{number}", f"{STORE}/work{number}"
