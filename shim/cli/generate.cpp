@@ -1,7 +1,6 @@
 /// `generate`: the options of each kind of file, and where the file goes.
 #include "shim/cli/generate.hpp"
 
-#include <functional>
 #include <iostream>
 #include <memory>
 

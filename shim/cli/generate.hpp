@@ -4,7 +4,6 @@
 ///
 /// Every conflist is read back with the plugin's own reader before it is handed out: what the
 /// plugin would refuse is an error here, that names the option.
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>

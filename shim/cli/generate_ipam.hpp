@@ -4,7 +4,7 @@
 
 namespace shim {
 
-/// `ipam`, without routes. `ranges` stands for the ranges where somebody else fills them in.
+/// `ipam`, without routes.
 /// Errors: throws UsageError.
 Json make_ipam(const ConflistOptions& options);
 

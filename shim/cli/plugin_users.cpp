@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "shim/cni/json_text.hpp"
+#include "shim/cni/result_cache.hpp"
 
 namespace shim {
 namespace {
@@ -66,23 +67,11 @@ std::map<std::string, Json> documents_in(FileSystem& fs, const std::string& path
   return documents;
 }
 
-std::string text_at(const Json& object, std::string_view key) {
-  const Json* value = find_member(object, key);
-  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
-}
-
 /// "namespace/pod" of a cache entry.
 std::string pod_of_entry(const Json& entry) {
-  std::string pod_namespace;
-  std::string pod_name;
-  const Json* pairs = find_member(entry, "cniArgs");
-  for (const auto& pair : pairs != nullptr && pairs->is_array() ? *pairs : Json::array()) {
-    if (!pair.is_array() || pair.size() != 2 || !pair[1].is_string()) continue;
-    if (pair[0] == "K8S_POD_NAMESPACE") pod_namespace = pair[1].get<std::string>();
-    if (pair[0] == "K8S_POD_NAME") pod_name = pair[1].get<std::string>();
-  }
-  return pod_name.empty() ? "container " + text_at(entry, "containerId")
-                          : pod_namespace + "/" + pod_name;
+  const std::string pod_name = entry_argument(entry, "K8S_POD_NAME");
+  if (pod_name.empty()) return "container " + entry_text(entry, "containerId");
+  return entry_argument(entry, "K8S_POD_NAMESPACE") + "/" + pod_name;
 }
 
 }  // namespace
@@ -94,8 +83,8 @@ std::vector<PluginUser> pods_using(FileSystem& fs, const CniPlaces& places,
   const std::string results = places.cache + "/results";
   for (const auto& [file, entry] : documents_in(fs, results)) {
     const std::string pod = pod_of_entry(entry);
-    pods[text_at(entry, "containerId")] = pod;
-    const auto conf = parsed(decoded(text_at(entry, "config")));
+    pods[entry_text(entry, "containerId")] = pod;
+    const auto conf = parsed(decoded(entry_text(entry, "config")));
     if (conf && has_ipam_type(*conf, name)) users.push_back({pod, results + "/" + file});
   }
   const std::string scratch = places.cache + "/flannel";

@@ -8,19 +8,13 @@
 #include "shim/cni/result.hpp"
 
 namespace shim {
-namespace {
 
-using allocator::store::CachedAttachment;
-
-constexpr std::size_t kEntryLimit = std::size_t{1} << 20;
-
-std::string text_at(const Json& object, std::string_view key) {
+std::string entry_text(const Json& object, std::string_view key) {
   const Json* value = find_member(object, key);
   return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
 }
 
-/// The value of one of the pairs in cniArgs.
-std::string argument(const Json& entry, std::string_view name) {
+std::string entry_argument(const Json& entry, std::string_view name) {
   const Json* pairs = find_member(entry, "cniArgs");
   if (pairs == nullptr || !pairs->is_array()) return {};
   for (const auto& pair : *pairs) {
@@ -32,8 +26,14 @@ std::string argument(const Json& entry, std::string_view name) {
   return {};
 }
 
+namespace {
+
+using allocator::store::CachedAttachment;
+
+constexpr std::size_t kEntryLimit = std::size_t{1} << 20;
+
 void read_result_into(const Json& result, CachedAttachment& attachment) {
-  const Result newest = newest_form(read_result(result.dump(), text_at(result, "cniVersion")));
+  const Result newest = newest_form(read_result(result.dump(), entry_text(result, "cniVersion")));
   for (const auto& ip : newest.ips) {
     if (ip.address) attachment.addresses.push_back(ip.address->address);
   }
@@ -47,17 +47,17 @@ void read_result_into(const Json& result, CachedAttachment& attachment) {
 /// Errors: throws what the JSON and result readers throw.
 std::optional<CachedAttachment> read_entry(const std::string& text, const std::string& network) {
   const Json entry = parse_json(text);
-  if (text_at(entry, "kind") != "cniCacheV1" || text_at(entry, "networkName") != network)
+  if (entry_text(entry, "kind") != "cniCacheV1" || entry_text(entry, "networkName") != network)
     return std::nullopt;
   CachedAttachment attachment;
-  attachment.attachment = {text_at(entry, "containerId"), text_at(entry, "ifName")};
+  attachment.attachment = {entry_text(entry, "containerId"), entry_text(entry, "ifName")};
   if (attachment.attachment.container_id.empty()) return std::nullopt;
-  attachment.netns_path = text_at(entry, "netns");
-  const std::string pod_namespace = argument(entry, "K8S_POD_NAMESPACE");
-  const std::string pod_name = argument(entry, "K8S_POD_NAME");
+  attachment.netns_path = entry_text(entry, "netns");
+  const std::string pod_namespace = entry_argument(entry, "K8S_POD_NAMESPACE");
+  const std::string pod_name = entry_argument(entry, "K8S_POD_NAME");
   if (!pod_namespace.empty() && !pod_name.empty()) {
     attachment.pod = allocator::PodKey{pod_namespace, pod_name, attachment.attachment.ifname};
-    attachment.uid = argument(entry, "K8S_POD_UID");
+    attachment.uid = entry_argument(entry, "K8S_POD_UID");
   }
   if (const Json* result = find_member(entry, "result")) read_result_into(*result, attachment);
   return attachment;

@@ -9,8 +9,14 @@
 #include <string>
 
 #include "allocator/store/boot_scan.hpp"
+#include "shim/cni/json_text.hpp"
 
 namespace shim {
+
+/// The text at `key` of a cache entry or of an object in it; empty when there is none.
+std::string entry_text(const Json& object, std::string_view key);
+/// The value of a key of CNI_ARGS in a cache entry; empty when it is missing.
+std::string entry_argument(const Json& entry, std::string_view name);
 
 class ResultCache final : public allocator::store::AttachmentSource {
  public:
