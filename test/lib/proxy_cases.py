@@ -39,6 +39,8 @@ class Api:
         api = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def handle_request(self):
                 api.answer(self)
 
@@ -53,7 +55,11 @@ class Api:
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
+    def is_up(self):
+        return self._server is not None
+
     def stop(self):
+        """Go away as a machine does: connections break, in the middle of an answer too."""
         if self._server:
             self.events.put(None)
             self._server.shutdown()
@@ -87,15 +93,21 @@ class Api:
         return {"status": "ok"} if path == "/readyz" else {}
 
     def _watch(self, request):
-        """Events as they are put in the queue, until there is a None; then the connection ends."""
+        """Events as they are put in the queue, until False, which ends the watch as an API server does whose time for
+        it is over, or None, with which the connection breaks."""
         events = self.events
         request.send_response(200)
         request.send_header("Content-Type", "application/json")
+        request.send_header("Transfer-Encoding", "chunked")
         request.end_headers()
         request.wfile.flush()
         while event := events.get():
-            request.wfile.write(json.dumps(event).encode() + b"\n")
+            line = json.dumps(event).encode() + b"\n"
+            request.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
             request.wfile.flush()
+        if event is False:
+            request.wfile.write(b"0\r\n\r\n")
+        request.close_connection = True
 
 
 class Proxy:
@@ -202,18 +214,20 @@ def watches_stay_open(folder):
         api.stop()
         after = proxy.open("GET", f"{PODS}&watch=true&timeoutSeconds=600")
         assert (before.status, after.status) == (200, 200)
-        over = {before: threading.Event(), after: threading.Event()}
+        ended = queue.Queue()
 
         def follow(watch):
-            assert watch.read() == b""
-            over[watch].set()
-        for watch in over:
+            try:
+                ended.put((watch.read(), api.is_up()))
+            except (OSError, http.client.HTTPException) as error:
+                ended.put((error, api.is_up()))
+        for watch in (before, after):
             threading.Thread(target=follow, args=(watch,), daemon=True).start()
         assert proxy.ask("GET", PODS)[0] == 200
-        assert not any(event.is_set() for event in over.values()), "a watch ended without the API"
+        assert ended.empty(), f"a watch ended without the API: {ended.get()}"
         api.start()
-        for event in over.values():
-            assert event.wait(60), "a watch goes on silently, though the API is back"
+        for _ in range(2):
+            assert ended.get(timeout=60) == (b"", True), "a watch told something, broke, or ended without the API"
         status, _ = proxy.ask("PATCH", f"{NODE}/status", {"metadata": {"labels": {"state": "third"}}})
         assert (status, api.node["metadata"]["labels"]["state"]) == (200, "third"), "the API is back, and not asked"
 
@@ -223,6 +237,16 @@ def a_watch_has_its_time(folder):
         api.stop()
         watch = proxy.open("GET", f"{PODS}&watch=true&timeoutSeconds=1")
         assert (watch.status, watch.read()) == (200, b"")
+
+
+def a_watch_ends_with_the_apis(folder):
+    """The client lists anew then; one that stayed open would be deaf to what happens next."""
+    with place(folder) as (api, proxy):
+        watch = proxy.open("GET", f"{PODS}&watch=true&timeoutSeconds=600")
+        event = {"type": "ADDED", "object": pod("web-2", "4")}
+        api.events.put(event)
+        api.events.put(False)
+        assert [json.loads(line) for line in watch.read().splitlines()] == [event]
 
 
 def survives_the_node(folder):
@@ -245,6 +269,7 @@ CASES = [
      answers_from_cache),
     ("what a watch tells is in the lists afterwards", watches_keep_lists_up_to_date),
     ("watches stay open while the API is away, and end when it is back", watches_stay_open),
+    ("a watch that the API ends is over for the client too", a_watch_ends_with_the_apis),
     ("a watch without the API lasts as long as was asked for", a_watch_has_its_time),
     ("a proxy that starts without the API knows what the one before it knew", survives_the_node),
 ]

@@ -47,6 +47,8 @@ class Upstream:
             self._context.load_cert_chain(cert, key)
         self.is_back = threading.Event()
         self.has_identity = bool(cert)
+        self._lock = threading.Lock()
+        self._losses = 0
 
     def connect(self, seconds=SECONDS):
         """A new connection. Errors: OSError."""
@@ -60,18 +62,27 @@ class Upstream:
             connection.sock.setsockopt(*option)
         return connection
 
+    def lose(self):
+        """It did not answer. What a probe was told before this does not count any more."""
+        with self._lock:
+            self._losses += 1
+            self.is_back.clear()
+
     def probe(self):
         """Look once a second, for ever, whether it answers."""
         pause = threading.Event()
         while True:
+            losses = self._losses
             try:
                 connection = self.connect(2)
                 connection.request("GET", "/readyz")
                 connection.getresponse().read()
                 connection.close()
-                self.is_back.set()
+                with self._lock:
+                    if losses == self._losses:
+                        self.is_back.set()
             except (OSError, http.client.HTTPException):
-                self.is_back.clear()
+                self.lose()
             pause.wait(1)
 
 
@@ -108,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
             body = answer.read()
             connection.close()
         except (OSError, http.client.HTTPException):
-            self.upstream.is_back.clear()
+            self.upstream.lose()
             return False
         self._remember(answer, body)
         self._answer(answer.status, body, answer.headers.get("Content-Type"))
@@ -162,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
         lines = self._event_lines()
         for line in lines:
             if line is None:
-                self.upstream.is_back.clear()
+                self.upstream.lose()
                 return False
             event = json.loads(line)
             self.cache.apply(key, event)
@@ -179,8 +190,11 @@ class Handler(BaseHTTPRequestHandler):
                 told = json.loads(answer.read())
                 yield json.dumps({"type": "ERROR", "object": told}).encode() + b"\n"
                 return
-            while line := answer.readline():
-                yield line
+            rest = b""
+            while part := answer.read1():  # not readline(), which takes a connection that breaks for the end
+                *lines, rest = (rest + part).split(b"\n")
+                for line in lines:
+                    yield line + b"\n"
         except (OSError, ValueError, http.client.HTTPException):
             yield None
 
