@@ -149,11 +149,18 @@ std::string print_error(const CniError& error, std::string_view cni_version) {
   return print_json(document);
 }
 
-std::string printable_line(const std::string& text) {
-  const std::string valid = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-  std::string line = Json::parse(valid).get<std::string>();
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+std::string printable_line(std::string_view text) {
+  std::string line;
+  while (!text.empty()) {
+    const Rune rune = first_rune(text);
+    if (!rune.code) {
+      line += "\uFFFD";
+    } else if (*rune.code < 0x20 || *rune.code == 0x7f) {
+      line += ' ';
+    } else {
+      line += text.substr(0, rune.width);
+    }
+    text.remove_prefix(rune.width);
   }
   return line;
 }

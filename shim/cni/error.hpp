@@ -50,7 +50,7 @@ CniError to_cni_error(const std::exception_ptr& failure);
 std::string print_error(const CniError& error, std::string_view cni_version);
 
 /// `text` on one line, with every byte that is no valid UTF-8 as U+FFFD: fit for a terminal.
-std::string printable_line(const std::string& text);
+std::string printable_line(std::string_view text);
 
 /// `text` in double quotes with Go's escapes for quotes, backslashes and control characters
 /// (strconv.Quote).

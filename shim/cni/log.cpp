@@ -1,10 +1,10 @@
 #include "shim/cni/log.hpp"
 
-// The descriptor of the log must not leak into a delegate.
-#define SPDLOG_PREVENT_CHILD_FD
+// An exception of the sink is caught here; spdlog would format a message of it with half of fmt.
+#define SPDLOG_NO_EXCEPTIONS
 #include <fcntl.h>
 #include <spdlog/logger.h>
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/sink.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -12,9 +12,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <system_error>
 
 #include "shim/cni/error.hpp"
 
@@ -46,7 +50,7 @@ void shift_backups(const LogConf& conf) {
 /// Rotates a log that has grown too large. Many plugin processes share one log: who holds the lock
 /// of the old file moves it, all others find a new, small one.
 void rotate_if_large(const LogConf& conf) {
-  const int fd = ::open(conf.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  const int fd = ::open(conf.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd == -1) return;
   const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
   std::error_code ignored;
@@ -55,20 +59,72 @@ void rotate_if_large(const LogConf& conf) {
   ::close(fd);
 }
 
+/// When a line is written: local time as RFC 3339 has it, in milliseconds.
+std::string time_stamp(spdlog::log_clock::time_point at) {
+  const std::time_t seconds = spdlog::log_clock::to_time_t(at);
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch());
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  std::array<char, 32> text{};
+  const auto length = std::strftime(text.data(), text.size(), "%FT%T", &local);
+  const long minutes = std::labs(local.tm_gmtoff) / 60;
+  std::snprintf(text.data() + length, text.size() - length, ".%03d%c%02ld:%02ld",
+                static_cast<int>(since.count() % 1000), local.tm_gmtoff < 0 ? '-' : '+',
+                minutes / 60, minutes % 60);
+  return text.data();
+}
+
+/// Appends a line by one write(2), so that the many processes that share a log do not tear each
+/// other's lines; a full disk costs the line. spdlog's own file sinks buffer, and bring 80 KB of
+/// formatting with them, which small nodes would have to store. Errors: std::system_error where the
+/// file cannot be opened.
+class LineSink final : public spdlog::sinks::sink {
+ public:
+  explicit LineSink(const std::string& file) {
+    std::error_code ignored;
+    std::filesystem::create_directories(std::filesystem::path(file).parent_path(), ignored);
+    // Close on exec: it must not leak into a delegate. Not blocking: a pipe that nobody reads must
+    // not hold a command up.
+    fd_ = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                 0666);
+    if (fd_ == -1) throw std::system_error(errno, std::generic_category(), "open " + file);
+  }
+  LineSink(const LineSink&) = delete;
+  LineSink& operator=(const LineSink&) = delete;
+  ~LineSink() override { ::close(fd_); }
+
+  void log(const spdlog::details::log_msg& message) override {
+    const auto level = spdlog::level::to_string_view(message.level);
+    std::string line = time_stamp(message.time) + " [" + std::string(level.data(), level.size()) +
+                       "] [" + std::to_string(::getpid()) + "] ";
+    line += printable_line({message.payload.data(), message.payload.size()}) + "\n";
+    static_cast<void>(::write(fd_, line.data(), line.size()));
+  }
+  void flush() override {}
+  void set_pattern(const std::string&) override {}
+  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+
+ private:
+  int fd_ = -1;
+};
+
 }  // namespace
 
 class Log::Sink {
  public:
   explicit Sink(const LogConf& conf)
-      : logger_("delegated-ipam", std::make_shared<spdlog::sinks::basic_file_sink_st>(conf.file)) {
+      : logger_("delegated-ipam", std::make_shared<LineSink>(conf.file)) {
     logger_.set_level(level_of(conf.level));
-    logger_.set_pattern("%Y-%m-%dT%H:%M:%S.%e%z [%l] [%P] %v");
-    logger_.flush_on(spdlog::level::trace);
-    // A full disk must not put text on stderr, nor anything else.
-    logger_.set_error_handler([](const std::string&) {});
   }
 
-  void write(spdlog::level::level_enum level, const std::string& text) { logger_.log(level, text); }
+  void write(spdlog::level::level_enum level, const std::string& text) noexcept {
+    try {
+      // A std::string would go through fmt as "{}" first.
+      logger_.log(level, spdlog::string_view_t(text.data(), text.size()));
+    } catch (const std::exception&) {
+      return;  // no memory for the line: it is lost, and nothing else
+    }
+  }
 
  private:
   spdlog::logger logger_;
