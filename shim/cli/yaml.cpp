@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -16,10 +17,17 @@ std::string place(const yaml_mark_t& mark) {
   return "line " + std::to_string(mark.line + 1) + ", column " + std::to_string(mark.column + 1);
 }
 
-template <typename Number>
-bool is_whole(std::string_view text, Number& number) {
+bool is_whole(const std::string& text, std::int64_t& number) {
   const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
   return result.ec == std::errc{} && result.ptr == text.data() + text.size();
+}
+
+/// strtod(3) is here for JSON anyway; from_chars would bring tables of 24 KB of its own.
+bool is_decimal(const std::string& text, double& number) {
+  if (text.find_first_not_of("0123456789+-.eE") != std::string::npos) return false;
+  char* end = nullptr;
+  number = std::strtod(text.c_str(), &end);
+  return end == text.c_str() + text.size() && std::isfinite(number);
 }
 
 /// What a word without quotes means.
@@ -30,8 +38,7 @@ Json plain_value(const std::string& text) {
   std::int64_t whole = 0;
   if (is_whole(text, whole)) return whole;
   double number = 0;
-  const bool looks_like_one = text.find_first_not_of("0123456789+-.eE") == std::string::npos;
-  if (looks_like_one && is_whole(text, number) && std::isfinite(number)) return number;
+  if (is_decimal(text, number)) return number;
   return text;
 }
 
