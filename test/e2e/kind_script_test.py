@@ -121,7 +121,8 @@ def switch(network, plugin="host-local"):
 def story(network):
     """What a run does that matters, in order, as patterns of whole commands."""
     kube = r"kubectl --kubeconfig WORK/kubeconfig"
-    own = {"bridge": times(EVERY_NODE, r"docker cp \S+/bridge \S+:/opt/cni/bin/bridge"),
+    bridge = [r"docker cp \S+/bridge \S+:/opt/cni/bin/bridge", r"docker exec \S+ modprobe br_netfilter"]
+    own = {"bridge": bridge * EVERY_NODE,
            "flannel": times(EVERY_NODE, r"docker cp \S+ \S+:/opt/cni/bin/flannel"),
            "cilium": [r"helm --kubeconfig WORK/kubeconfig install cilium .*--values WORK/values.yaml.*"]}[network]
     node_lists = [rf"{kube} apply --filename WORK/generated/delegated-ipam-nodes.yaml"] if network == "bridge" else []

@@ -75,6 +75,7 @@ prepare_network() {
   for node in "${NODES[@]}"; do
     if [ "$CNI" != cilium ]; then
       "$DOCKER" cp "$BRIDGE" "$node:/opt/cni/bin/bridge"
+      load_br_netfilter "$node"
     fi
     if [ "$CNI" = flannel ]; then
       "$DOCKER" cp "$FLANNEL_CNI_BIN" "$node:/opt/cni/bin/flannel"
@@ -88,6 +89,13 @@ prepare_network() {
     "$HELM" --kubeconfig "$WORK/kubeconfig" install cilium "$CILIUM_CHART" --namespace kube-system \
       --values "$WORK/values.yaml" --set operator.replicas=1 --set "extraConfig.k8s-api-server=$PROXY_URL"
   fi
+}
+
+# load_br_netfilter NODE: with this module kube-proxy's rules see what pods of one bridge send each other. Without it no
+# Service answers from a pod of the same node, and flanneld does not start. Nodes see the host's modules.
+load_br_netfilter() {
+  on "$1" test -e /proc/sys/net/bridge/bridge-nf-call-iptables || on "$1" modprobe br_netfilter ||
+    die "$1 has no br_netfilter: run modprobe br_netfilter on this machine"
 }
 
 # use_network WHICH: host-local or delegated-ipam, on every node; no pod is touched. Waits until the runtimes know it.
