@@ -124,7 +124,8 @@ def story(network):
     bridge = [r"docker cp \S+/bridge \S+:/opt/cni/bin/bridge", r"docker exec \S+ modprobe br_netfilter"]
     own = {"bridge": bridge * EVERY_NODE,
            "flannel": times(EVERY_NODE, r"docker cp \S+ \S+:/opt/cni/bin/flannel"),
-           "cilium": [r"helm --kubeconfig WORK/kubeconfig install cilium .*--values WORK/values.yaml.*"]}[network]
+           "cilium": [r"helm --kubeconfig WORK/kubeconfig install cilium .*--values WORK/values.yaml.*"
+                       r"--set k8s.apiServerURLs=http://169.254.2.1:10261 .*"]}[network]
     node_lists = [rf"{kube} apply --filename WORK/generated/delegated-ipam-nodes.yaml"] if network == "bridge" else []
     proxy = r"nsenter --net=/proc/\d+/ns/net python3 \S+/read_proxy.py .*--upstream https://172.18.0.2:6443.*"
     return [

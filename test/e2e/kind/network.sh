@@ -87,7 +87,8 @@ prepare_network() {
     "$TOOL" generate cilium --format helm --pod-cidr "$POD_SUBNET" --out "$WORK/values.yaml" \
       --subnet "$(jq -r '.items[0].spec.podCIDR' "$WORK/nodes.json")"
     "$HELM" --kubeconfig "$WORK/kubeconfig" install cilium "$CILIUM_CHART" --namespace kube-system \
-      --values "$WORK/values.yaml" --set operator.replicas=1 --set "extraConfig.k8s-api-server=$PROXY_URL"
+      --values "$WORK/values.yaml" --set operator.replicas=1 --set "k8s.apiServerURLs=$PROXY_URL" \
+      --set image.useDigest=false,operator.image.useDigest=false,envoy.image.useDigest=false
   fi
 }
 
