@@ -172,6 +172,7 @@ def answers_from_cache(folder):
         proxy.ask("GET", PODS)
         token = {"spec": {"audiences": ["api"]}}
         proxy.ask("POST", TOKEN, token)
+        assert api.asked[-1][2] == "application/json", "a kubelet's token came in a form that cannot be kept"
         api.stop()
         status, told = proxy.ask("GET", f"{PODS}&resourceVersion=3&limit=500")
         assert (status, told["kind"], names(told)) == (200, "PodList", ["web-0", "web-1"]), told

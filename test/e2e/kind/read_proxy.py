@@ -131,9 +131,9 @@ class Handler(BaseHTTPRequestHandler):
         connection.sock.settimeout(seconds)
         left_out = HOP_BY_HOP | ({"authorization"} if self.upstream.has_identity else set())
         headers = {name: value for name, value in self.headers.items() if name.lower() not in left_out}
+        headers["Accept"] = "application/json"
         path = self.path
         if self.command == "GET":
-            headers["Accept"] = "application/json"
             query = "&".join(part for part in self._query.split("&") if part and not part.startswith("limit="))
             path = f"{self._place}?{query}" if query else self._place
         connection.request(self.command, path, self._sent or None, headers)
