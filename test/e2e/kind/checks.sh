@@ -146,13 +146,18 @@ cluster_ip() { # cluster_ip NAMESPACE SERVICE
     "$WORK/services.json"
 }
 
-# The Services of a node: DNS, and web-here, whose endpoints are this node's pods.
-check_own_services() { # check_own_services NODE
+dns_answers() { # dns_answers NODE: its agent pod gets the address of a Service
   local container server
   container=$(on "$1" crictl ps --quiet --name '^agent$' | head -n 1)
   server=$(cluster_ip kube-system kube-dns)
   on "$1" crictl exec "$container" /bin/busybox nslookup web.shop.svc.cluster.local "$server" >"$WORK/dns" 2>&1 || true
-  grep -qwF "$(cluster_ip shop web)" "$WORK/dns" || die "$1: DNS does not answer: $(cat "$WORK/dns")"
+  grep -qwF "$(cluster_ip shop web)" "$WORK/dns" || { cat "$WORK/dns" && return 1; }
+}
+
+# The Services of a node: DNS, and web-here, whose endpoints are this node's pods. Pods run before kube-proxy has written
+# its rules and CoreDNS has read its lists; the one is done when the other answers.
+check_own_services() { # check_own_services NODE
+  wait_for 60 "$1: DNS answers" dns_answers "$1"
   web_pods "$1" >"$WORK/expected"
   check_service "$1" web-here "$(cluster_ip shop web-here)" "$WORK/expected"
 }
