@@ -21,6 +21,7 @@ build_images() {
   local folder=$WORK/images image
   mkdir -p "$folder/pods/bin" "$folder/pods/www/cgi-bin" "$folder/installer"
   install -m 755 "$(command -v busybox)" "$folder/pods/bin/busybox"
+  chroot "$folder/pods" /bin/busybox true || die "busybox is not static: apt-get install busybox-static"
   install -m 755 "$HERE/name" "$folder/pods/www/cgi-bin/name"
   install -m 755 "$TOOL" "$folder/installer/delegated-ipam"
   build "$PODS_IMAGE" "$folder/pods"

@@ -66,7 +66,8 @@ look_for_requirements() {
   done
   "$DOCKER" info >/dev/null 2>&1 || skip "docker's daemon does not answer" "start it, or set DOCKER_HOST"
   if [ -z "${KIND_NODE_IMAGE:-}" ]; then
-    KIND_NODE_IMAGE=$("$DOCKER" image ls --format '{{.Repository}}:{{.Tag}}' kindest/node | head -n 1)
+    KIND_NODE_IMAGE=$("$DOCKER" image ls --format '{{.Repository}}:{{.Tag}}' kindest/node |
+      grep -v '<none>$' | head -n 1) # pulled by digest alone, an image has no tag
   fi
   [ -n "$KIND_NODE_IMAGE" ] || skip "docker has no node image" "docker pull kindest/node:VERSION"
   "$DOCKER" image inspect "$KIND_NODE_IMAGE" >/dev/null 2>&1 ||
