@@ -26,29 +26,12 @@ PLANS = {
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 PAINT = {"KEPT": "\033[32m", "CHANGED": "\033[31m", "bold": "\033[1m"}
 NEXT = """
-What stays on this machine: the packages and build/release/. What to type next, on every node:
+What stays on this machine: the packages and build/release/. What comes next, for a cluster of yours, step by step:
 
-  install -m 755 build/release/delegated-ipam /opt/cni/bin/
-
-Flannel: kubectl -n kube-flannel edit configmap kube-flannel-cfg
-  and put "ipam" beside (not into) the "delegate" of the flannel plugin in cni-conf.json; Flannel adds the ranges:
-
-  { "type": "flannel",
-    "delegate": { "hairpinMode": true, "isDefaultGateway": true },
-    "ipam": { "type": "delegated-ipam", "delegate": { "type": "host-local" } } }
-
-  then: kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds
-
-Cilium: write /etc/cni/net.d/05-cilium.conflist with the node's own subnet (no two nodes may share one):
-
-  { "cniVersion": "0.3.1", "name": "cilium", "plugins": [
-    { "type": "cilium-cni", "ipam": { "type": "delegated-ipam",
-      "delegate": { "type": "host-local", "ranges": [[{ "subnet": "10.244.1.0/24" }]] } } } ] }
-
-  then: helm upgrade cilium cilium/cilium -n kube-system --reuse-values \\
-    --set ipam.mode=delegated-plugin --set cni.customConf=true --set routingMode=native \\
-    --set ipv4NativeRoutingCIDR=10.244.0.0/16 --set endpointRoutes.enabled=true \\
-    --set endpointHealthChecking.enabled=false --set 'extraArgs[0]=--local-router-ipv4=169.254.23.0'
+  Flannel   examples/flannel/README.md   pods run on; the heart of it is what this prints:
+            build/release/delegated-ipam generate flannel --format configmap
+  Cilium    examples/cilium/README.md    a new cluster, as this mode of Cilium's gives every pod another address
+  others    examples/README.md
 """
 
 
