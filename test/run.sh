@@ -138,6 +138,7 @@ run_suite() {
             tap "configuration on a node" test/node/conf_test.py
             ;;
         delegates)
+            build dev || return # valgrind looks at the dynamic executable
             for suite in test/delegate/*_test.py; do
                 tap "delegates: $(basename "$suite" _test.py)" "$suite"
             done

@@ -9,6 +9,9 @@ from race import wait_until
 DNSMASQ = "/usr/sbin/dnsmasq"
 DHCP_PORT = 67
 DHCP_PLUGIN = "/usr/lib/cni/dhcp"
+# A lease of nobody's, until 2106. The server empties its list before each time that it writes it; a list without this
+# one is one to be written.
+NOBODYS = ["4294967295", "02:00:00:00:00:01", "192.0.2.1", "nobody", "*"]
 
 
 class DhcpServer:
@@ -29,6 +32,9 @@ class DhcpServer:
             *(f"--dhcp-host={name},{address}" for name, address in dict(reserved).items())]
 
     def __enter__(self):
+        if not os.path.exists(self._leases):
+            with open(self._leases, "w") as file:
+                file.write(" ".join(NOBODYS) + "\n")
         self._process = subprocess.Popen(self._command)
         wait_until(self._serves, f"{DNSMASQ} does not serve, see {self._log}")
         return self
@@ -47,15 +53,19 @@ class DhcpServer:
 
     def leases(self):
         """Who has which address: {address: client identifier as colon-separated bytes}."""
-        if not os.path.exists(self._leases):
-            return {}
-        with open(self._leases) as file:
-            fields = [line.split() for line in file]
-        return {line[2]: line[4] for line in fields if len(line) == 5}
+        lines = wait_until(self._whole_list, f"the list of leases is not written, see {self._log}")
+        return {line[2]: line[4] for line in lines if len(line) == 5 and line != NOBODYS}
 
     def has_waiting(self):
         """True while a request waits that the server has not read; only a paused server has one for long."""
         return any(queued for queued in self._sockets())
+
+    def _whole_list(self):
+        """The fields of each line; None while the list is being written."""
+        with open(self._leases) as file:
+            text = file.read()
+        lines = [line.split() for line in text.splitlines()]
+        return lines if text.endswith("\n") and NOBODYS in lines else None
 
     def _serves(self):
         assert self._process.poll() is None, f"{DNSMASQ} ended with {self._process.returncode}, see {self._log}"
