@@ -25,6 +25,26 @@ std::string name_of(const CLI::App* app) {
   return parent == nullptr ? "" : name_of(parent) + " " + app->get_name();
 }
 
+/// The command that the words so far have named.
+const CLI::App& innermost(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? app : innermost(*commands.front());
+}
+
+/// What to say of a word that stands in a command's place; empty when there is none. The library
+/// itself says only that a command is required.
+std::string misspelt_command(const CLI::App& app) {
+  const auto words = app.remaining(true);
+  const auto& place = innermost(app);
+  std::string names;
+  for (const CLI::App* command : place.get_subcommands([](const CLI::App*) { return true; }))
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  if (words.empty() || names.empty()) return {};
+  const std::string kind = words.front().starts_with('-') ? "option" : "command";
+  return "delegated-ipam" + name_of(&place) + ": " + go_quoted(words.front()) + " is no " + kind +
+         "; the commands are " + names + "\n";
+}
+
 ExitCode run(const ChosenCommand& chosen) {
   try {
     return chosen.action();
@@ -94,6 +114,10 @@ int run_command_line(int argc, char** argv) {
   }
   CLI::App app(kDescription, "delegated-ipam");
   app.set_version_flag("--version", about_text());
+  app.failure_message([&app](const CLI::App* place, const CLI::Error& error) {
+    const std::string misspelt = misspelt_command(app);
+    return misspelt.empty() ? CLI::FailureMessage::simple(place, error) : misspelt;
+  });
   ChosenCommand chosen;
   CommandSpec root(app, chosen);
   add_commands(root);

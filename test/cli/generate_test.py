@@ -212,6 +212,15 @@ def refused(arguments, words, stdin):
         assert os.listdir(folder) == ["list.json"], "something was written"
 
 
+def misspelt():
+    for words, place, text in (
+            (["generat", "flannel"], "", '"generat" is no command; the commands are generate, '),
+            (["generate", "flanel"], " generate", '"flanel" is no command; the commands are flannel, cilium, '),
+            (["generate", "--subnets", "x"], " generate", '"--subnets" is no option; the commands are flannel, ')):
+        line = tool.refused(*words)
+        assert line.startswith(f"delegated-ipam{place}: {text}"), line
+
+
 TESTS = [
     *((f"{network}: a pod gets an address of each family, and keeps it", one_node, network)
       for network in ("bridge", "ptp", "cilium")),
@@ -221,6 +230,7 @@ TESTS = [
     ("another IPAM plugin with its own block", another_plugin),
     ("containerd's template, filled in, is the node's conflist", containerd_template),
     ("--out writes the same, by rename", to_a_file),
+    ("a misspelt command is named, with those that there are", misspelt),
     ("a conflist a node: every node, its own ranges, no address twice", per_node, 300),
     ("one conflist and a ConfigMap: every node, its own ranges", shared, 300),
     ("names that are long, in a cluster that is large: as many ConfigMaps as fit", shared, 4000, 240),
