@@ -123,6 +123,11 @@ void DelegateJournal::close(Entry& entry) {
   fs_.unlink(journal_, entry.name_);
 }
 
+void DelegateJournal::clear(Entry& entry) {
+  fs_.write_in_place(journal_, entry.name_, "", kFileMode);
+  entry.content_.reset();
+}
+
 void DelegateJournal::keep_tried(Entry& entry, std::uint64_t tried) {
   if (!entry.content_) entry.content_ = JournalEntry{entry.attachment_, 0, 0, {}};
   entry.content_->tried = tried;

@@ -69,6 +69,9 @@ class DelegateJournal {
   void begin(Entry& entry, const std::vector<Address>& addresses = {});
   /// No lease is left that nobody knows of: the entry goes.
   void close(Entry& entry);
+  /// The same for a command that goes on with the attachment: the entry stays locked, and says
+  /// nothing. Errors: throws std::system_error.
+  void clear(Entry& entry);
   /// The entry stays, as a lease may still be there or come up: its DEL failed, or the plugin's
   /// daemon stores leases late. `tried`: see JournalEntry.
   void keep_tried(Entry& entry, std::uint64_t tried);

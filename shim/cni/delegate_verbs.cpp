@@ -78,7 +78,7 @@ void release_lease(DelegatedLease& lease, std::optional<DelegatedLease::Entry>& 
                    bool is_known) {
   auto& journal = lease.journal();
   if (entry && !is_known) {
-    lease.release_left_over(*entry, lease.deadline());
+    lease.end_left_over(*entry, lease.deadline());
     return;
   }
   lease.caller().release(lease.deadline());

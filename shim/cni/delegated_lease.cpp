@@ -83,7 +83,8 @@ void DelegatedLease::release_left_over(Entry& entry, Clock::time_point deadline)
   if (may_come_up) {
     journal_.keep_tried(entry, content.tries == 0 ? now : content.tried);
   } else {
-    journal_.close(entry);
+    // Not closed: an ADD goes on under its lock.
+    journal_.clear(entry);
   }
   auto owner = owner_;
   if (!is_own) {
@@ -93,11 +94,16 @@ void DelegatedLease::release_left_over(Entry& entry, Clock::time_point deadline)
   bindings_.release(owner, content.addresses);
 }
 
+void DelegatedLease::end_left_over(Entry& entry, Clock::time_point deadline) {
+  release_left_over(entry, deadline);
+  if (!entry.may_hold_lease()) journal_.close(entry);
+}
+
 void DelegatedLease::roll_back(Entry& entry) {
   try {
     // A delegate that would not end has used up what was kept back.
     const auto deadline = std::max(deadline_, Clock::now() + kRollBackPatience);
-    if (entry.may_hold_lease()) release_left_over(entry, deadline);
+    if (entry.may_hold_lease()) end_left_over(entry, deadline);
   } catch (const std::exception& error) {
     const std::string text = "the lease of " + owner_.attachment.container_id + " " +
                              owner_.attachment.ifname + " may be left at " + conf_.type +
@@ -143,7 +149,7 @@ void DelegatedLease::release_other(Entry& entry, Clock::time_point deadline) {
       journal_.close(entry);
       return;
     }
-    release_left_over(entry, deadline);
+    end_left_over(entry, deadline);
   } catch (const std::exception& error) {
     note("the lease that " + attachment.container_id + " " + attachment.ifname +
          " may have left at " + conf_.type + " is not freed yet: " + error.what());

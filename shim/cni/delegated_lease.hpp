@@ -44,10 +44,12 @@ class DelegatedLease {
   /// nobody waits for it any more.
   void refuse_late();
 
-  /// Runs the plugin's DEL for an entry that may hold a lease; the entry goes, unless the plugin
-  /// stores its leases late, and the addresses that it names are no longer in use. Errors: throws
-  /// DelegateFailure; the entry stays.
+  /// Runs the plugin's DEL for an entry that may hold a lease; it holds none then, unless the plugin
+  /// stores its leases late, and the addresses that it names are no longer in use. The entry stays
+  /// locked. Errors: throws DelegateFailure; the entry stays as it is.
   void release_left_over(Entry& entry, Clock::time_point deadline);
+  /// The same where nothing follows: the entry goes.
+  void end_left_over(Entry& entry, Clock::time_point deadline);
 
   /// Runs the plugin's DEL after an ADD that must not stand. What goes wrong is told on stderr and
   /// the log: the journal entry stays then.

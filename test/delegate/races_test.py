@@ -151,6 +151,42 @@ def answered_during_gc():
     assert again.addresses == got, again
 
 
+@contextlib.contextmanager
+def second_after_kill(node):
+    """An ADD inside the plugin, which has freed before what a killed ADD had left; gives it and the gate."""
+    with node.ledger.gate("ADD", "after") as gate:
+        first = start(node, "ADD")
+        gate.wait_for()
+        os.kill(first.pid, signal.SIGKILL)
+        first.finish()
+        second = start(node, "ADD")
+        gate.wait_for(2)
+        gate.close()
+        yield second, gate
+
+
+def collected_after_kill():
+    node = node_at("gc-after-kill")
+    with second_after_kill(node) as (second, gate):
+        node.gc([])
+        gate.open()
+        got = second.finish()
+    assert got.exit == 0 and node.ledger.leases() == {got.addresses[0]: "c1"}, (got, node.ledger.leases())
+    assert node.ledger.commands() == ["ADD c1", "DEL c1", "ADD c1", "GC"] and node.journal() == 0
+
+
+def third_after_kill():
+    node = node_at("third-after-kill")
+    with second_after_kill(node) as (second, gate):
+        third = start(node, "ADD")
+        is_at_lock(third)
+        gate.open()
+        got = [second.finish(), third.finish()]
+    assert got[0].exit == 0 and got[0] == got[1], got
+    assert node.ledger.leases() == {got[0].addresses[0]: "c1"} and node.journal() == 0
+    assert node.ledger.commands() == ["ADD c1", "DEL c1", "ADD c1"]
+
+
 def plugin_dies_too():
     """SIGKILL to the product inside the ADD: no plugin is left that would take a lease later."""
     node = node_at("both-die")
@@ -216,6 +252,8 @@ TESTS = [
     *races_deleted.TESTS,
     ("R16: a GC leaves an ADD alone that is inside the plugin", collected_meanwhile),
     ("R16: an ADD that is answered while a GC is inside the plugin keeps its lease, and is known", answered_during_gc),
+    ("R16: a GC leaves an ADD alone that follows a killed one and is inside the plugin", collected_after_kill),
+    ("an ADD that follows a killed one is waited for by the next", third_after_kill),
     ("R14: the plugin ends with us, and takes no lease after the DEL", plugin_dies_too),
     (f"R5: {len(PODS)} dual-stack pods at once keep their addresses through host-local, with and without DELs",
      boot_of_many),
