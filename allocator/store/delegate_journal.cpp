@@ -4,6 +4,7 @@
 #include <charconv>
 #include <exception>
 #include <system_error>
+#include <utility>
 
 #include "allocator/store/fields.hpp"
 #include "allocator/store/fingerprint.hpp"
@@ -114,8 +115,10 @@ std::optional<DelegateJournal::Entry> DelegateJournal::open_left_over(
 }
 
 void DelegateJournal::begin(Entry& entry, const std::vector<Address>& addresses) {
-  entry.content_ = JournalEntry{entry.attachment_, 0, 0, addresses};
-  fs_.write_in_place(journal_, entry.name_, encode(*entry.content_), kFileMode);
+  JournalEntry content{entry.attachment_, 0, 0, addresses};
+  fs_.write_in_place(journal_, entry.name_, encode(content), kFileMode);
+  // Not before: an ADD that could not say so does not begin, and has nothing to take back.
+  entry.content_ = std::move(content);
 }
 
 void DelegateJournal::close(Entry& entry) {

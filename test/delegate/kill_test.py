@@ -198,6 +198,23 @@ def full_run():
         nsmount.run("umount", RUN)
 
 
+def unknown_in_full_run():
+    """A live lease that is not on record is not freed by an ADD that could not begin."""
+    os.makedirs(RUN, exist_ok=True)
+    node = SCENARIOS[0].node()
+    got = node.add("c1", "shop/one")
+    node.ledger.take_commands()
+    nsmount.run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", RUN)
+    try:
+        fill(f"{RUN}/ballast")
+        refused = node.call("ADD", "c1", "shop/one")
+    finally:
+        nsmount.run("umount", RUN)
+    assert refused.exit == 1 and refused.json["code"] == 11, refused
+    assert node.ledger.commands() == [] and node.ledger.leases_of("c1") == got, node.ledger.commands()
+    check_comes_back(node, "c1")
+
+
 def fill(path):
     """Write to a file until nothing more fits."""
     with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
@@ -215,7 +232,8 @@ def main():
     tests += [(f"{one.sentence} with any one failing system call on our files loses no lease", every_error, one)
               for one in SCENARIOS]
     tests += [("a read-only /run: no ADD begins, a DEL frees", read_only_run),
-              ("a full /run: no ADD begins, a DEL frees", full_run)]
+              ("a full /run: no ADD begins, a DEL frees", full_run),
+              ("an emptied and full /run: no ADD begins, and it frees no live lease", unknown_in_full_run)]
     for sentence, test, *arguments in tests:
         if any(word in sentence for word in sys.argv[1:] or [""]):
             suite.run(sentence, test, *arguments)
