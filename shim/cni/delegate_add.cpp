@@ -200,7 +200,7 @@ class DelegatedAdd {
   /// a container again under its ID. One of this boot is not to be freed, though nothing is
   /// recorded: somebody has emptied /run.
   bool gave_way(const DelegateFailure& failure) {
-    const auto presence = lease_.bindings().presence(lease_.owner());
+    const auto presence = presence_now();
     if (presence == allocator::store::Presence::live) {
       DelegateFailure final_failure = failure;
       final_failure.has_run = false;
@@ -209,6 +209,16 @@ class DelegatedAdd {
     if (presence == allocator::store::Presence::none) return false;
     lease_.caller().release(deadline_for_add());
     return true;
+  }
+
+  /// What cannot be looked at may be live.
+  allocator::store::Presence presence_now() {
+    try {
+      return lease_.bindings().presence(lease_.owner());
+    } catch (const std::exception& error) {
+      lease_.note(std::string("whether it has an address is not known: ") + error.what());
+      return allocator::store::Presence::live;
+    }
   }
 
   void drop_refused(const DelegateFailure& failure, std::vector<Address>& wishes) {

@@ -17,7 +17,7 @@ from crowd import DUAL  # noqa: E402
 from ledger import DelegatedNode  # noqa: E402
 from node import empty_run, fake_boots, new_boot  # noqa: E402
 from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from race import Running  # noqa: E402
+from race import Running, wait_until  # noqa: E402
 from tap import Suite  # noqa: E402
 
 HOME = "/var/lib/cni/journal"
@@ -217,6 +217,22 @@ def host_local_without_run():
     assert "DEL c1" not in node.ledger.commands(), node.ledger.commands()
 
 
+def host_local_locked():
+    """The same, and nobody can look whether its lease is live: the network's lock is held when host-local ends."""
+    node = DelegatedNode(os.path.join(HOME, "locked"), DUAL, HOST_LOCAL, inProcess=False)
+    home = node.add("c1", POD)
+    empty_run()
+    holder = f"setsid flock -o {node.network_dir}/lock sleep 12 <&- >/dev/null 2>&1 &"
+    node.ledger.install(f'#!/bin/sh\necho "$CNI_COMMAND" >>{node.home}/runs\n"{HOST_LOCAL}"\ncode=$?\n'
+                        f"{holder}\nsleep 0.5\nexit $code\n")
+    done = node.call("ADD", "c1", POD)
+    assert done.exit == 1 and "duplicate allocation" in done.json["msg"], done
+    with open(f"{node.home}/runs") as runs:
+        assert runs.read() == "ADD\n"
+    wait_until(node.lock_is_free, "the lock is still held")
+    node.assert_in_use({"c1": home})
+
+
 def collected():
     """GC: what is known of attachments that are not valid is forgotten, the others are still answered."""
     node = node_at("gc")
@@ -245,6 +261,7 @@ TESTS = [
     ("with onDuplicate \"error\" a kill in the second ADD frees nothing", duplicate_killed),
     ("in another boot the plugin decides, and a DEL frees what it had", next_boot),
     ("host-local's refusal after /run was emptied frees no live lease", host_local_without_run),
+    ("host-local's refusal frees no lease that cannot be looked at", host_local_locked),
     ("GC forgets attachments that are not valid, and those only", collected),
     *journal_versions.TESTS,
 ]
