@@ -108,7 +108,7 @@ class DelegatedAdd {
       lease_.journal().begin(entry);
       const Result result = leased(wishes.addresses);
       auto addresses = addresses_of(result);
-      tell(result, addresses, is_acknowledged);
+      tell(entry, result, addresses);
       finish(entry);
       return addresses;
     } catch (const DelegateFailure& failure) {
@@ -230,7 +230,8 @@ class DelegatedAdd {
   }
 
   /// Records the answer, looks whether anybody still wants it, and gives it.
-  void tell(const Result& result, const std::vector<Address>& addresses, bool is_acknowledged) {
+  void tell(DelegatedLease::Entry& entry, const Result& result,
+            const std::vector<Address>& addresses) {
     Result kept = result;
     kept.cni_version = kNewestVersion;
     const std::string answer = print_result(result, conf_.cni_version);
@@ -246,8 +247,17 @@ class DelegatedAdd {
       look_again();
       command_.write_stdout(answer);
     } catch (...) {
-      if (!is_acknowledged || was_deleted_) lease_.bindings().release(lease_.owner(), addresses);
+      note_addresses(entry, addresses);
       throw;
+    }
+  }
+
+  /// For whoever runs the plugin's DEL: their bindings are held ones then.
+  void note_addresses(DelegatedLease::Entry& entry, const std::vector<Address>& addresses) {
+    try {
+      lease_.journal().begin(entry, addresses);
+    } catch (const std::system_error& error) {
+      lease_.note(std::string("which addresses are taken back is not noted: ") + error.what());
     }
   }
 

@@ -214,6 +214,16 @@ def other_uid():
     assert node.add("third", POD, uid="u2") == got
 
 
+def taken_back():
+    """The caller has not got its answer. The pod's binding is a held one then, as after a DEL."""
+    node = node_at("taken-back", DUAL)
+    done = node.call("ADD", "c1", POD, wrapper=("sh", "-c", 'exec "$0" >/dev/full'))
+    assert done.exit == 1 and node.attachments() == {}, done
+    bindings = node.bindings()
+    assert len(bindings) == 2 and all(binding.sequence > 0 for binding in bindings.values()), bindings
+    assert sorted(node.add("c2", POD)) == sorted(bindings)
+
+
 TESTS = [
     *((f"{len(PODS)} dual-stack pods keep their addresses over two reboots: {how}", reboots, order) for how, order in [
         ("all DELs before the first ADD", del_before_add), ("each DEL before its ADD", del_before_each_add),
@@ -231,6 +241,7 @@ TESTS = [
     *((f"nothing is kept with {how}", not_retained, number, *case)
       for number, (how, case) in enumerate(NOT_RETAINED.items())),
     ("requireSameUID: a pod of the same name and another UID gets another address", other_uid),
+    ("an ADD that is taken back leaves held bindings", taken_back),
     *retention_switch.TESTS,
 ]
 
