@@ -123,7 +123,9 @@ DelegateAnswer DelegateCaller::call(std::string_view verb, const Json& document,
     return run_in(version, verb, document, deadline);
   } catch (const DelegateFailure& failure) {
     if (failure.code != ErrorCode::incompatible_version) throw;
-    const std::string best = best_version(versions(deadline), wanted);
+    // A program may be the front of another, which is replaced without it.
+    const auto spoken = known.empty() ? versions(deadline) : ask_for_versions(deadline);
+    const std::string best = best_version(spoken, wanted);
     if (best.empty() || best == version || is_older(best, first_version_with(verb))) throw;
     return run_in(best, verb, document, deadline);
   }
@@ -165,8 +167,13 @@ void DelegateCaller::remember(const std::vector<std::string>& versions) {
 
 std::vector<std::string> DelegateCaller::versions(Clock::time_point deadline) {
   if (told_) return *told_;
-  std::vector<std::string> versions = remembered();
-  if (!versions.empty()) return versions;
+  auto known = remembered();
+  return known.empty() ? ask_for_versions(deadline) : known;
+}
+
+std::vector<std::string> DelegateCaller::ask_for_versions(Clock::time_point deadline) {
+  if (told_) return *told_;
+  std::vector<std::string> versions;
   const Json question = {{"cniVersion", kNewestVersion}};
   try {
     versions = read_versions(

@@ -3,7 +3,8 @@
 /// it speaks, and tells what it answered.
 ///
 /// The configuration goes out in the caller's version. Only a delegate that refuses it (code 1) is
-/// asked for its versions; what it says is remembered in /run until the executable is replaced.
+/// asked for its versions; what it says is remembered in /run until the executable is replaced, or
+/// refuses what it said.
 #include <chrono>
 #include <optional>
 #include <string>
@@ -46,6 +47,7 @@ class DelegateCaller {
   [[nodiscard]] bool may_speak(const std::string& version);
 
  private:
+  [[nodiscard]] std::vector<std::string> ask_for_versions(Clock::time_point deadline);
   [[nodiscard]] DelegateAnswer run(const std::vector<std::string>& environment,
                                    const std::string& input, Clock::time_point deadline);
   [[nodiscard]] DelegateAnswer run_in(const std::string& version, std::string_view verb,

@@ -76,6 +76,21 @@ def old_time_of_change(node):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+def replaced_behind():
+    """The program stays as it is, the one behind it speaks other versions now."""
+    node = node_at("behind")
+    for versions in (["0.3.1"], ["0.4.0"]):
+        with open(f"{node.ledger.home}/behind.new", "w") as file:
+            file.write(Ledger.text(node.ledger.home, versions))
+        os.rename(f"{node.ledger.home}/behind.new", f"{node.ledger.home}/behind")
+        if versions == ["0.3.1"]:
+            node.ledger.install(f"#!/bin/sh\nexec sh {node.ledger.home}/behind\n")
+        node.add(f"c-{versions[0]}", POD)
+    assert node.ledger.take_commands()[2:] == ["ADD c-0.3.1", "ADD c-0.4.0", "VERSION", "ADD c-0.4.0"]
+    node.add("c3", POD)
+    assert node.ledger.commands() == ["ADD c3"]
+
+
 def in_two_folders():
     """Two networks with plugins of the same name and other versions, by turns."""
     old, new = node_at("folder-old"), node_at("folder-new")
@@ -121,6 +136,7 @@ TESTS = [
           ("in place", in_place, ["ADD c2", "VERSION", "ADD c2"]),
           ("by one of every version", by_newer, ["ADD c2"]),
           ("by one of the same time of change", old_time_of_change, ["ADD c2", "VERSION", "ADD c2"])])),
+    ("a plugin that refuses what was learned of it is asked again", replaced_behind),
     ("what was learned counts for the file in its own folder only", in_two_folders),
     ("on the good path a command costs one more process and one run, a repeated ADD none", cost_in_processes),
 ]
