@@ -72,13 +72,17 @@ std::string read_some(int fd, std::size_t limit, const std::string& path, ShortR
 }
 
 /// SIGALRM ends a waiting flock(2): no SA_RESTART, and the timer repeats, so that an alarm between
-/// two calls is not the last one.
+/// two calls is not the last one. A caller may have left the signal blocked.
 class Alarm {
  public:
   explicit Alarm(std::chrono::milliseconds first) {
     struct sigaction action {};
     action.sa_handler = [](int) {};
     sigaction(SIGALRM, &action, &old_action_);
+    sigset_t alarm;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    sigprocmask(SIG_UNBLOCK, &alarm, &old_mask_);
     itimerval timer{};
     timer.it_value.tv_sec = first.count() / 1000;
     timer.it_value.tv_usec = (first.count() % 1000) * 1000;
@@ -90,11 +94,13 @@ class Alarm {
   ~Alarm() {
     const itimerval off{};
     setitimer(ITIMER_REAL, &off, nullptr);
+    sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
     sigaction(SIGALRM, &old_action_, nullptr);
   }
 
  private:
   struct sigaction old_action_ {};
+  sigset_t old_mask_{};
 };
 
 }  // namespace

@@ -94,12 +94,16 @@ def first_is_refused():
 
 
 def waits_in_vain():
-    """Its time is over before the other has ended: nothing is run for it."""
+    """Its time is over before the other has ended: nothing is run for it, whatever signals the caller has blocked."""
     node = node_at("in-vain")
     with node.ledger.gate("ADD") as gate:
         first = start(node, "ADD")
         gate.wait_for()
         assert_refused(start(node, "ADD", timeoutSeconds=0.3).finish(), "c1", "another ADD")
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        blocked = start(node, "ADD", timeoutSeconds=0.3)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+        assert_refused(blocked.finish(), "c1", "another ADD")
         gate.open()
         got = first.finish()
     assert got.exit == 0 and node.ledger.leases() == {got.addresses[0]: "c1"}
