@@ -132,7 +132,11 @@ class Run {
     return std::move(outcome_);
   }
 
-  void signal_group(int signal) const { ::kill(-child_.id(), signal); }
+  void signal_group(int signal) const {
+    ::kill(-child_.id(), signal);
+    // One that has left its group must not outlive its deadline.
+    if (::getpgid(child_.id()) != child_.id()) ::kill(child_.id(), signal);
+  }
 
   const ProcessRequest& request_;
   process::process child_;

@@ -72,11 +72,21 @@ def many_time_outs():
           flush=True)
 
 
+def leaves_its_group():
+    """The program has joined its caller's process group; it is ended all the same."""
+    node = new_node()
+    node.ledger.install(f"#!{sys.executable}\nimport os, time\nos.setpgid(0, os.getppid())\ntime.sleep(1000)\n")
+    with nobody_left():
+        done = node.call("DEL", "c1", version="1.1.0", timeoutSeconds=3, wrapper=("setsid",))
+    assert done.exit == 1 and done.json["code"] == 11 and "no answer within" in done.json["msg"], done
+
+
 def main():
     require(BINARY)
     world.enter()
     suite = Suite("timeouts")
     suite.run("200 time-outs leave no zombie, no orphan and no open pipe, and all are code 11", many_time_outs)
+    suite.run("a plugin that leaves its process group is ended at the deadline", leaves_its_group)
     suite.finish()
 
 
