@@ -12,6 +12,7 @@
 #include <boost/process/v2/posix/vfork_launcher.hpp>
 #include <boost/process/v2/process.hpp>
 #include <boost/process/v2/stdio.hpp>
+#include <boost/system/system_error.hpp>
 #include <cerrno>
 #include <csignal>
 #include <system_error>
@@ -145,7 +146,7 @@ class Run {
   ProcessOutcome outcome_;
 };
 
-ProcessOutcome run_once(const ProcessRequest& request, mode_t umask) {
+ProcessOutcome run_once(const ProcessRequest& request, mode_t umask) try {
   boost::asio::io_context context;
   PipeEnds ends;
   Pipes pipes = Pipes::make(request.input, ends);
@@ -164,6 +165,9 @@ ProcessOutcome run_once(const ProcessRequest& request, mode_t umask) {
   }
   ends = PipeEnds();
   return Run(request, std::move(child), std::move(pipes)).finish();
+} catch (const boost::system::system_error& error) {
+  // Asio's; no std::system_error.
+  throw std::system_error(error.code().value(), std::generic_category(), "run a delegate");
 }
 
 }  // namespace
