@@ -94,7 +94,7 @@ std::vector<Address> release(DelegatedLease& lease) {
   auto entry = end_acknowledgement(lease, known.has_value(), freed);
   try {
     release_lease(lease, entry, known.has_value());
-  } catch (const DelegateFailure&) {
+  } catch (...) {
     remember_failure(lease, entry);
     throw;
   }

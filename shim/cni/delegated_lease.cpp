@@ -110,11 +110,16 @@ void DelegatedLease::roll_back(Entry& entry) {
                              ", until its DEL: " + error.what();
     note(text);
     command_.write_stderr("delegated-ipam: " + printable_line(text) + "\n");
+    // Its DEL may have come already, while the ADD was under way.
+    keep_for_later(entry);
   }
 }
 
 bool DelegatedLease::is_due(const allocator::store::JournalEntry& entry) {
-  return entry.tries > 0 && allocator::store::boottime_now() - entry.tried >= kPause;
+  // The only DEL of an ADD that was killed may have come while it was under way.
+  const auto last = entry.tries > 0 ? std::optional(entry.tried)
+                                    : journal_.runtime().tombstone(entry.attachment);
+  return last && allocator::store::boottime_now() - *last >= kPause;
 }
 
 void DelegatedLease::release_due() noexcept {

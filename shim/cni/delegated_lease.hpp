@@ -52,15 +52,15 @@ class DelegatedLease {
   void end_left_over(Entry& entry, Clock::time_point deadline);
 
   /// Runs the plugin's DEL after an ADD that must not stand. What goes wrong is told on stderr and
-  /// the log: the journal entry stays then.
+  /// the log: the journal entry stays then, for its DEL or a later command.
   void roll_back(Entry& entry);
 
   /// A DEL failed, and its caller may never come again: a later command will try it, 20 times at
   /// most.
   void keep_for_later(Entry& entry) noexcept;
 
-  /// Runs the plugin's DEL for one other attachment whose DEL was tried 90 s ago or earlier and
-  /// that may hold a lease still; for 2 s at most. This command's own answer may be out already:
+  /// Runs the plugin's DEL for one other attachment whose DEL was tried, or came while its killed ADD
+  /// was under way, 90 s ago or earlier and that may hold a lease still; for 2 s at most. This command's own answer may be out already:
   /// what goes wrong is noted, and left to a later command.
   void release_due() noexcept;
 
@@ -73,7 +73,7 @@ class DelegatedLease {
 
  private:
   void release_other(Entry& entry, Clock::time_point deadline);
-  [[nodiscard]] static bool is_due(const allocator::store::JournalEntry& entry);
+  [[nodiscard]] bool is_due(const allocator::store::JournalEntry& entry);
   [[nodiscard]] bool stores_late() const { return conf_.type == "dhcp"; }
 
   const Command& command_;

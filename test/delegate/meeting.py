@@ -7,6 +7,7 @@ from real_node import state_of
 
 HOME = "/var/lib/cni/delegate-races"
 POD = "shop/web-0"
+LATER = ("unshare", "--time", "--boottime", "100", "--fork")  # 100 s later, for the product's clock
 
 
 def node_at(name, **ipam):

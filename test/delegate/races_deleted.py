@@ -1,7 +1,10 @@
 """DELs that meet an ADD of their attachment while the plugin is at work, or come before it; see races_test.py."""
+import os
+import signal
+
 from crowd import assert_refused
 from main_plugin import MainPlugin, let_a_tick_pass
-from meeting import POD, has_ended, locks_waited_for, node_at, start
+from meeting import LATER, POD, has_ended, is_at_lock, locks_waited_for, node_at, start
 from race import wait_until
 
 
@@ -22,9 +25,9 @@ def overtaken(where):
     assert node.ledger.leases() == {got[0]: "c1"}
 
 
-def overtaken_and_undeletable():
-    """The DEL after the refused ADD fails: the entry stays, and the runtime's next DEL frees the lease."""
-    node = node_at("undeletable")
+def overtaken_and_undeletable(freed_by):
+    """The DEL after the refused ADD fails: the entry stays, and a later command frees the lease."""
+    node = node_at(f"undeletable-{freed_by.__name__.replace('_', '-')}")
     with node.ledger.gate("ADD", "before") as gate:
         late = start(node, "ADD")
         gate.wait_for()
@@ -35,8 +38,46 @@ def overtaken_and_undeletable():
         assert_refused(late.finish(), "c1", "DEL")
     assert node.ledger.leases_of("c1") and node.journal() == 1
     node.ledger.unhook("DEL")
+    freed_by(node)
+    assert node.ledger.leases_of("c1") == [] and node.journal() == 0
+
+
+def runtimes_delete(node):
     node.delete("c1", POD)
-    assert node.ledger.leases() == {} and node.journal() == 0
+
+
+def other_pod(node):
+    """The runtime has had its DEL, and sends no other."""
+    node.add("c2", "shop/other")
+    assert node.ledger.leases_of("c1"), "given back at once, when the runtime's own DEL could still come"
+    node.add("c3", "shop/third", wrapper=LATER)
+    assert node.ledger.leases_of("c2") and node.ledger.leases_of("c3")
+
+
+def overtaken_and_killed():
+    """The plugin takes the lease after the DEL, and we are killed: nobody will send another DEL."""
+    node = node_at("overtaken-killed")
+    with node.ledger.gate("ADD", "after") as gate:
+        late = start(node, "ADD")
+        gate.wait_for()
+        node.ledger.hook("DEL", "exit 0\n")
+        node.delete("c1", POD)
+        node.ledger.unhook("DEL")
+        os.kill(late.pid, signal.SIGKILL)
+        late.finish()
+    other_pod(node)
+    assert node.ledger.leases_of("c1") == [] and node.journal() == 0
+
+
+def delete_cannot_start():
+    """There are no descriptors for the plugin's pipes: another pod's command makes up for it."""
+    node = node_at("no-descriptors")
+    node.add("c1", POD)
+    done = node.call("DEL", "c1", POD, wrapper=("prlimit", "--nofile=8"))
+    assert done.exit == 1 and done.json["code"] == 11 and "too many open files" in done.json["msg"], done
+    assert node.journal() == 1
+    other_pod(node)
+    assert node.ledger.leases_of("c1") == [] and node.journal() == 0
 
 
 def overtaken_duplicate():
@@ -127,7 +168,12 @@ def deleted_while_repeated():
 TESTS = [
     ("R2: a DEL overtakes an ADD before it has its lease: code 11, nothing is left", overtaken, "before"),
     ("R2: a DEL overtakes an ADD that has its lease: code 11, nothing is left", overtaken, "after"),
-    ("R2: a DEL overtakes an ADD whose own DEL fails: the next DEL frees the lease", overtaken_and_undeletable),
+    ("R2: a DEL overtakes an ADD whose own DEL fails: the next DEL frees the lease", overtaken_and_undeletable,
+     runtimes_delete),
+    ("R2: a DEL overtakes an ADD whose own DEL fails: another pod's command frees the lease", overtaken_and_undeletable,
+     other_pod),
+    ("R2: a DEL overtakes an ADD that is killed then: another pod's command frees the lease", overtaken_and_killed),
+    ("a DEL for which no plugin can be started is made up for by another pod's command", delete_cannot_start),
     ("R2: a DEL overtakes a repeated ADD that the plugin would refuse: nothing is left", overtaken_duplicate),
     ("R2: an orphaned main plugin calls after its DEL: code 11, and the plugin is not run", orphan),
     ("R2: an orphan and a successor of the same container ID: the successor has the lease", orphan_and_successor),

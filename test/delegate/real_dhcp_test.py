@@ -17,6 +17,7 @@ import world  # noqa: E402
 FOLDER = world.enter()
 
 from dhcp_server import DNSMASQ, DhcpServer, client_daemon  # noqa: E402
+from meeting import LATER  # noqa: E402
 from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
 from race import wait_until  # noqa: E402
 from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version  # noqa: E402
@@ -25,7 +26,6 @@ from tap import Suite  # noqa: E402
 
 MAINS = ("bridge", "macvlan")
 AT_ONCE = 8  # Debian's dhcp waits for two to five seconds in each ADD: its first request is lost, as the link is new
-LATER = ("unshare", "--time", "--boottime", "100", "--fork")  # 100 s later, for the product's clock
 RESERVED = "10.78.0.50"
 
 
