@@ -43,16 +43,17 @@ std::optional<std::string> known_answer(DelegatedLease& lease) {
 }
 
 /// A DEL that has begun ends the acknowledgement: what is left is an entry of the journal, until
-/// the plugin's DEL has succeeded. None where another ADD is under way: it will see the tombstone.
+/// the plugin's DEL has succeeded. Its lock makes an ADD that comes later wait. None where another
+/// ADD is under way: it will see the tombstone.
 std::optional<DelegatedLease::Entry> end_acknowledgement(DelegatedLease& lease, bool is_known,
                                                          const std::vector<Address>& addresses) {
   auto& journal = lease.journal();
   try {
-    auto entry = journal.open_left_over(lease.attachment());
-    if (!is_known) return entry;
-    if (!entry) entry = journal.open(lease.attachment(), std::chrono::milliseconds(0));
-    journal.begin(*entry, addresses);
-    journal.forget_known(lease.attachment());
+    auto entry = journal.open(lease.attachment(), std::chrono::milliseconds(0));
+    if (is_known) {
+      journal.begin(entry, addresses);
+      journal.forget_known(lease.attachment());
+    }
     return entry;
   } catch (const allocator::store::LockTimeout&) {
     return std::nullopt;
@@ -77,7 +78,7 @@ void remember_failure(DelegatedLease& lease, std::optional<DelegatedLease::Entry
 void release_lease(DelegatedLease& lease, std::optional<DelegatedLease::Entry>& entry,
                    bool is_known) {
   auto& journal = lease.journal();
-  if (entry && !is_known) {
+  if (entry && entry->may_hold_lease() && !is_known) {
     lease.end_left_over(*entry, lease.deadline());
     return;
   }

@@ -165,6 +165,23 @@ def deleted_while_repeated():
     assert node.ledger.leases() == {} and node.journal() == 0
 
 
+def late_delete():
+    """A DEL of an attachment that is not known is slow inside the plugin; an ADD that comes meanwhile waits."""
+    node = node_at("late-delete")
+    with node.ledger.gate("DEL") as gate:
+        leaving = start(node, "DEL")
+        gate.wait_for()
+        gate.close()
+        again = start(node, "ADD")
+        is_at_lock(again)
+        gate.open()
+        assert leaving.finish().exit == 0
+        got = again.finish()
+    assert got.exit == 0 and node.ledger.leases() == {got.addresses[0]: "c1"}, (got, node.ledger.leases())
+    assert node.add("c1", POD) == got.addresses and node.journal() == 0
+    assert node.ledger.commands() == ["DEL c1", "ADD c1"]
+
+
 TESTS = [
     ("R2: a DEL overtakes an ADD before it has its lease: code 11, nothing is left", overtaken, "before"),
     ("R2: a DEL overtakes an ADD that has its lease: code 11, nothing is left", overtaken, "after"),
@@ -181,4 +198,5 @@ TESTS = [
     ("two DELs at once both succeed, and nothing is left", deleted_twice),
     ("an ADD that comes while its DEL is inside the plugin is never told an address that is freed",
      deleted_while_repeated),
+    ("an ADD waits for a slow DEL of an attachment that was not known, and keeps its lease", late_delete),
 ]
