@@ -44,7 +44,7 @@ class DelegatedLease {
   /// nobody waits for it any more.
   void refuse_late();
 
-  /// Runs the plugin's DEL for an entry that may hold a lease; it holds none then, unless the plugin
+  /// Runs the plugin's DEL for an entry that may hold a lease; then it holds none, unless the plugin
   /// stores its leases late, and the addresses that it names are no longer in use. The entry stays
   /// locked. Errors: throws DelegateFailure; the entry stays as it is.
   void release_left_over(Entry& entry, Clock::time_point deadline);
@@ -59,9 +59,10 @@ class DelegatedLease {
   /// most.
   void keep_for_later(Entry& entry) noexcept;
 
-  /// Runs the plugin's DEL for one other attachment whose DEL was tried, or came while its killed ADD
-  /// was under way, 90 s ago or earlier and that may hold a lease still; for 2 s at most. This command's own answer may be out already:
-  /// what goes wrong is noted, and left to a later command.
+  /// Runs the plugin's DEL for one other attachment that may hold a lease still and whose DEL was
+  /// tried 90 s ago or earlier, or came then, while an ADD was under way that was killed; for 2 s at
+  /// most. This command's own answer may be out already: what goes wrong is noted, and left to a
+  /// later command.
   void release_due() noexcept;
 
   /// Runs the plugin's DEL for every entry that a killed ADD or a failed DEL left and whose
