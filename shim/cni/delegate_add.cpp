@@ -42,7 +42,9 @@ class DelegatedAdd {
       : command_(command),
         conf_(conf),
         started_(Clock::now()),
-        lease_(command, conf, log, started_ + conf.placement.timeout) {}
+        lease_(command, conf, log, started_ + conf.placement.timeout) {
+    static_cast<void>(lease_.caller().plugin());
+  }
 
   /// Returns the addresses that were answered.
   std::vector<Address> run() {

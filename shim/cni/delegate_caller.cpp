@@ -18,20 +18,6 @@ std::string path_list(std::string cni_path) {
   return "[" + cni_path + "]";
 }
 
-delegate::Plugin find(const Command& command, const DelegateConf& conf) {
-  const auto found = delegate::find_plugin(command.processes, conf.names, command.environment.path);
-  if (found.plugin) return *found.plugin;
-  if (found.ourselves) {
-    throw CniError(ErrorCode::invalid_config,
-                   "/ipam/delegate/type: " + go_quoted(conf.type) + " is delegated-ipam itself (" +
-                       *found.ourselves +
-                       "); name the IPAM plugin that is to hand out the addresses, or use "
-                       "the built-in \"host-local\" without inProcess");
-  }
-  throw CniError(ErrorCode::internal, "failed to find plugin " + go_quoted(conf.type) +
-                                          " in path " + path_list(command.environment.path));
-}
-
 std::string version_of_document(const Json& document) {
   const std::string version = read_cni_version(document);
   return version.empty() ? std::string(kOldestVersion) : version;
@@ -87,14 +73,29 @@ void replace_variable(std::vector<std::string>& environment, const std::string& 
 }  // namespace
 
 DelegateCaller::DelegateCaller(const Command& command, const DelegateConf& conf)
-    : command_(command), conf_(conf), plugin_(find(command, conf)) {}
+    : command_(command),
+      conf_(conf),
+      found_(delegate::find_plugin(command.processes, conf.names, command.environment.path)) {}
+
+const delegate::Plugin& DelegateCaller::plugin() const {
+  if (found_.plugin) return *found_.plugin;
+  if (found_.ourselves) {
+    throw CniError(ErrorCode::invalid_config,
+                   "/ipam/delegate/type: " + go_quoted(conf_.type) + " is delegated-ipam itself (" +
+                       *found_.ourselves +
+                       "); name the IPAM plugin that is to hand out the addresses, or use "
+                       "the built-in \"host-local\" without inProcess");
+  }
+  throw CniError(ErrorCode::internal, "failed to find plugin " + go_quoted(conf_.type) +
+                                          " in path " + path_list(command_.environment.path));
+}
 
 DelegateAnswer DelegateCaller::run(const std::vector<std::string>& environment,
                                    const std::string& input, Clock::time_point deadline) {
   const auto started = Clock::now();
-  auto outcome = command_.processes.run({plugin_.path, environment, input, deadline});
+  auto outcome = command_.processes.run({plugin().path, environment, input, deadline});
   if (succeeded(outcome)) return {std::move(outcome.output), {}};
-  throw failure_of(outcome, plugin_.path,
+  throw failure_of(outcome, plugin().path,
                    std::chrono::duration_cast<std::chrono::milliseconds>(deadline - started));
 }
 
@@ -152,16 +153,17 @@ void DelegateCaller::release(Clock::time_point deadline,
 std::vector<std::string> DelegateCaller::remembered() {
   return allocator::store::known_versions(
       command_.fs, allocator::store::StoreOptions{}.runtime_dir,
-      {plugin_.path, plugin_.version.device, plugin_.version.inode, plugin_.version.modified_ns});
+      {plugin().path, plugin().version.device, plugin().version.inode,
+       plugin().version.modified_ns});
 }
 
 void DelegateCaller::remember(const std::vector<std::string>& versions) {
   // Somebody may have replaced the file meanwhile: then it is not known whose answer it was.
-  const auto now = command_.processes.identify(plugin_.path);
-  if (!now || !now->same_file(plugin_.version) || now->modified_ns != plugin_.version.modified_ns)
+  const auto now = command_.processes.identify(plugin().path);
+  if (!now || !now->same_file(plugin().version) || now->modified_ns != plugin().version.modified_ns)
     return;
   allocator::store::remember_versions(command_.fs, allocator::store::StoreOptions{}.runtime_dir,
-                                      {plugin_.path, now->device, now->inode, now->modified_ns},
+                                      {plugin().path, now->device, now->inode, now->modified_ns},
                                       versions);
 }
 

@@ -29,9 +29,12 @@ class DelegateCaller {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Finds the delegate. Both must outlive the object.
-  /// Errors: throws CniError 999 when there is none in CNI_PATH, 7 when it is this program.
+  /// Looks for the delegate. Both must outlive the object.
   DelegateCaller(const Command& command, const DelegateConf& conf);
+
+  /// The delegate; all below needs it.
+  /// Errors: throws CniError 999 when there is none in CNI_PATH, 7 when it is this program.
+  [[nodiscard]] const delegate::Plugin& plugin() const;
 
   /// Runs a command with `document` as its configuration. Errors: throws DelegateFailure.
   DelegateAnswer call(std::string_view verb, const Json& document, Clock::time_point deadline);
@@ -57,7 +60,7 @@ class DelegateCaller {
 
   const Command& command_;
   const DelegateConf& conf_;
-  delegate::Plugin plugin_;
+  delegate::Lookup found_;
   std::optional<allocator::Attachment> other_;
   /// VERSION's answer, once it was asked.
   std::optional<std::vector<std::string>> told_;

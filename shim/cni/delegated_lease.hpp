@@ -24,7 +24,8 @@ class DelegatedLease {
   using Entry = allocator::store::DelegateJournal::Entry;
 
   /// All must outlive the object. `deadline`: of the whole command.
-  /// Errors: throws what DelegateCaller throws; JournalUnavailable.
+  /// A delegate that is missing is told where it is needed: its DEL leaves an entry. Errors: throws
+  /// JournalUnavailable.
   DelegatedLease(const Command& command, const DelegateConf& conf, Log& log,
                  Clock::time_point deadline);
   DelegatedLease(const DelegatedLease&) = delete;
@@ -44,9 +45,9 @@ class DelegatedLease {
   /// nobody waits for it any more.
   void refuse_late();
 
-  /// Runs the plugin's DEL for an entry that may hold a lease; then it holds none, unless the plugin
-  /// stores its leases late, and the addresses that it names are no longer in use. The entry stays
-  /// locked. Errors: throws DelegateFailure; the entry stays as it is.
+  /// Runs the plugin's DEL for an entry that may hold a lease. Then it holds none, unless the
+  /// plugin stores its leases late, and the addresses that it names are no longer in use. The entry
+  /// stays locked. Errors: throws DelegateFailure; the entry stays as it is.
   void release_left_over(Entry& entry, Clock::time_point deadline);
   /// The same where nothing follows: the entry goes.
   void end_left_over(Entry& entry, Clock::time_point deadline);
@@ -60,8 +61,8 @@ class DelegatedLease {
   void keep_for_later(Entry& entry) noexcept;
 
   /// Runs the plugin's DEL for one other attachment that may hold a lease still and whose DEL was
-  /// tried 90 s ago or earlier, or came then, while an ADD was under way that was killed; for 2 s at
-  /// most. This command's own answer may be out already: what goes wrong is noted, and left to a
+  /// tried 90 s ago or earlier, or came then while an ADD was under way that was killed; for 2 s
+  /// at most. This command's own answer may be out already: what goes wrong is noted, and left to a
   /// later command.
   void release_due() noexcept;
 

@@ -80,6 +80,18 @@ def delete_cannot_start():
     assert node.ledger.leases_of("c1") == [] and node.journal() == 0
 
 
+def delete_without_plugin():
+    """The plugin's file is missing for a moment, as its installer does not rename."""
+    node = node_at("no-plugin")
+    node.add("c1", POD)
+    os.rename(f"{node.ledger.path}/ledger", f"{node.home}/aside")
+    done = node.call("DEL", "c1", POD)
+    assert done.exit == 1 and done.json["code"] == 999 and "failed to find plugin" in done.json["msg"], done
+    os.rename(f"{node.home}/aside", f"{node.ledger.path}/ledger")
+    other_pod(node)
+    assert node.ledger.leases_of("c1") == [] and node.journal() == 0
+
+
 def overtaken_duplicate():
     """The DEL of a known attachment comes while a second ADD of it is inside the plugin."""
     node = node_at("overtaken-known", onDuplicate="error")
@@ -191,6 +203,7 @@ TESTS = [
      other_pod),
     ("R2: a DEL overtakes an ADD that is killed then: another pod's command frees the lease", overtaken_and_killed),
     ("a DEL for which no plugin can be started is made up for by another pod's command", delete_cannot_start),
+    ("a DEL for which there is no plugin is made up for by another pod's command", delete_without_plugin),
     ("R2: a DEL overtakes a repeated ADD that the plugin would refuse: nothing is left", overtaken_duplicate),
     ("R2: an orphaned main plugin calls after its DEL: code 11, and the plugin is not run", orphan),
     ("R2: an orphan and a successor of the same container ID: the successor has the lease", orphan_and_successor),
