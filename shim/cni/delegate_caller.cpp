@@ -151,10 +151,9 @@ void DelegateCaller::release(Clock::time_point deadline,
 }
 
 std::vector<std::string> DelegateCaller::remembered() {
-  return allocator::store::known_versions(
-      command_.fs, allocator::store::StoreOptions{}.runtime_dir,
-      {plugin().path, plugin().version.device, plugin().version.inode,
-       plugin().version.modified_ns});
+  return allocator::store::known_versions(command_.fs, allocator::store::StoreOptions{}.runtime_dir,
+                                          {plugin().path, plugin().version.device,
+                                           plugin().version.inode, plugin().version.modified_ns});
 }
 
 void DelegateCaller::remember(const std::vector<std::string>& versions) {
