@@ -117,8 +117,8 @@ void DelegatedLease::roll_back(Entry& entry) {
 
 bool DelegatedLease::is_due(const allocator::store::JournalEntry& entry) {
   // The only DEL of an ADD that was killed may have come while it was under way.
-  const auto last = entry.tries > 0 ? std::optional(entry.tried)
-                                    : journal_.runtime().tombstone(entry.attachment);
+  const auto last =
+      entry.tries > 0 ? std::optional(entry.tried) : journal_.runtime().tombstone(entry.attachment);
   return last && allocator::store::boottime_now() - *last >= kPause;
 }
 
