@@ -148,6 +148,7 @@ void apply_rules(Documents& documents, const Options& options, Findings& finding
     check_network(network, documents.files[network.file], wishes, report);
     if (options.node) check_node(network, fs, bin_dirs(options.bin_dir), report);
   }
+  write_back(documents);  // before a part, which may be around a network, is corrected
   check_parts(documents, findings);
   check_stores(documents, findings);
   check_use(documents, make_context(documents), findings);
@@ -184,7 +185,6 @@ ExitCode validate_files(const Options& options) {
   Findings findings;
   Documents documents = read_documents(inputs, findings);
   apply_rules(documents, options, findings);
-  write_back(documents);
   print(documents, findings, options.output);
   const bool failed = std::any_of(findings.begin(), findings.end(), [&](const Finding& one) {
     return options.strict || one.severity == Severity::error;

@@ -134,20 +134,24 @@ class Collector {
     bool known = false;
     if (Json* flannel = object_member(document, "flannel")) {
       known = true;
-      add_part(PartKind::flannel_values, *flannel, pointer + "/flannel");
-      add_text(*flannel, "cniConf", pointer + "/flannel", Origin::flannel_values);
-    }
-    Json* cilium = object_member(document, "cilium");  // as a chart below another one
-    if (cilium != nullptr || looks_like_cilium_values(document)) {
-      known = true;
-      add_part(PartKind::cilium_values, cilium != nullptr ? *cilium : document,
-               cilium != nullptr ? pointer + "/cilium" : pointer);
+      Json* inner = object_member(*flannel, "flannel");  // as a chart below another one
+      if (inner != nullptr) flannel = inner;
+      const std::string place = pointer + (inner != nullptr ? "/flannel/flannel" : "/flannel");
+      add_part(PartKind::flannel_values, *flannel, place);
+      add_text(*flannel, "cniConf", place, Origin::flannel_values);
     }
     Json* yurthub = object_member(document, "yurthub");
     if (yurthub != nullptr || at_path(document, "cacheAgents") != nullptr) {
       known = true;
       add_part(PartKind::yurthub, yurthub != nullptr ? *yurthub : document,
                yurthub != nullptr ? pointer + "/yurthub" : pointer, "cacheAgents");
+    }
+    // Comes last: a setting that is added to the whole document moves the members of the others.
+    Json* cilium = object_member(document, "cilium");  // as a chart below another one
+    if (cilium != nullptr || looks_like_cilium_values(document)) {
+      known = true;
+      add_part(PartKind::cilium_values, cilium != nullptr ? *cilium : document,
+               cilium != nullptr ? pointer + "/cilium" : pointer);
     }
     return known;
   }

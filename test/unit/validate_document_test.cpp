@@ -32,7 +32,7 @@ TEST_CASE("validate document: what a file is", "[validate]") {
       {R"({"plugins": []})", {"list "}},
       {"name: x\nipam: {type: delegated-ipam}\n", {"conf "}},
       {"ipam: {mode: x}\n", {"cilium-values "}},
-      {"cilium: {cni: {}}\nyurthub: {}\n", {"cilium-values /cilium", "yurthub /yurthub"}},
+      {"cilium: {cni: {}}\nyurthub: {}\n", {"yurthub /yurthub", "cilium-values /cilium"}},
       {"flannel: {backend: vxlan}\n", {"flannel-values /flannel"}},
       {"cacheAgents: a\n", {"yurthub "}},
       {"kind: Deployment\n", {}},
