@@ -2,11 +2,10 @@
 
 #include <yaml.h>
 
-#include <charconv>
-#include <cmath>
-#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
+
+#include "shim/cli/yaml_scalar.hpp"
 
 namespace shim {
 namespace {
@@ -15,31 +14,6 @@ constexpr unsigned kValueLimit = 1'000'000;
 
 std::string place(const yaml_mark_t& mark) {
   return "line " + std::to_string(mark.line + 1) + ", column " + std::to_string(mark.column + 1);
-}
-
-bool is_whole(const std::string& text, std::int64_t& number) {
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  return result.ec == std::errc{} && result.ptr == text.data() + text.size();
-}
-
-/// strtod(3) is here for JSON anyway; from_chars would bring tables of 24 KB of its own.
-bool is_decimal(const std::string& text, double& number) {
-  if (text.find_first_not_of("0123456789+-.eE") != std::string::npos) return false;
-  char* end = nullptr;
-  number = std::strtod(text.c_str(), &end);
-  return end == text.c_str() + text.size() && std::isfinite(number);
-}
-
-/// What a word without quotes means.
-Json plain_value(const std::string& text) {
-  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return {};
-  if (text == "true" || text == "True" || text == "TRUE") return true;
-  if (text == "false" || text == "False" || text == "FALSE") return false;
-  std::int64_t whole = 0;
-  if (is_whole(text, whole)) return whole;
-  double number = 0;
-  if (is_decimal(text, number)) return number;
-  return text;
 }
 
 class Event {
@@ -116,8 +90,16 @@ class Reader {
   static Json scalar(const Event& event) {
     const auto& scalar = event->data.scalar;
     std::string text(reinterpret_cast<const char*>(scalar.value), scalar.length);
-    if (scalar.style == YAML_PLAIN_SCALAR_STYLE && scalar.tag == nullptr) return plain_value(text);
+    const bool is_plain = scalar.tag == nullptr && scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    if (is_plain || is_tagged_as_word(scalar.tag)) return plain_value(text);
     return text;
+  }
+
+  static bool is_tagged_as_word(const yaml_char_t* tag) {
+    if (tag == nullptr) return false;
+    const std::string_view name(reinterpret_cast<const char*>(tag));
+    return name == YAML_BOOL_TAG || name == YAML_INT_TAG || name == YAML_FLOAT_TAG ||
+           name == YAML_NULL_TAG;
   }
 
   Json list(unsigned depth) {
@@ -129,15 +111,36 @@ class Reader {
     }
   }
 
+  /// Puts the members of other objects in ("<<: *defaults"); those that are there stay.
+  static void merge(const Json& others, Json& members) {
+    for (const auto& other : others.is_array() ? others : Json::array({others})) {
+      if (!other.is_object()) continue;
+      for (const auto& [key, member] : other.items()) {
+        if (!members.contains(key)) members[key] = member;
+      }
+    }
+  }
+
   Json object(unsigned depth) {
     Json members = Json::object();
+    Json merged = Json::array();
     while (true) {
       const Event key(parser_);
-      if (key->type == YAML_MAPPING_END_EVENT) return members;
+      if (key->type == YAML_MAPPING_END_EVENT) {
+        for (const auto& others : merged) merge(others, members);
+        return members;
+      }
       if (key->type != YAML_SCALAR_EVENT) throw YamlError(key.at() + ": a key must be plain text");
       const std::string name(reinterpret_cast<const char*>(key->data.scalar.value),
                              key->data.scalar.length);
-      members[name] = value(Event(parser_), depth + 1);
+      Json member = value(Event(parser_), depth + 1);
+      const bool is_merge = name == "<<" && member.is_structured() &&
+                            key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+      if (is_merge) {
+        merged.push_back(std::move(member));
+      } else {
+        members[name] = std::move(member);
+      }
     }
   }
 
@@ -231,17 +234,8 @@ class Writer {
       scalar(text, YAML_LITERAL_SCALAR_STYLE);
     } else {
       // A word that would be read as a number, say, needs quotes.
-      const bool is_word = plain_value(text).is_string() && !is_old_flag(text);
-      scalar(text, is_word ? YAML_PLAIN_SCALAR_STYLE : YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+      scalar(text, needs_quotes(text) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE);
     }
-  }
-
-  /// YAML 1.1, which Kubernetes' own parsers speak, has more words for true and false.
-  static bool is_old_flag(const std::string& text) {
-    for (const char* flag : {"y", "n", "yes", "no", "on", "off"}) {
-      if (same_key(text, flag)) return true;
-    }
-    return false;
   }
 
   void scalar(const std::string& text, yaml_scalar_style_t style) {

@@ -23,11 +23,21 @@ TEST_CASE("yaml: what a word without quotes means", "[yaml]") {
       {"a:", R"({"a":null})"},
       {"a: ''", R"({"a":""})"},
       {"a: inf", R"({"a":"inf"})"},
+      {"a: [yes, On, n, OFF, yEs]", R"({"a":[true,true,false,false,"yEs"]})"},
+      {"a: [0644, 0o17, 0x1F, -0b11, +5, 1_000, 0]", R"({"a":[420,15,31,-3,5,1000,0]})"},
+      {"a: [08, 0x, _1, 0b2]", R"({"a":[8.0,"0x","_1","0b2"]})"},
+      {"a: 18446744073709551615", R"({"a":18446744073709551615})"},
+      {"a: -9223372036854775808", R"({"a":-9223372036854775808})"},
+      {"a: !!int \"12\"", R"({"a":12})"},
       {"a: !!str 12", R"({"a":"12"})"},
       {"{a: [1, {b: c}], d: {}}", R"({"a":[1,{"b":"c"}],"d":{}})"},
       {"a: |\n  x\n   y\n", R"({"a":"x\n y\n"})"},
       {"a: 1\na: 2\n", R"({"a":2})"},
       {"a: &x {b: 1}\nc: *x\n", R"({"a":{"b":1},"c":{"b":1}})"},
+      {"a: &x {b: 1, c: 2}\nd: {<<: *x, c: 3}\n", R"({"a":{"b":1,"c":2},"d":{"c":3,"b":1}})"},
+      {"a: &x {b: 1}\nd: {<<: [*x, {b: 2, c: 3}]}\n", R"({"a":{"b":1},"d":{"b":1,"c":3}})"},
+      {"'<<': {a: 1}", R"({"<<":{"a":1}})"},
+      {"<<: text", R"({"<<":"text"})"},
   }));
   INFO(text);
   const auto documents = parse_yaml(text);
@@ -72,12 +82,13 @@ TEST_CASE("yaml: aliases that would grow without end are refused", "[yaml]") {
 }
 
 TEST_CASE("yaml: what is printed reads back as the same", "[yaml]") {
-  const auto text =
-      GENERATE(as<std::string>{}, R"({"a":"true","b":"12","c":"no","d":"","e":null,"f":[],"g":{}})",
-               R"({"conf":"{\n  \"a\": 1\n}\n","last":"one\ntwo"})",
-               R"([{"a":1,"b":[{"c":"x: y"},"- z","#no","a #b","'q'","\"q\""]},"\u00fc"])",
-               R"({"~":"null","on":"Yes","1":"1e3","0x10":"0x10","tab":"a\tb"})",
-               R"({"edge":"  lead\nand trail  \n\n","spaces":" a ","colon":"a:"})");
+  const auto text = GENERATE(
+      as<std::string>{}, R"({"a":"true","b":"12","c":"no","d":"","e":null,"f":[],"g":{}})",
+      R"({"conf":"{\n  \"a\": 1\n}\n","last":"one\ntwo"})",
+      R"([{"a":1,"b":[{"c":"x: y"},"- z","#no","a #b","'q'","\"q\""]},"\u00fc"])",
+      R"({"~":"null","on":"Yes","1":"1e3","0x10":"0x10","tab":"a\tb"})",
+      R"({"a":"0644","b":"0x1F","c":"1_000","d":"2024-01-01","e":"12:30","f":"<<","g":".inf"})",
+      R"({"edge":"  lead\nand trail  \n\n","spaces":" a ","colon":"a:"})");
   const Json document = Json::parse(text);
   const std::string printed = print_yaml(document);
   INFO(printed);
