@@ -58,11 +58,13 @@ void check_data_dir(const PluginPlace& place, Json& block, std::string_view poin
   if (check_volatile(place, block, pointer, "dataDir")) return;
   const std::string path = clean_path(text_member(block, "dataDir"));
   const std::string_view name = text_member(place.network.json, "name");
-  if (name.empty() || !path.ends_with(joined({"/", name}))) return;
+  const std::string end = joined({"/", name});
+  if (name.empty() || path == kDefaultDataDir || !path.ends_with(end)) return;
   place.found(rules::kDataDirJoined, {pointer, "/", spelled(block, "dataDir")},
               {"the network's name is added to dataDir: addresses are kept in ", path, "/", name,
                ", and those that host-local has left in ", path, " are not seen"});
-  const std::string above = path.substr(0, path.size() - name.size() - 1);
+  std::string above = path;
+  while (above.ends_with(end) && above != kDefaultDataDir) above.resize(above.size() - end.size());
   if (above.empty() || above == kDefaultDataDir) {
     erase_member(block, "dataDir");
   } else {
