@@ -34,15 +34,16 @@ struct Network {
   std::size_t file = 0;
   std::string pointer;  ///< of the whole in its file
   Origin origin = Origin::file;
-  Json json;               ///< as corrected
-  Json original;           ///< as read
-  bool is_single = false;  ///< a single conf; `json` is a list from the first rule on
-  bool is_text = false;    ///< it stands in its file as the text of a string
-  Json* home = nullptr;    ///< its place in the file's documents
-  std::string owner;       ///< name of the ConfigMap that it is in
-  std::string key;         ///< and its key there
+  Json json;                  ///< as corrected
+  Json original;              ///< as read
+  bool is_single = false;     ///< a single conf; `json` is a list from the first rule on
+  bool is_text = false;       ///< it stands in its file as the text of a string
+  bool is_rewritten = false;  ///< by kube-flannel, on every node, from its ConfigMap
+  Json* home = nullptr;       ///< its place in the file's documents
+  std::string owner;          ///< name of the ConfigMap that it is in
+  std::string key;            ///< and its key there
 
-  [[nodiscard]] bool is_for_all_nodes() const { return origin != Origin::file; }
+  [[nodiscard]] bool is_for_all_nodes() const { return origin != Origin::file || is_rewritten; }
   /// Where plugin `index` stands.
   [[nodiscard]] std::string plugin_pointer(std::size_t index) const {
     return is_single ? "" : "/plugins/" + std::to_string(index);

@@ -76,6 +76,14 @@ void rename(Json& object, const std::string& from, const std::string& to) {
   object = std::move(renamed);
 }
 
+void correct_key(const PluginPlace& place, Json& object, const std::string& pointer,
+                 const std::string& key, const std::string& wanted) {
+  place.found(rules::kKeyTypo, {pointer, "/", escaped(key)},
+              {key, " is a key that nobody reads; did you mean ", wanted, "?"},
+              "write \"" + wanted + "\"");
+  rename(object, key, wanted);
+}
+
 /// `second`: more keys that are known.
 void check_object(const PluginPlace& place, Json* object, const std::string& pointer, Keys first,
                   Keys second = {}) {
@@ -84,10 +92,7 @@ void check_object(const PluginPlace& place, Json* object, const std::string& poi
     if (contains(first, key) || contains(second, key)) continue;
     const std::string wanted(nearest(key, first, second));
     if (wanted.empty()) continue;
-    place.found(rules::kKeyTypo, {pointer, "/", escaped(key)},
-                {key, " is a key that nobody reads; did you mean ", wanted, "?"},
-                "write \"" + wanted + "\"");
-    rename(*object, key, wanted);
+    correct_key(place, *object, pointer, key, wanted);
   }
 }
 
@@ -103,30 +108,42 @@ void check_sets(const PluginPlace& place, Json& block, const std::string& pointe
   }
 }
 
-void check_type(const PluginPlace& place, Json& ipam) {
-  const std::string_view type = text_member(ipam, "type");
-  const auto& members = entries(ipam);
-  const bool is_meant = std::any_of(members.begin(), members.end(), [](const auto& entry) {
-    return is_own_key(entry.first) || same_key(entry.first, "delegate");
-  });
-  if (type.empty() && is_meant) {
-    place.found(rules::kTypeTypo, {"/ipam/type"}, {"\"ipam\" has no type"});
-    set_member(ipam, "type", std::string(kOurType));
-    return;
+/// A key that is meant to be `type`; empty when there is none.
+std::string misspelled_type(const Json& ipam) {
+  for (const auto& [key, value] : entries(ipam)) {
+    const bool is_known = contains(own_keys(), key) || contains(kHostLocal, key);
+    if (!is_known && value.is_string() && is_near(key, "type")) return key;
   }
-  if (type == kOurType || !is_near(type, kOurType)) return;
-  place.found(rules::kTypeTypo, {"/ipam/", spelled(ipam, "type")},
-              {"no IPAM plugin is called ", type, "; did you mean delegated-ipam?"});
-  set_member(ipam, "type", std::string(kOurType));
+  return {};
 }
 
 }  // namespace
 
-void check_keys(const PluginPlace& place) {
+void check_type(const PluginPlace& place) {
   Json* ipam = object_member(place.json(), "ipam");
   if (ipam == nullptr) return;
-  check_type(place, *ipam);
-  if (!uses_us(place.json())) return;
+  const auto& members = entries(*ipam);
+  const bool is_meant = std::any_of(members.begin(), members.end(), [](const auto& entry) {
+    return is_own_key(entry.first) || same_key(entry.first, "delegate");
+  });
+  const std::string other = misspelled_type(*ipam);
+  if (text_member(*ipam, "type").empty() && is_meant && !other.empty())
+    correct_key(place, *ipam, "/ipam", other, "type");
+  const std::string_view type = text_member(*ipam, "type");
+  if (type.empty() && is_meant) {
+    place.found(rules::kTypeTypo, {"/ipam/type"}, {"\"ipam\" has no type"});
+    set_member(*ipam, "type", std::string(kOurType));
+    return;
+  }
+  if (type == kOurType || !is_near(type, kOurType)) return;
+  place.found(rules::kTypeTypo, {"/ipam/", spelled(*ipam, "type")},
+              {"no IPAM plugin is called ", type, "; did you mean delegated-ipam?"});
+  set_member(*ipam, "type", std::string(kOurType));
+}
+
+void check_keys(const PluginPlace& place) {
+  Json* ipam = object_member(place.json(), "ipam");
+  if (ipam == nullptr || !uses_us(place.json())) return;
   check_object(place, ipam, "/ipam", own_keys(), kHostLocal);
   check_object(place, member(*ipam, "retain"), "/ipam/retain", kRetain);
   check_object(place, member(*ipam, "rangesFrom"), "/ipam/rangesFrom", kRangesFrom);

@@ -171,6 +171,7 @@ void check_plugin(PluginPlace& place) {
     return;
   }
   if (place.is_flannel()) check_flannel_entry(place);
+  check_type(place);
   if (place.is_cilium()) check_cilium_entry(place);
   check_delegate_place(place);
   const Json* ipam = find_member(place.json(), "ipam");
@@ -189,8 +190,7 @@ void check_plugin(PluginPlace& place) {
 
 /// kube-flannel writes its ConfigMap's text over this file at every start.
 void check_owned_file(const Network& network, File& file, const Report& report) {
-  const bool is_owned = file.base == "10-flannel.conflist" && network.origin == Origin::file;
-  if (!is_owned || !uses_us(network)) return;
+  if (!network.is_rewritten || !uses_us(network)) return;
   report.found(rules::kFlannelOwned, {},
                {"kube-flannel and k3s write this file anew whenever they start"});
   file.as_config_map = true;
@@ -248,6 +248,7 @@ const Json* find_plugin_of(const Json& list, std::string_view type) {
 }
 
 void check_network(Network& network, File& file, const Wishes& wishes, const Report& report) {
+  network.is_rewritten = file.base == "10-flannel.conflist" && network.origin == Origin::file;
   check_form(network, file, report);
   check_name(network, report);
   check_version(network, report);

@@ -62,6 +62,8 @@ void check_flannel_ipam(const PluginPlace& place);
 void check_cilium_entry(const PluginPlace& place);
 /// An `ipam` that is ours.
 void check_ipam(const PluginPlace& place);
+/// The type of an `ipam` that is meant to be ours.
+void check_type(const PluginPlace& place);
 /// Unknown keys that look like one of ours.
 void check_keys(const PluginPlace& place);
 /// Who gets the ranges.
