@@ -169,7 +169,7 @@ void check_chaining(AgentSettings& agent, Checker& checker) {
 
 /// "--local-router-ipv6=fe80::" without quotes is an object: its last colon makes it a key.
 void check_arguments(Json& values, const Report& report) {
-  const auto& arguments = elements(values, "extraArgs");
+  const auto& arguments = elements_at(values, "extraArgs");
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (!arguments[i].is_object()) continue;
     report.found(rules::kTextExpected, {"/extraArgs/", std::to_string(i)},
@@ -187,9 +187,7 @@ void check_cilium_agent(Part& part, const Context& context, const Report& report
   Checker checker(agent, report);
   const std::string_view mode = agent.get(kMode);
   if (mode != "delegated-plugin") {
-    const bool is_meant =
-        context.has_cilium || !agent.get(kRouter4).empty() || !agent.get(kRouter6).empty();
-    if (!is_meant) return;
+    if (!context.has_cilium && !is_meant_for_plugin(agent)) return;
     checker.correct(rules::kCiliumMode, kMode,
                     {"in mode ", mode,
                      " the agent hands out the addresses itself, and our plugin gets DELs only"},

@@ -23,7 +23,7 @@ AgentSettings::Place AgentSettings::find(const Setting& setting) const {
   };
   const bool has_option = !setting.option.empty();
   if (is_map_) return place(Source::value, has_option ? text_at(json_, setting.option) : "");
-  const auto& arguments = elements(json_, "extraArgs");
+  const auto& arguments = elements_at(json_, "extraArgs");
   const std::string start = argument(setting, "");
   // The last one wins on a command line.
   for (std::size_t i = has_option ? arguments.size() : 0; i-- > 0;) {
@@ -74,6 +74,10 @@ void AgentSettings::set(const Setting& setting, std::string_view value) {
     if (!arguments.is_array()) arguments = Json::array();
     arguments.push_back(argument(setting, value));
   }
+}
+
+bool is_meant_for_plugin(const AgentSettings& agent) {
+  return !agent.get(settings::kRouter4).empty() || !agent.get(settings::kRouter6).empty();
 }
 
 }  // namespace shim::validate

@@ -70,4 +70,7 @@ class AgentSettings {
   bool is_map_;
 };
 
+/// True when the agent has a router address of its own, which is for an IPAM plugin of others only.
+bool is_meant_for_plugin(const AgentSettings& agent);
+
 }  // namespace shim::validate

@@ -36,11 +36,18 @@ const Json* object_member(const Json& object, std::string_view key) {
   return value != nullptr && value->is_object() ? value : nullptr;
 }
 
-const Json::array_t& elements(const Json& object, std::string_view key) {
+namespace {
+
+const Json::array_t& elements_of(const Json* value) {
   static const Json::array_t none;
-  const Json* value = find_member(object, key);
   const auto* list = value == nullptr ? nullptr : value->get_ptr<const Json::array_t*>();
   return list == nullptr ? none : *list;
+}
+
+}  // namespace
+
+const Json::array_t& elements(const Json& object, std::string_view key) {
+  return elements_of(find_member(object, key));
 }
 
 void erase_member(Json& object, std::string_view key) {
@@ -110,6 +117,10 @@ const Json* at_path(const Json& document, std::string_view path) {
     if (slash == path.size()) return place;
     path.remove_prefix(slash + 1);
   }
+}
+
+const Json::array_t& elements_at(const Json& document, std::string_view path) {
+  return elements_of(at_path(document, path));
 }
 
 std::string_view text_at(const Json& document, std::string_view path) {

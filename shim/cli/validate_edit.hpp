@@ -53,6 +53,8 @@ std::string escaped(std::string_view key);
 /// The member at a path of keys such as "bpf/masquerade", which match exactly; nullptr when it is
 /// missing.
 const Json* at_path(const Json& document, std::string_view path);
+/// The elements of a list there; none when there is none.
+const Json::array_t& elements_at(const Json& document, std::string_view path);
 /// The scalar there; empty when there is none.
 std::string_view text_at(const Json& document, std::string_view path);
 /// Sets it, and makes the objects above it.

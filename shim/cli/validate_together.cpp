@@ -94,11 +94,19 @@ void check_overlaps(const std::vector<Ours>& sharers, const std::vector<std::str
   }
 }
 
+bool is_agent(const Part& part) {
+  return part.kind == PartKind::cilium_values || part.kind == PartKind::cilium_config;
+}
+
 bool is_cilium_setup(const Part& part) {
-  const bool is_agent =
-      part.kind == PartKind::cilium_values || part.kind == PartKind::cilium_config;
-  return is_agent &&
+  return is_agent(part) &&
          AgentSettings(*part.json, part.kind).get(settings::kMode) == "delegated-plugin";
+}
+
+/// As is_cilium_setup, or to be corrected into one.
+bool is_meant_as_setup(const Part& part) {
+  return is_cilium_setup(part) ||
+         (is_agent(part) && is_meant_for_plugin(AgentSettings(*part.json, part.kind)));
 }
 
 void check_cilium_conflists(const Documents& documents, Findings& findings) {
@@ -124,7 +132,7 @@ Context make_context(const Documents& documents) {
     context.has_cilium = context.has_cilium || (cilium != nullptr && uses_us(*cilium));
   }
   for (const auto& part : documents.parts)
-    context.has_cilium = context.has_cilium || is_cilium_setup(part);
+    context.has_cilium = context.has_cilium || is_meant_as_setup(part);
   return context;
 }
 
