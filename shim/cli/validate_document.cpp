@@ -33,6 +33,13 @@ bool looks_like_conf(const Json& value) {
          (ipam != nullptr && !text_member(*ipam, "type").empty());
 }
 
+/// Other things in ConfigMaps have a version too: Multus' daemon, and what it is a plugin for.
+bool has_place_for_ipam(const Json& conf) {
+  const std::string_view type = text_member(conf, "type");
+  return find_member(conf, "plugins") != nullptr || find_member(conf, "ipam") != nullptr ||
+         type == "flannel" || type == "cilium-cni";
+}
+
 bool looks_like_conf_text(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || text[first] != '{') return false;
@@ -189,6 +196,7 @@ class Collector {
       }
     }
     if (!looks_like_conf(parsed)) return;
+    if (origin == Origin::config_map && !has_place_for_ipam(parsed)) return;
     Network& network = add_network(*value, place, origin);
     network.json = network.original = parsed;
     network.is_single = find_member(parsed, "plugins") == nullptr;
