@@ -140,6 +140,16 @@ void require_readable(const Json& conflist) {
   }
 }
 
+/// The plugin adds the network's name to it.
+void refuse_joined(const std::string& data_dir, const std::string& name) {
+  const auto end = data_dir.find_last_not_of('/');
+  const std::string path = data_dir.substr(0, end == std::string::npos ? 0 : end + 1);
+  if (path == "/var/lib/cni/networks" || !path.ends_with("/" + name)) return;
+  refuse_option("--data-dir", data_dir,
+                "ends in the network's name, which is added to it; write " +
+                    path.substr(0, path.size() - name.size() - 1) + ", or leave it out");
+}
+
 }  // namespace
 
 std::string default_name(Network network) {
@@ -163,6 +173,7 @@ Json make_conflist(const ConflistOptions& options) {
   Json conflist;
   conflist["cniVersion"] = version;
   conflist["name"] = options.name.empty() ? default_name(options.network) : options.name;
+  refuse_joined(options.data_dir, conflist["name"]);
   conflist["plugins"].push_back(main_plugin(options));
   if (!is_cilium) conflist["plugins"].push_back(parse_json(kPortMap));
   require_readable(conflist);

@@ -2,6 +2,7 @@
 #include "shim/cli/command.hpp"
 #include "shim/cli/generate.hpp"
 #include "shim/cli/yaml.hpp"
+#include "shim/cni/environment.hpp"
 
 namespace shim {
 namespace {
@@ -85,6 +86,9 @@ void add_nodes(const InstallerOptions& options, Json& pod) {
 void check(const InstallerOptions& options) {
   if (!options.bin_dir.starts_with('/'))
     refuse_option("--bin-dir", options.bin_dir, "is no absolute path; write one from /");
+  const bool is_name = is_identifier(options.as_name) && !options.as_name.ends_with(".orig");
+  if (!options.as_name.empty() && !is_name)
+    refuse_option("--as", options.as_name, "is no plugin's name; leave it out, or give host-local");
   if (options.nodes_config_maps.empty() != options.nodes_dir.empty())
     throw UsageError("--nodes-config-map, --nodes-dir: go together; give both, or none");
   if (!options.nodes_dir.empty() && !options.nodes_dir.starts_with('/'))

@@ -154,6 +154,10 @@ Json make_ipam(const ConflistOptions& options) {
   Json ipam;
   ipam["type"] = "delegated-ipam";
   const bool is_built_in = options.delegate.empty() || options.delegate == "host-local";
+  if (is_built_in && options.delegate_config)
+    throw UsageError(
+        "--delegate-config: is for another plugin than host-local, which is built in; leave it out "
+        "and use --subnet, --data-dir, --exclude and --pin");
   if (is_built_in) require_ranges(options);
   ipam["delegate"] = is_built_in ? built_in(options) : other_plugin(options);
   if (!options.ranges_from.empty()) add_ranges_from(options.ranges_from, ipam);

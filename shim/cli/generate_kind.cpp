@@ -58,9 +58,17 @@ void require_absolute(const std::string& option, const std::string& path) {
                   "from /");
 }
 
+/// Source: kind, pkg/internal/apis/config/validate.go
+void require_name(const std::string& name) {
+  constexpr const char* kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+  if (!name.empty() && name.find_first_not_of(kAllowed) == std::string::npos) return;
+  refuse_option("--name", name, "is no name for kind; use small letters, digits, \".\" and \"-\"");
+}
+
 }  // namespace
 
 std::string make_kind_cluster(const KindOptions& options) {
+  require_name(options.name);
   require_absolute("--binary", options.binary);
   require_absolute("--conf-dir", options.conf_dir);
   if (!options.conf_dir.empty() && options.network == Network::flannel)
