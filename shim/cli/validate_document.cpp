@@ -116,8 +116,9 @@ class Collector {
     } else if (kind == "ConfigMap") {
       config_map(document, pointer);
     } else if (kind == "NetworkAttachmentDefinition") {
-      if (Json* spec = object_member(document, "spec"))
-        add_text(*spec, "config", pointer + "/spec", Origin::attachment);
+      Json* spec = object_member(document, "spec");
+      Json* config = spec == nullptr ? nullptr : member(*spec, "config");
+      if (config != nullptr) add_text(*config, "config", pointer + "/spec", Origin::attachment);
     } else if (kind == "DaemonSet") {
       add_part(PartKind::flannel_daemon, document, pointer);
     } else if (kind == "Cluster" && text_member(document, "apiVersion").starts_with("kind.")) {
@@ -133,8 +134,9 @@ class Collector {
     const bool is_yurthub = owner.empty() && find_member(*data, "cache_agents") != nullptr;
     if (owner == "yurt-hub-cfg" || is_yurthub)
       add_part(PartKind::yurthub, *data, pointer + "/data", "cache_agents");
-    for (const auto& key : keys_of(*data))
-      add_text(*data, key, pointer + "/data", Origin::config_map, owner);
+    // One by one: there may be a key for each of ten thousand nodes, and letter case counts.
+    for (auto& [key, value] : data->get_ref<Json::object_t&>())
+      add_text(value, key, pointer + "/data", Origin::config_map, owner);
   }
 
   bool values(Json& document, const std::string& pointer) {
@@ -145,7 +147,8 @@ class Collector {
       if (inner != nullptr) flannel = inner;
       const std::string place = pointer + (inner != nullptr ? "/flannel/flannel" : "/flannel");
       add_part(PartKind::flannel_values, *flannel, place);
-      add_text(*flannel, "cniConf", place, Origin::flannel_values);
+      if (Json* conf = member(*flannel, "cniConf"))
+        add_text(*conf, "cniConf", place, Origin::flannel_values);
     }
     Json* yurthub = object_member(document, "yurthub");
     if (yurthub != nullptr || at_path(document, "cacheAgents") != nullptr) {
@@ -179,14 +182,12 @@ class Collector {
   }
 
   /// A network in the text of a member, where there is one.
-  void add_text(Json& object, const std::string& key, const std::string& pointer, Origin origin,
+  void add_text(Json& value, const std::string& key, const std::string& pointer, Origin origin,
                 const std::string& owner = {}) {
-    Json* value = member(object, key);
-    if (value == nullptr) return;
     const std::string place = joined({pointer, "/", escaped(key)});
-    Json parsed = *value;
-    if (value->is_string()) {
-      const std::string_view text = scalar_text(*value);
+    Json parsed = value;
+    if (value.is_string()) {
+      const std::string_view text = scalar_text(value);
       if (!looks_like_conf_text(text)) return;
       try {
         parsed = parse_json(text);
@@ -197,13 +198,13 @@ class Collector {
     }
     if (!looks_like_conf(parsed)) return;
     if (origin == Origin::config_map && !has_place_for_ipam(parsed)) return;
-    Network& network = add_network(*value, place, origin);
+    Network& network = add_network(value, place, origin);
     network.json = network.original = parsed;
     network.is_single = find_member(parsed, "plugins") == nullptr;
     network.is_text = true;
     network.owner = owner;
     network.key = key;
-    if (value->is_string()) return;
+    if (value.is_string()) return;
     report(place).found(rules::kTextExpected, {}, {"must be text, but is an object"});
     network.original = nullptr;  // to be written in any case
   }

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import tempfile
+import time
 
 import corpus
 from plugin import BINARY
@@ -34,6 +35,22 @@ def yaml_and_json_agree():
     text = "kind: ConfigMap\nmetadata: {name: cni}\ndata:\n  a~b/c: '" + SHARED + "'\n"
     assert found == corpus.findings("-", stdin=text.encode()), found
     assert [one["pointer"] for one in found] == ["/data/a~0b~1c/plugins/0/ipam/delegate/ranges/0/0"], found
+
+
+def letter_case():
+    """A ConfigMap's keys that differ in letter case only are two."""
+    for keys in (("CNI", "cni"), ("cni", "CNI")):
+        manifest = {"kind": "ConfigMap", "metadata": {"name": "cni"}, "data": dict(zip(keys, (SHARED, CLEAN)))}
+        found = corpus.findings("-", stdin=json.dumps(manifest).encode())
+        assert [(one["rule"], one["pointer"].split("/")[2]) for one in found][0] == ("shared-subnet", keys[0]), found
+
+
+def many_keys():
+    """A ConfigMap with the ranges of twenty thousand nodes: no time that grows with their square."""
+    data = {f"edge-{number:05}": f"10.{number // 250}.{number % 250}.0/24\n" for number in range(20000)}
+    start = time.monotonic()
+    assert corpus.findings("-", stdin=json.dumps({"kind": "ConfigMap", "data": data}).encode()) == []
+    assert time.monotonic() - start < 10, time.monotonic() - start
 
 
 def refused(*arguments, words, **more):
@@ -166,6 +183,8 @@ def run(suite):
     suite.run("standard input", standard_input)
     suite.run("a pipe whose other end takes its time", pipe)
     suite.run("YAML and JSON manifests have the same findings; pointers are escaped", yaml_and_json_agree)
+    suite.run("a ConfigMap's keys in two letter cases", letter_case)
+    suite.run("a ConfigMap with twenty thousand keys", many_keys)
     suite.run("what cannot be read or written ends with 2, naming it", unreadable)
     suite.run("wrong options end with 2, with the remedy", wrong_options)
     suite.run("garbage is told, and crashes nothing", garbage)
