@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <system_error>
 
 #include "shim/cni/json_text.hpp"
 #include "shim/cni/result_cache.hpp"
@@ -11,6 +12,7 @@
 namespace shim {
 namespace {
 
+using allocator::store::Directory;
 using allocator::store::FileSystem;
 
 constexpr std::size_t kFileLimit = std::size_t{4} << 20;
@@ -54,14 +56,24 @@ std::optional<Json> parsed(const std::string& text) {
   }
 }
 
-/// The documents of a folder's regular files, by file name.
+/// What the file holds, or the one that it is a link to; nullopt when neither can be read.
+std::optional<std::string> read(FileSystem& fs, const Directory& folder, const std::string& name) {
+  if (auto content = fs.read_file(folder, name, kFileLimit)) return std::move(content->bytes);
+  try {
+    return fs.read_path(folder.path + "/" + name, kFileLimit);
+  } catch (const std::system_error&) {
+    return std::nullopt;
+  }
+}
+
+/// The documents of a folder's files, by file name.
 std::map<std::string, Json> documents_in(FileSystem& fs, const std::string& path) {
   std::map<std::string, Json> documents;
   const auto folder = fs.open_directory(path);
   if (!folder) return documents;
   for (const auto& name : fs.list(*folder)) {
-    const auto content = fs.read_file(*folder, name, kFileLimit);
-    auto document = content ? parsed(content->bytes) : std::nullopt;
+    const auto text = read(fs, *folder, name);
+    auto document = text ? parsed(*text) : std::nullopt;
     if (document) documents.emplace(name, std::move(*document));
   }
   return documents;

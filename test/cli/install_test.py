@@ -215,6 +215,21 @@ def pods_that_need_it():
         assert done.exit == 0 and folder.names() == [], done
 
 
+def linked_conflist():
+    """Runtimes follow the links of a ConfigMap that is mounted; a link that leads to no file holds nothing up."""
+    with Folder() as folder:
+        folder.install()
+        folder.write("elsewhere", {"name": "net", "plugins": [{"type": "bridge", "ipam": {"type": NAME}}]})
+        folder.write("net.d/10-net.conf", {"name": "net", "type": "loopback"})
+        os.mkfifo(os.path.join(folder.home, "pipe"))
+        for name, target in ("20", "../elsewhere"), ("30", "nowhere"), ("40", "../pipe"), ("50", "/dev/zero"):
+            os.symlink(target, os.path.join(folder.home, f"net.d/{name}.conflist"))
+        done = folder.uninstall()
+        assert done.exit == tool.FOUND and "20.conflist" in done.stderr and folder.content() == bytes_of(BINARY), done
+        os.unlink(os.path.join(folder.home, "net.d/20.conflist"))
+        assert folder.uninstall().exit == 0 and folder.names() == [], folder.names()
+
+
 def original_serves_them():
     """Pods that name host-local are served by the original again."""
     with Folder() as folder:
@@ -343,6 +358,7 @@ TESTS = [
     ("bad input names the option or the path, and changes nothing", bad_input),
     ("uninstall leaves what is not ours", not_ours_is_not_removed),
     ("uninstall lists the pods and the conflists that need the plugin, and refuses", pods_that_need_it),
+    ("uninstall sees a conflist that is a link", linked_conflist),
     ("pods of host-local do not hold up the way back to the original", original_serves_them),
     ("this node's ranges come from the mounted ConfigMap, under its names", node_ranges),
     ("killed at any system call: a whole plugin is there, and the next installation ends well", killed_anywhere),
