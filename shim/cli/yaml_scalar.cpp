@@ -47,12 +47,12 @@ bool is_word_of(const std::string& text, std::initializer_list<std::string_view>
   return std::find(words.begin(), words.end(), text) != words.end();
 }
 
-/// A date or a time.
+/// A date, a time, or a decimal number with "_" in it.
 bool is_moment(const std::string& text) {
   const auto end = text.find_first_not_of("0123456789");
   if (end == 4 && text[end] == '-') return true;
   return end != std::string::npos &&
-         text.find_first_not_of("0123456789-+:._") == std::string::npos &&
+         text.find_first_not_of("0123456789-+:._eE") == std::string::npos &&
          text.find_first_of(":_") != std::string::npos;
 }
 

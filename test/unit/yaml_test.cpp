@@ -87,7 +87,7 @@ TEST_CASE("yaml: what is printed reads back as the same", "[yaml]") {
       R"({"conf":"{\n  \"a\": 1\n}\n","last":"one\ntwo"})",
       R"([{"a":1,"b":[{"c":"x: y"},"- z","#no","a #b","'q'","\"q\""]},"\u00fc"])",
       R"({"~":"null","on":"Yes","1":"1e3","0x10":"0x10","tab":"a\tb"})",
-      R"({"a":"0644","b":"0x1F","c":"1_000","d":"2024-01-01","e":"12:30","f":"<<","g":".inf"})",
+      R"({"a":"0644","b":"0x1F","c":"1_0e3","d":"2024-01-01","e":"12:30","f":"<<","g":".inf"})",
       R"({"edge":"  lead\nand trail  \n\n","spaces":" a ","colon":"a:"})");
   const Json document = Json::parse(text);
   const std::string printed = print_yaml(document);
