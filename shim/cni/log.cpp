@@ -7,6 +7,7 @@
 #include <spdlog/sinks/sink.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -14,10 +15,10 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <filesystem>
 #include <system_error>
 
 #include "shim/cni/error.hpp"
@@ -39,12 +40,10 @@ std::string backup_name(const std::string& file, unsigned number) {
 
 /// Moves FILE to FILE.1, FILE.1 to FILE.2 and so on.
 void shift_backups(const LogConf& conf) {
-  std::error_code ignored;
   for (unsigned number = conf.max_backups; number > 1; --number) {
-    std::filesystem::rename(backup_name(conf.file, number - 1), backup_name(conf.file, number),
-                            ignored);
+    ::rename(backup_name(conf.file, number - 1).c_str(), backup_name(conf.file, number).c_str());
   }
-  std::filesystem::rename(conf.file, backup_name(conf.file, 1), ignored);
+  ::rename(conf.file.c_str(), backup_name(conf.file, 1).c_str());
 }
 
 /// Rotates a log that has grown too large. Many plugin processes share one log: who holds the lock
@@ -52,11 +51,18 @@ void shift_backups(const LogConf& conf) {
 void rotate_if_large(const LogConf& conf) {
   const int fd = ::open(conf.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd == -1) return;
-  const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
-  std::error_code ignored;
-  const auto size = std::filesystem::file_size(conf.file, ignored);
-  if (locked && !ignored && size > conf.max_size_mib * 1024 * 1024) shift_backups(conf);
+  struct stat now {};
+  const bool is_large = ::flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+                        ::stat(conf.file.c_str(), &now) == 0 &&
+                        static_cast<std::uint64_t>(now.st_size) > conf.max_size_mib * 1024 * 1024;
+  if (is_large) shift_backups(conf);
   ::close(fd);
+}
+
+void make_folders_of(const std::string& file) {
+  for (auto slash = file.find('/', 1); slash != std::string::npos;
+       slash = file.find('/', slash + 1))
+    ::mkdir(file.substr(0, slash).c_str(), 0755);
 }
 
 /// When a line is written: local time as RFC 3339 has it, in milliseconds.
@@ -81,8 +87,7 @@ std::string time_stamp(spdlog::log_clock::time_point at) {
 class LineSink final : public spdlog::sinks::sink {
  public:
   explicit LineSink(const std::string& file) {
-    std::error_code ignored;
-    std::filesystem::create_directories(std::filesystem::path(file).parent_path(), ignored);
+    make_folders_of(file);
     // Close on exec: it must not leak into a delegate. Not blocking: a pipe that nobody reads must
     // not hold a command up.
     fd_ = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
