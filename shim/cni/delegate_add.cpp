@@ -42,8 +42,7 @@ class DelegatedAdd {
       : command_(command),
         conf_(conf),
         started_(Clock::now()),
-        lease_(command, conf, log, started_ + conf.placement.timeout) {
-    static_cast<void>(lease_.caller().plugin());
+        lease_(command, conf, log, started_ + conf.placement.timeout, MissingPlugin::ends_command) {
   }
 
   /// Returns the addresses that were answered.

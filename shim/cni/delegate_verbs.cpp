@@ -154,7 +154,7 @@ void delegate_del(const Command& command, const DelegateChoice& choice) {
   const DelegateConf conf = read_delegate_conf_leniently(command.document, choice);
   logged(command, conf, [&](Log& log, Clock::time_point deadline) -> std::string {
     try {
-      DelegatedLease lease(command, conf, log, deadline);
+      DelegatedLease lease(command, conf, log, deadline, MissingPlugin::fails_release);
       if (allocator::store::takes_back_repeat(command.fs, lease.journal().runtime(),
                                               lease.attachment(), lease.notes()))
         return "nothing: the first ADD stands";
@@ -197,7 +197,7 @@ void delegate_gc(const Command& command, const DelegateChoice& choice) {
     const ValidAttachments valid = read_valid_attachments(command.document);
     if (conf.is_host_local() && find_member(command.document, kValidAttachments) == nullptr)
       return std::string("no ") + kValidAttachments + ": nothing collected";
-    DelegatedLease lease(command, conf, log, deadline);
+    DelegatedLease lease(command, conf, log, deadline, MissingPlugin::ends_command);
     // What is answered while the delegate collects is not in the caller's list.
     const auto names = lease.journal().known_names();
     bool was_run = false;

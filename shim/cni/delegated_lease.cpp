@@ -25,7 +25,9 @@ constexpr std::uint64_t kPause = 90'000'000'000;
 constexpr unsigned kTriesLimit = 20;
 
 /// Without the journal a lease could be lost, or a live one freed.
-DelegateJournal open_journal(allocator::store::FileSystem& fs, const DelegateConf& conf) {
+DelegateJournal open_journal(allocator::store::FileSystem& fs, const DelegateConf& conf,
+                             const DelegateCaller& caller, MissingPlugin missing) {
+  if (missing == MissingPlugin::ends_command) static_cast<void>(caller.plugin());
   const std::string folder = allocator::store::delegate_folder(
       allocator::store::StoreOptions{}.runtime_dir, conf.name, conf.type);
   try {
@@ -52,14 +54,14 @@ allocator::store::DelegatedOwner owner_of(const Environment& environment,
 }
 
 DelegatedLease::DelegatedLease(const Command& command, const DelegateConf& conf, Log& log,
-                               Clock::time_point deadline)
+                               Clock::time_point deadline, MissingPlugin missing)
     : command_(command),
       conf_(conf),
       log_(log),
       deadline_(deadline),
       caller_(command, conf),
       options_(store_options(conf.placement, conf.network_dir())),
-      journal_(open_journal(command.fs, conf)),
+      journal_(open_journal(command.fs, conf, caller_, missing)),
       bindings_(command.fs, options_, journal_.runtime(), notes_),
       owner_(owner_of(command.environment, conf)) {}
 

@@ -1,6 +1,7 @@
 #pragma once
 /// What is known and recorded of the attachments of a delegate, put together for one command.
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,16 +19,19 @@ struct JournalUnavailable : CniError {
   using CniError::CniError;
 };
 
+/// What a delegate that is not in CNI_PATH means: the end, before anything is written; or a failure
+/// of its DEL, which leaves an entry for a later command.
+enum class MissingPlugin : std::uint8_t { ends_command, fails_release };
+
 class DelegatedLease {
  public:
   using Clock = std::chrono::steady_clock;
   using Entry = allocator::store::DelegateJournal::Entry;
 
   /// All must outlive the object. `deadline`: of the whole command.
-  /// A delegate that is missing is told where it is needed: its DEL leaves an entry. Errors: throws
-  /// JournalUnavailable.
+  /// Errors: throws what DelegateCaller::plugin() throws; JournalUnavailable.
   DelegatedLease(const Command& command, const DelegateConf& conf, Log& log,
-                 Clock::time_point deadline);
+                 Clock::time_point deadline, MissingPlugin missing);
   DelegatedLease(const DelegatedLease&) = delete;
   DelegatedLease& operator=(const DelegatedLease&) = delete;
   ~DelegatedLease();
