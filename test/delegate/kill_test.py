@@ -25,7 +25,12 @@ from tap import Suite  # noqa: E402
 
 
 def calls_of(scenario):
-    """The system calls of one undisturbed run, after the execve that starts it."""
+    """The system calls of an undisturbed run, after the execve that starts it: of three runs the one with fewest, as
+    one DEL in 64 looks at all tombstones."""
+    return min((undisturbed(scenario) for _ in range(3)), key=len)
+
+
+def undisturbed(scenario):
     node = scenario.node()
     target, _ = scenario.begin(node)
     outcome, calls, _ = trace.run(node.binary, *scenario.request(node, target), follow=False)
