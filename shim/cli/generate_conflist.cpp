@@ -144,7 +144,7 @@ void require_readable(const Json& conflist) {
 void refuse_joined(const std::string& data_dir, const std::string& name) {
   const auto end = data_dir.find_last_not_of('/');
   const std::string path = data_dir.substr(0, end == std::string::npos ? 0 : end + 1);
-  if (path == "/var/lib/cni/networks" || !path.ends_with("/" + name)) return;
+  if (path == kDefaultDataDir || !path.ends_with("/" + name)) return;
   refuse_option("--data-dir", data_dir,
                 "ends in the network's name, which is added to it; write " +
                     path.substr(0, path.size() - name.size() - 1) + ", or leave it out");

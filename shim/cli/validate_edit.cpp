@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 namespace shim::validate {
 
@@ -51,12 +52,8 @@ const Json::array_t& elements(const Json& object, std::string_view key) {
 }
 
 void erase_member(Json& object, std::string_view key) {
-  // The library's own erase leaves the elements behind it without their parent.
-  Json rest = Json::object();
-  for (auto& [name, value] : *object.get_ptr<Json::object_t*>()) {
-    if (!same_key(name, key)) rest[name] = std::move(value);
-  }
-  object = std::move(rest);
+  for (auto member = object.begin(); member != object.end();)
+    member = same_key(member.key(), key) ? object.erase(member) : std::next(member);
 }
 
 Json object_of(std::string_view key, Json value) {

@@ -4,6 +4,7 @@
 
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
+#include "shim/cni/net_conf.hpp"
 #include "shim/cni/own_keys.hpp"
 
 namespace shim::validate {
@@ -12,7 +13,6 @@ namespace {
 /// What does not survive a reboot, on any distribution.
 constexpr std::array<std::string_view, 4> kVolatileFolders = {"/run", "/var/run", "/tmp",
                                                               "/dev/shm"};
-constexpr std::string_view kDefaultDataDir = "/var/lib/cni/networks";
 
 void check_delegate_type(const PluginPlace& place, Json& ipam) {
   Json* delegate = object_member(ipam, "delegate");

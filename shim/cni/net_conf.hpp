@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "allocator/choose.hpp"
@@ -42,10 +43,13 @@ struct LogConf {
 enum class OnDuplicateConf : std::uint8_t { same_addresses, error };
 enum class DurabilityConf : std::uint8_t { full, none };
 
+/// host-local's own folder of networks.
+constexpr std::string_view kDefaultDataDir = "/var/lib/cni/networks";
+
 /// Where the state lies and how it is kept: all that a release needs.
 struct PlacementConf {
   bool data_dir_given = false;
-  std::string data_dir = "/var/lib/cni/networks";
+  std::string data_dir{kDefaultDataDir};
   std::string state_dir = "/var/lib/delegated-ipam";
   DurabilityConf durability = DurabilityConf::full;
   RetainConf retain;
