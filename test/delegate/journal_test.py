@@ -222,10 +222,13 @@ def host_local_locked():
     node = DelegatedNode(os.path.join(HOME, "locked"), DUAL, HOST_LOCAL, inProcess=False)
     home = node.add("c1", POD)
     empty_run()
-    holder = f"setsid flock -o {node.network_dir}/lock sleep 12 <&- >/dev/null 2>&1 &"
+    holds = f"sh -c 'echo $$ >{node.home}/holder; exec sleep 1000' <&- >/dev/null 2>&1 &"
     node.ledger.install(f'#!/bin/sh\necho "$CNI_COMMAND" >>{node.home}/runs\n"{HOST_LOCAL}"\ncode=$?\n'
-                        f"{holder}\nsleep 0.5\nexit $code\n")
+                        f"setsid flock -o {node.network_dir}/lock {holds}\n"
+                        f"until [ -s {node.home}/holder ]; do :; done\nexit $code\n")
     done = node.call("ADD", "c1", POD)
+    with open(f"{node.home}/holder") as holder:
+        os.kill(int(holder.read()), signal.SIGKILL)
     assert done.exit == 1 and "duplicate allocation" in done.json["msg"], done
     with open(f"{node.home}/runs") as runs:
         assert runs.read() == "ADD\n"

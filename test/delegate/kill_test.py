@@ -31,6 +31,7 @@ def calls_of(scenario):
 
 
 def undisturbed(scenario):
+    """Those of one run."""
     node = scenario.node()
     target, _ = scenario.begin(node)
     outcome, calls, _ = trace.run(node.binary, *scenario.request(node, target), follow=False)
@@ -182,11 +183,20 @@ def read_only_run():
     check_comes_back(node, "c1")
 
 
-def full_run():
-    """No ADD is acknowledged that is not on record; a DEL frees, and what it freed is not answered afterwards."""
+@contextlib.contextmanager
+def small_run():
+    """An empty folder of ours in /run, with little room, for a with block."""
     os.makedirs(RUN, exist_ok=True)
     nsmount.run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", RUN)
     try:
+        yield
+    finally:
+        nsmount.run("umount", RUN)
+
+
+def full_run():
+    """No ADD is acknowledged that is not on record; a DEL frees, and what it freed is not answered afterwards."""
+    with small_run():
         node = SCENARIOS[0].node()
         got = node.add("c1", "shop/one")
         fill(f"{RUN}/ballast")
@@ -199,22 +209,16 @@ def full_run():
         assert kept == got and (again.addresses == got or again.json["code"] == 11), again
         assert deleted.exit == 0 and deleted.stdout == "", deleted
         check_comes_back(node, "c1")
-    finally:
-        nsmount.run("umount", RUN)
 
 
 def unknown_in_full_run():
     """A live lease that is not on record is not freed by an ADD that could not begin."""
-    os.makedirs(RUN, exist_ok=True)
     node = SCENARIOS[0].node()
     got = node.add("c1", "shop/one")
     node.ledger.take_commands()
-    nsmount.run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", RUN)
-    try:
+    with small_run():
         fill(f"{RUN}/ballast")
         refused = node.call("ADD", "c1", "shop/one")
-    finally:
-        nsmount.run("umount", RUN)
     assert refused.exit == 1 and refused.json["code"] == 11, refused
     assert node.ledger.commands() == [] and node.ledger.leases_of("c1") == got, node.ledger.commands()
     check_comes_back(node, "c1")

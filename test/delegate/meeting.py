@@ -1,4 +1,5 @@
 """Commands for one pod that are started and not waited for, on a node whose plugin has a ledger of leases."""
+import contextlib
 import os
 
 from ledger import DelegatedNode
@@ -16,6 +17,16 @@ def node_at(name, **ipam):
 
 def start(node, command, container_id="c1", **more):
     return Running(node.binary, *node.request(command, container_id, POD, **more))
+
+
+@contextlib.contextmanager
+def inside(node, command, where="before"):
+    """A command that waits inside the plugin, through which others pass; gives it and its gate."""
+    with node.ledger.gate(command, where) as gate:
+        running = start(node, command)
+        gate.wait_for()
+        gate.close()
+        yield running, gate
 
 
 def locks_waited_for():

@@ -4,7 +4,7 @@ import signal
 
 from crowd import assert_refused
 from main_plugin import MainPlugin, let_a_tick_pass
-from meeting import LATER, POD, has_ended, is_at_lock, locks_waited_for, node_at, start
+from meeting import LATER, POD, has_ended, inside, is_at_lock, locks_waited_for, node_at, start
 from race import wait_until
 
 
@@ -162,10 +162,7 @@ def deleted_while_repeated():
     """A DEL is inside the plugin when a repeated ADD comes, which then has a lease of its own or is refused."""
     node = node_at("repeated")
     node.add("c1", POD)
-    with node.ledger.gate("DEL") as gate:
-        leaving = start(node, "DEL")
-        gate.wait_for()
-        gate.close()
+    with inside(node, "DEL") as (leaving, gate):
         again = start(node, "ADD", timeoutSeconds=4)
         wait_until(lambda: "ADD c1" in node.ledger.commands()[1:] or again.pid in locks_waited_for()
                    or has_ended(again.pid), "the ADD does not begin")
@@ -181,10 +178,7 @@ def deleted_while_repeated():
 def late_delete():
     """A DEL of an attachment that is not known is slow inside the plugin; an ADD that comes meanwhile waits."""
     node = node_at("late-delete")
-    with node.ledger.gate("DEL") as gate:
-        leaving = start(node, "DEL")
-        gate.wait_for()
-        gate.close()
+    with inside(node, "DEL") as (leaving, gate):
         again = start(node, "ADD")
         is_at_lock(again)
         gate.open()

@@ -18,7 +18,7 @@ import sandbox  # noqa: E402
 from crowd import SEED, assert_refused, pod  # noqa: E402
 from many_pods import PODS, at_home, start_all  # noqa: E402
 from many_pods import node_at as host_local_node  # noqa: E402
-from meeting import POD, has_ended, is_at_lock, node_at, start  # noqa: E402
+from meeting import POD, has_ended, inside, is_at_lock, node_at, start  # noqa: E402
 from node import fake_boots, new_boot  # noqa: E402
 from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
 from race import Running, wait_until  # noqa: E402
@@ -30,10 +30,7 @@ WORKERS = 8
 @contextlib.contextmanager
 def two_adds(node, where="after"):
     """A first ADD that is inside the plugin and a second that waits for it; gives both and the gate."""
-    with node.ledger.gate("ADD", where) as gate:
-        first = start(node, "ADD")
-        gate.wait_for()
-        gate.close()
+    with inside(node, "ADD", where) as (first, gate):
         second = start(node, "ADD")
         is_at_lock(second)
         yield first, second, gate
@@ -113,10 +110,7 @@ def waits_in_vain():
 def others_do_not_wait():
     """Another pod, and another interface of the same one."""
     node = node_at("others")
-    with node.ledger.gate("ADD") as gate:
-        first = start(node, "ADD")
-        gate.wait_for()
-        gate.close()
+    with inside(node, "ADD") as (first, gate):
         others = [node.add("c2", "shop/other"), node.add("c1", POD, ifname="net1")]
         node.delete("c2", "shop/other")
         gate.open()
@@ -158,14 +152,10 @@ def answered_during_gc():
 @contextlib.contextmanager
 def second_after_kill(node):
     """An ADD inside the plugin, which has freed before what a killed ADD had left; gives it and the gate."""
-    with node.ledger.gate("ADD", "after") as gate:
-        first = start(node, "ADD")
-        gate.wait_for()
+    with inside(node, "ADD", "after") as (first, _):
         os.kill(first.pid, signal.SIGKILL)
         first.finish()
-        second = start(node, "ADD")
-        gate.wait_for(2)
-        gate.close()
+    with inside(node, "ADD", "after") as (second, gate):
         yield second, gate
 
 
