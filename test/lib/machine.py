@@ -22,6 +22,9 @@ from uplink import Uplink
 CNI_PLUGINS = os.environ.get("CNI_PLUGINS", "/usr/lib/cni")
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 NETNS = "/run/netns/node"
+# A node of Kubernetes forwards before its first pod starts (kubeadm asks for it). Without that the main plugins set it,
+# and several at once confuse the kernel: ip_forward then reads 1 while no interface forwards, for as long as it is up.
+FORWARDING = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 SOCKET = "/run/containerd/containerd.sock"
 PAUSE = "delegated-ipam.test/pause:1"
 WORKERS = 8
@@ -81,6 +84,8 @@ class Machine:
         os.makedirs(os.path.dirname(NETNS))
         nsmount.make(NETNS)
         nsmount.inside(NETNS, "ip", "link", "set", "lo", "up")
+        for setting in FORWARDING:
+            nsmount.inside(NETNS, "busybox", "sysctl", "-w", setting)
         self.uplink.connect(NETNS)
         self.start_runtime()
 
