@@ -21,6 +21,10 @@ struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Throws UsageError "<option>: "<value>" <problem>".
+[[noreturn]] void refuse_option(const std::string& option, const std::string& value,
+                                const std::string& problem);
+
 /// The command that the arguments asked for.
 struct ChosenCommand {
   std::string name;  ///< " generate flannel"

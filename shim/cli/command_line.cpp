@@ -56,6 +56,11 @@ ExitCode run(const ChosenCommand& chosen) {
 
 }  // namespace
 
+void refuse_option(const std::string& option, const std::string& value,
+                   const std::string& problem) {
+  throw UsageError(option + ": " + go_quoted(value) + " " + problem);
+}
+
 CommandSpec CommandSpec::command(const std::string& name, const std::string& what) {
   CLI::App* command = app_->add_subcommand(name, what);
   app_->require_subcommand(1);

@@ -8,6 +8,7 @@
 #include "shim/cli/commands.hpp"
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/generate_request.hpp"
+#include "shim/cli/subnet_option.hpp"
 #include "shim/cni/error.hpp"
 
 namespace shim {
@@ -68,6 +69,7 @@ std::string cilium_text(const Request& request, Format format) {
 }
 
 ExitCode generate_conflist(Request request) {
+  request.conflist.subnets = read_subnets(request.subnets);
   read_delegate_config(request);
   if (!request.nodes.empty()) return generate_for_nodes(request);
   if (!request.nodes_dir.empty())
@@ -112,7 +114,7 @@ void add_network(CommandSpec& generate, const std::string& name, Network network
   auto command = generate.command(name, what);
   add_ipam_options(command, *request);
   auto& conflist = request->conflist;
-  command.list("--subnet", conflist.subnets, "this node's own pod range; repeatable");
+  command.list("--subnet", request->subnets, "this node's own pod range; repeatable");
   command.text("--ranges-from", conflist.ranges_from,
                "subnet-file=PATH, nodes-dir=DIR or yurthub=NODE");
   command.text("--delegate", conflist.delegate, "another IPAM plugin than the built-in allocator");

@@ -22,7 +22,7 @@ struct ConflistOptions {
   Network network = Network::bridge;
   std::string name;
   std::string cni_version;
-  std::vector<std::string> subnets;
+  std::vector<allocator::Cidr> subnets;  ///< host bits cleared
   std::string ranges_from;  ///< "subnet-file=PATH", "nodes-dir=DIR", "yurthub" or "yurthub=NODE"
   std::string data_dir;
   std::string state_dir;
@@ -97,9 +97,5 @@ struct InstallerOptions {
 /// The DaemonSet that installs on every node, before there is a pod network and without asking the
 /// API server for anything. Errors: throws UsageError.
 std::string make_installer(const InstallerOptions& options);
-
-/// Throws UsageError "<option>: <value> <problem>".
-[[noreturn]] void refuse_option(const std::string& option, const std::string& value,
-                                const std::string& problem);
 
 }  // namespace shim

@@ -27,8 +27,7 @@ void write_each_conflist(Request request, const std::vector<NodeRanges>& nodes) 
   PosixFileSystem fs;
   const auto folder = open_folder(fs, request.out, "--out", "make it first");
   for (const auto& node : nodes) {
-    request.conflist.subnets.clear();
-    for (const auto& cidr : node.pod_cidrs) request.conflist.subnets.push_back(cidr.to_string());
+    request.conflist.subnets = node.pod_cidrs;
     write_file(fs, folder, node.name + ".conflist", conflist_text(make_conflist(request.conflist)),
                0644, Flush::no);
   }

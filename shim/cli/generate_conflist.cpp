@@ -1,4 +1,5 @@
 /// Conflists, for each plugin that calls an IPAM plugin.
+#include <algorithm>
 #include <array>
 
 #include "shim/cli/command.hpp"
@@ -10,6 +11,8 @@
 
 namespace shim {
 namespace {
+
+using allocator::Family;
 
 /// What containerd fills in when it knows the node's pod CIDRs.
 constexpr const char* kRangesTemplate =
@@ -56,10 +59,9 @@ constexpr const char* kPtp = R"({
 
 constexpr const char* kPortMap = R"({"type": "portmap", "capabilities": {"portMappings": true}})";
 
-bool has_family(const ConflistOptions& options, char mark) {
-  for (const auto& subnet : options.subnets)
-    if (subnet.find(mark) != std::string::npos) return true;
-  return false;
+bool has_family(const ConflistOptions& options, Family family) {
+  return std::any_of(options.subnets.begin(), options.subnets.end(),
+                     [&](const auto& subnet) { return subnet.address.family() == family; });
 }
 
 /// ptp takes its default routes from the IPAM plugin.
@@ -68,8 +70,8 @@ Json default_routes(const ConflistOptions& options) {
   const auto add = [&](const char* destination) {
     routes.emplace_back(Json::object())["dst"] = destination;
   };
-  if (has_family(options, '.') || options.subnets.empty()) add("0.0.0.0/0");
-  if (has_family(options, ':')) add("::/0");
+  if (has_family(options, Family::v4) || options.subnets.empty()) add("0.0.0.0/0");
+  if (has_family(options, Family::v6)) add("::/0");
   return routes;
 }
 
@@ -195,7 +197,7 @@ std::string make_containerd_template(const ConflistOptions& options) {
         "--delegate: containerd's template is for the ranges of the built-in allocator; leave it "
         "out");
   ConflistOptions filled = options;
-  filled.subnets = {"192.0.2.0/24"};
+  filled.subnets = {*allocator::Cidr::parse("192.0.2.0/24")};
   Json conflist = make_conflist(filled);
   std::vector<const char*> templates;
   Json& block = conflist["plugins"][0]["ipam"]["delegate"];

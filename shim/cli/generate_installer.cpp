@@ -83,7 +83,31 @@ void add_nodes(const InstallerOptions& options, Json& pod) {
   append(pod["volumes"], std::move(volumes));
 }
 
+/// Source: RFC 1123 section 2.1, as Kubernetes takes it: small letters, at most 63 characters.
+bool is_dns_label(std::string_view text) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
+         text.find_first_not_of(kLetters) == std::string_view::npos;
+}
+
+/// Labels with dots between them: the name of most objects.
+bool is_dns_subdomain(std::string_view text) {
+  for (std::size_t dot = 0; (dot = text.find('.')) != std::string_view::npos;
+       text.remove_prefix(dot + 1)) {
+    if (!is_dns_label(text.substr(0, dot))) return false;
+  }
+  return is_dns_label(text);
+}
+
 void check(const InstallerOptions& options) {
+  if (!is_dns_label(options.name_space))
+    refuse_option("--namespace", options.name_space,
+                  "is no namespace; use small letters, digits and \"-\", at most 63");
+  for (const auto& name : options.nodes_config_maps) {
+    if (!is_dns_subdomain(name))
+      refuse_option("--nodes-config-map", name,
+                    "is no ConfigMap's name; use small letters, digits, \"-\" and \".\"");
+  }
   if (!options.bin_dir.starts_with('/'))
     refuse_option("--bin-dir", options.bin_dir, "is no absolute path; write one from /");
   const bool is_name = is_identifier(options.as_name) && !options.as_name.ends_with(".orig");

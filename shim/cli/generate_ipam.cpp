@@ -2,34 +2,11 @@
 
 #include "allocator/address.hpp"
 #include "shim/cli/command.hpp"
+#include "shim/cli/subnet_option.hpp"
 #include "shim/cni/error.hpp"
 
 namespace shim {
 namespace {
-
-using allocator::Cidr;
-using allocator::Family;
-
-Cidr subnet_of(const std::string& text) {
-  const auto cidr = Cidr::parse(text);
-  if (!cidr) refuse_option("--subnet", text, "is no CIDR block; write one such as 10.244.1.0/24");
-  if (cidr->address != cidr->network()) {
-    refuse_option("--subnet", text,
-                  "has host bits; write " + Cidr{cidr->network(), cidr->prefix_length}.to_string());
-  }
-  return *cidr;
-}
-
-void refuse_overlap(const std::vector<Cidr>& subnets) {
-  for (const auto& one : subnets) {
-    for (const auto& other : subnets) {
-      if (&one == &other || one.address.family() != other.address.family()) continue;
-      if (one.contains(other.address))
-        refuse_option("--subnet", other.to_string(),
-                      "overlaps " + one.to_string() + "; give one of them");
-    }
-  }
-}
 
 void add_ranges_from(const std::string& source, Json& ipam) {
   const auto equals = source.find('=');
@@ -129,23 +106,6 @@ void require_ranges(const ConflistOptions& options) {
 
 }  // namespace
 
-Json make_range_sets(const std::vector<std::string>& subnets) {
-  std::vector<Cidr> parsed;
-  parsed.reserve(subnets.size());
-  for (const auto& text : subnets) parsed.push_back(subnet_of(text));
-  refuse_overlap(parsed);
-  Json sets = Json::array();
-  for (const auto family : {Family::v4, Family::v6}) {
-    Json set = Json::array();
-    for (const auto& subnet : parsed) {
-      if (subnet.address.family() == family)
-        set.emplace_back(Json::object())["subnet"] = subnet.to_string();
-    }
-    if (!set.empty()) sets.push_back(std::move(set));
-  }
-  return sets;
-}
-
 Json make_ipam(const ConflistOptions& options) {
   require_absolute("--data-dir", options.data_dir);
   require_absolute("--state-dir", options.state_dir);
@@ -165,11 +125,6 @@ Json make_ipam(const ConflistOptions& options) {
   if (!options.excludes.empty()) ipam["exclude"] = options.excludes;
   for (const auto& pin : options.pins) add_pin(pin, ipam["pins"]);
   return ipam;
-}
-
-void refuse_option(const std::string& option, const std::string& value,
-                   const std::string& problem) {
-  throw UsageError(option + ": " + go_quoted(value) + " " + problem);
 }
 
 }  // namespace shim

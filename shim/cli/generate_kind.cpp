@@ -9,6 +9,8 @@ namespace {
 using allocator::Family;
 
 constexpr const char* kOption = "--pod-subnet";
+/// Each node is a container with a kubelet of its own: no machine runs more.
+constexpr unsigned kMostWorkers = 1000;
 
 /// The name that kind gives to a node's container.
 std::string node_name_of(const KindOptions& options, unsigned index) {
@@ -69,6 +71,9 @@ void require_name(const std::string& name) {
 
 std::string make_kind_cluster(const KindOptions& options) {
   require_name(options.name);
+  if (options.workers > kMostWorkers)
+    refuse_option("--workers", std::to_string(options.workers),
+                  "is more than one machine runs; write at most " + std::to_string(kMostWorkers));
   require_absolute("--binary", options.binary);
   require_absolute("--conf-dir", options.conf_dir);
   if (!options.conf_dir.empty() && options.network == Network::flannel)

@@ -1,5 +1,7 @@
 #include "shim/cli/generate_node_list.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -20,13 +22,17 @@ class ByteSource {
     if (next_ != end_ && ++next_ != end_) return;
     next_ = buffer_.data();
     end_ = next_ + std::fread(buffer_.data(), 1, buffer_.size(), stream_);
+    if (next_ == end_ && std::ferror(stream_) != 0) error_ = errno;
   }
+  /// Of the read that failed, which looks like the end; 0: none did.
+  int error() const { return error_; }
 
  private:
   std::FILE* stream_;
   std::vector<char> buffer_ = std::vector<char>(std::size_t{256} << 10);
   const char* next_ = nullptr;
   const char* end_ = nullptr;
+  int error_ = 0;
 };
 
 /// The bytes of a stream, for the parser; its own way to read one asks for each byte under a lock.
@@ -138,6 +144,9 @@ std::vector<ListedNode> read_node_list(std::FILE* stream, const std::string& sou
   NodeListener listener;
   ByteSource bytes(stream);
   const bool is_read = Json::sax_parse(ByteIterator(bytes), ByteIterator(), &listener);
+  if (bytes.error() != 0)
+    throw UsageError("--nodes: " + source + ": " + std::strerror(bytes.error()) +
+                     "; name a file that can be read, or - for standard input");
   if (!is_read)
     throw UsageError("--nodes: " + source + ": " + listener.problem +
                      "; give the output of kubectl get nodes -o json");

@@ -13,6 +13,7 @@ enum class Format : std::uint8_t { conflist, config_map, helm };
 /// All options of `generate flannel|cilium|bridge|ptp|containerd-template`.
 struct Request {
   ConflistOptions conflist;
+  std::vector<std::string> subnets;
   std::string format = "conflist";
   std::string delegate_config;
   std::string nodes;

@@ -10,11 +10,9 @@
 #include <optional>
 #include <system_error>
 
-#include "allocator/address.hpp"
-#include "allocator/error.hpp"
-#include "allocator/range.hpp"
 #include "allocator/store/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
+#include "shim/cli/subnet_option.hpp"
 #include "shim/cli/validate_document.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
@@ -66,41 +64,6 @@ Input read_input(const std::string& name) {
     throw UsageError(name + ": " + error.code().message() + "; name a file that can be read");
   }
   throw UsageError(name + ": larger than 4 MiB; name the conflist, manifest or values file");
-}
-
-allocator::Cidr read_subnet(const std::string& text) {
-  const auto cidr = allocator::Cidr::parse(text);
-  if (!cidr || cidr->mapped) {
-    throw UsageError("--subnet: " + text + " is no CIDR block; write it as 10.244.1.0/24");
-  }
-  if (cidr->address != cidr->network()) {
-    throw UsageError("--subnet: " + text + " has host bits; write " +
-                     allocator::Cidr{cidr->network(), cidr->prefix_length}.to_string());
-  }
-  if (is_more_than_a_share(cidr->network(), cidr->last())) {
-    throw UsageError("--subnet: " + text +
-                     " is more than one node's share; give the part that is this node's");
-  }
-  try {
-    static_cast<void>(allocator::complete({*cidr, {}, {}, {}}));
-  } catch (const allocator::Error& error) {
-    throw UsageError(std::string("--subnet: ") + error.what() + "; give all of this node's range");
-  }
-  return *cidr;
-}
-
-std::vector<std::string> read_subnets(const std::vector<std::string>& texts) {
-  std::vector<allocator::Cidr> seen;
-  for (const auto& text : texts) {
-    const auto cidr = read_subnet(text);
-    for (const auto& other : seen) {
-      if (other.contains(cidr.address) || cidr.contains(other.address))
-        throw UsageError("--subnet: " + text + " overlaps " + other.to_string() +
-                         "; give one of them");
-    }
-    seen.push_back(cidr);
-  }
-  return texts;
 }
 
 /// Where the runtime looks for plugins on this machine.

@@ -10,7 +10,7 @@ namespace shim::validate {
 
 /// What the operator wants of the corrected files.
 struct Wishes {
-  std::vector<std::string> subnets;  ///< this node's ranges
+  std::vector<allocator::Cidr> subnets;  ///< this node's ranges
 };
 
 /// All rules for a network that needs no other file; corrects it.
@@ -89,11 +89,8 @@ struct LiteralRange {
 /// sense are left out.
 std::vector<LiteralRange> literal_ranges(const Json& ipam);
 
-/// True when no single node has that many addresses for its pods: over a /20, for IPv6 over a /64.
-bool is_more_than_a_share(const allocator::Address& first, const allocator::Address& last);
-
-/// Takes every range out of an `ipam` and puts these in their place; none: `rangesFrom` with the
-/// folder that the installer fills.
-void replace_ranges(Json& ipam, const std::vector<std::string>& subnets);
+/// Takes every range out of an `ipam` and puts these range sets in their place; none: `rangesFrom`
+/// with the folder that the installer fills.
+void replace_ranges(Json& ipam, Json sets);
 
 }  // namespace shim::validate

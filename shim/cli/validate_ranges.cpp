@@ -3,6 +3,7 @@
 
 #include "allocator/error.hpp"
 #include "allocator/range.hpp"
+#include "shim/cli/subnet_option.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
 #include "shim/cni/version.hpp"
@@ -13,12 +14,6 @@ namespace {
 using allocator::Address;
 using allocator::Cidr;
 using allocator::Family;
-using allocator::Uint128;
-
-/// More than this is no node's share: Kubernetes gives a /24 by default, big nodes a /20 at most.
-constexpr unsigned kNodeBitsV4 = 12;
-/// A node has a /64; host-local cannot take more sense of it.
-constexpr unsigned kNodeBitsV6 = 64;
 
 constexpr const char* kNodesDir = "/etc/cni/delegated-ipam/nodes";
 
@@ -60,24 +55,6 @@ void erase_ranges(Json& block) {
     erase_member(block, key);
 }
 
-/// One set a family, in the order in which they were given.
-Json sets_of(const std::vector<std::string>& subnets) {
-  Json sets = Json::array();
-  std::vector<Family> families;
-  for (const auto& subnet : subnets) {
-    const Family family = Cidr::parse(subnet)->address.family();
-    const auto found = std::find(families.begin(), families.end(), family);
-    if (found == families.end()) {
-      families.push_back(family);
-      sets.push_back(set_of(subnet));
-    } else {
-      sets[static_cast<std::size_t>(found - families.begin())].push_back(
-          object_of("subnet", subnet));
-    }
-  }
-  return sets;
-}
-
 /// Why a range cannot be right, behind its text; empty when it can.
 std::string_view problem_of(const PluginPlace& place, const LiteralRange& range) {
   if (place.network.is_for_all_nodes())
@@ -95,8 +72,8 @@ std::string_view remedy_of(const PluginPlace& place) {
 }
 
 /// What every node gets must not have ranges in it.
-std::vector<std::string> wished_ranges(const PluginPlace& place) {
-  return place.network.is_for_all_nodes() ? std::vector<std::string>{} : place.wishes.subnets;
+Json wished_ranges(const PluginPlace& place) {
+  return place.network.is_for_all_nodes() ? Json::array() : make_range_sets(place.wishes.subnets);
 }
 
 bool gets_ranges_elsewhere(const PluginPlace& place, const Json& ipam) {
@@ -143,17 +120,12 @@ std::vector<LiteralRange> literal_ranges(const Json& ipam) {
   return ranges.empty() ? ranges_of_block(ipam, "/ipam") : ranges;
 }
 
-bool is_more_than_a_share(const Address& first, const Address& last) {
-  const unsigned bits = first.family() == Family::v4 ? kNodeBitsV4 : kNodeBitsV6;
-  return last.number() - first.number() >= Uint128{1} << bits;
-}
-
-void replace_ranges(Json& ipam, const std::vector<std::string>& subnets) {
+void replace_ranges(Json& ipam, Json sets) {
   erase_ranges(ipam);
   Json* delegate = object_member(ipam, "delegate");
   if (delegate != nullptr) erase_ranges(*delegate);
-  if (!subnets.empty()) {
-    (delegate != nullptr ? *delegate : ipam)["ranges"] = sets_of(subnets);
+  if (!sets.empty()) {
+    (delegate != nullptr ? *delegate : ipam)["ranges"] = std::move(sets);
     return;
   }
   if (find_member(ipam, "rangesFrom") != nullptr) return;

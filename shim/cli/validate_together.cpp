@@ -39,7 +39,7 @@ std::string folder_of(const Ours& ours) {
 Json without_ranges(const Ours& ours) {
   Json plugin = *ours.plugin;
   Json& ipam = *object_member(plugin, "ipam");
-  replace_ranges(ipam, {});
+  replace_ranges(ipam, Json::array());
   for (const char* key : {"rangesFrom", "dataDir"}) erase_member(ipam, key);
   if (Json* delegate = object_member(ipam, "delegate")) erase_member(*delegate, "dataDir");
   return plugin;

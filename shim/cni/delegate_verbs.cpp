@@ -1,6 +1,7 @@
 #include "shim/cni/delegate_verbs.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -201,15 +202,18 @@ void delegate_gc(const Command& command, const DelegateChoice& choice) {
     // What is answered while the delegate collects is not in the caller's list.
     const auto names = lease.journal().known_names();
     bool was_run = false;
+    std::exception_ptr failed;
     try {
       if (lease.caller().may_speak(kNewestVerbs)) {
         static_cast<void>(lease.caller().call("GC", conf.document, deadline));
         was_run = true;
       }
     } catch (const DelegateFailure& failure) {
-      if (!is_too_old(lease.caller(), failure, deadline)) throw;
+      if (!is_too_old(lease.caller(), failure, deadline)) failed = std::current_exception();
     }
+    // What killed ADDs left is ours to free, also where the delegate cannot collect.
     if (valid.is_given) lease.release_invalid(valid.attachments);
+    if (failed) std::rethrow_exception(failed);
     // A delegate that has not collected still holds what it was known to hold.
     if (valid.is_given && was_run) lease.journal().drop_known(names, valid.attachments);
     return was_run ? "forwarded" : conf.type + " speaks no version that has GC";

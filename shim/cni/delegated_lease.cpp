@@ -142,6 +142,7 @@ void DelegatedLease::release_due() noexcept {
 
 void DelegatedLease::release_invalid(const std::vector<allocator::Attachment>& valid) {
   for (const auto& left : journal_.entries()) {
+    if (Clock::now() >= deadline_) return;  // a try that cannot succeed would count
     if (std::find(valid.begin(), valid.end(), left.attachment) != valid.end()) continue;
     auto entry = journal_.open_left_over(left.attachment);
     if (entry) release_other(*entry, deadline_);

@@ -71,7 +71,7 @@ class DelegatedLease {
   void release_due() noexcept;
 
   /// Runs the plugin's DEL for every entry that a killed ADD or a failed DEL left and whose
-  /// attachment is not in the list.
+  /// attachment is not in the list; those that the time does not suffice for stay.
   void release_invalid(const std::vector<allocator::Attachment>& valid);
 
   /// Tells an operator.

@@ -156,6 +156,16 @@ def by_gc(node):
     return []
 
 
+def by_refusal(node):
+    """What the plugin cannot collect is told; what the killed ADD left is freed."""
+    node.ledger.hook("GC", 'fail 11 "out of order"\n')
+    done = node.call("GC", None, ifname=None, netns=None, version="1.1.0",
+                     top={"cni.dev/valid-attachments": [{"containerID": "other", "ifname": "eth0"}]})
+    assert done.exit == 1 and (done.json["code"], done.json["msg"]) == (11, "out of order"), done
+    assert node.ledger.commands() == ["GC", "DEL c1"]
+    return []
+
+
 def failed_add():
     """Its own DEL follows; if that fails too, the runtime's DEL or the next ADD makes up for it."""
     node = node_at("failed")
@@ -258,7 +268,7 @@ TESTS = [
     ("after a DEL that failed the runtime's next one frees the lease", failed_delete_again),
     *((f"R14: killed between the lease and the answer: {how}", killed_after_lease, follow_up) for how, follow_up in [
         ("the runtime's DEL frees it", by_delete), ("the next ADD frees it first", by_add),
-        ("a GC frees it unless it is valid", by_gc)]),
+        ("a GC frees it unless it is valid", by_gc), ("a GC that the plugin fails frees it", by_refusal)]),
     ("an ADD that fails frees its lease, or the next command does", failed_add),
     ("with onDuplicate \"error\" the plugin's refusal is passed on and frees nothing", duplicate_is_error),
     ("with onDuplicate \"error\" a kill in the second ADD frees nothing", duplicate_killed),

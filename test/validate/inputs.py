@@ -77,12 +77,12 @@ def unreadable():
 def wrong_options():
     for options, words in (
             (["--subnet", "10.244.1.7/24"], ["--subnet", "host bits", "write 10.244.1.0/24"]),
-            (["--subnet", "10.244.1.0"], ["--subnet", "10.244.1.0 is no CIDR block"]),
+            (["--subnet", "10.244.1.0"], ["--subnet", "\"10.244.1.0\" is no CIDR block"]),
             (["--subnet", "10.244.0.0/16"], ["--subnet", "more than one node's share"]),
             (["--subnet", "fd00::/56"], ["--subnet", "more than one node's share"]),
             (["--subnet", "10.244.1.0/31"], ["--subnet", "10.244.1.0/31 too small"]),
             (["--subnet", "10.244.1.128/25", "--subnet", "fd00::/64", "--subnet", "10.244.1.0/24"],
-             ["--subnet", "10.244.1.0/24 overlaps 10.244.1.128/25", "give one of them"]),
+             ["--subnet", "\"10.244.1.0/24\" overlaps 10.244.1.128/25", "give one of them"]),
             (["-o", "xml"], ["-o", "no format xml", "text or json"])):
         refused(*options, "-", words=words, stdin=CLEAN.encode())
     assert corpus.run()[0] == 2

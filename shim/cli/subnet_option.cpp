@@ -1,0 +1,75 @@
+#include "shim/cli/subnet_option.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "allocator/error.hpp"
+#include "allocator/range.hpp"
+#include "shim/cli/command.hpp"
+
+namespace shim {
+namespace {
+
+using allocator::Cidr;
+using allocator::Family;
+using allocator::Uint128;
+
+constexpr const char* kOption = "--subnet";
+
+/// More than this is no node's share: Kubernetes gives a /24 by default, big nodes a /20 at most.
+constexpr unsigned kNodeBitsV4 = 12;
+/// A node has a /64; host-local cannot take more sense of it.
+constexpr unsigned kNodeBitsV6 = 64;
+
+Cidr read_subnet(const std::string& text) {
+  const auto cidr = Cidr::parse(text);
+  if (!cidr || cidr->mapped)
+    refuse_option(kOption, text, "is no CIDR block; write one such as 10.244.1.0/24");
+  const Cidr block{cidr->network(), cidr->prefix_length};
+  if (cidr->address != block.address)
+    refuse_option(kOption, text, "has host bits; write " + block.to_string());
+  if (is_more_than_a_share(block.address, block.last()))
+    refuse_option(kOption, text,
+                  "is more than one node's share; give the part that is this node's");
+  try {
+    static_cast<void>(allocator::complete({block, {}, {}, {}}));
+  } catch (const allocator::Error& error) {
+    throw UsageError(std::string(kOption) + ": " + error.what() +
+                     "; give all of this node's range");
+  }
+  return block;
+}
+
+}  // namespace
+
+std::vector<Cidr> read_subnets(const std::vector<std::string>& texts) {
+  std::vector<Cidr> subnets;
+  for (const auto& text : texts) {
+    const Cidr subnet = read_subnet(text);
+    for (const auto& other : subnets) {
+      if (other.contains(subnet.address) || subnet.contains(other.address))
+        refuse_option(kOption, text, "overlaps " + other.to_string() + "; give one of them");
+    }
+    subnets.push_back(subnet);
+  }
+  return subnets;
+}
+
+bool is_more_than_a_share(const allocator::Address& first, const allocator::Address& last) {
+  const unsigned bits = first.family() == Family::v4 ? kNodeBitsV4 : kNodeBitsV6;
+  return last.number() - first.number() >= Uint128{1} << bits;
+}
+
+Json make_range_sets(const std::vector<Cidr>& subnets) {
+  Json sets = Json::array();
+  for (const auto family : {Family::v4, Family::v6}) {
+    Json set = Json::array();
+    for (const auto& subnet : subnets) {
+      if (subnet.address.family() == family)
+        set.emplace_back(Json::object())["subnet"] = subnet.to_string();
+    }
+    if (!set.empty()) sets.push_back(std::move(set));
+  }
+  return sets;
+}
+
+}  // namespace shim
