@@ -165,7 +165,8 @@ class EdgeNode(Machine):
         return {pod.name: self.addresses(pod.sandbox) for pod in self._kubelet.pods}
 
     def serving(self):
-        """Wait until every pod answers at each of its addresses, under its own name; returns addresses_now()."""
+        """Wait until every pod answers at each of its addresses, under its own name, those that serve DNS also to that;
+        returns addresses_now()."""
         self._kubelet.check_owners()
         self.for_all(self._wait_for, self._kubelet.pods)
         return self.addresses_now()
@@ -182,10 +183,7 @@ class EdgeNode(Machine):
 
     def resolve(self, pod, name, server):
         """The addresses that a DNS server gives a pod for a name; none when it does not answer."""
-        done = subprocess.run(["nsenter", f"--net={self._netns_of(pod)}", "busybox", "nslookup", name, server],
-                              capture_output=True, text=True)
-        answers = done.stdout.partition("Name:")[2].splitlines()
-        return [line.split()[1] for line in answers if line.startswith("Address:")]
+        return _resolve(self._netns_of(pod), name, server)
 
     def left(self):
         """What the node keeps of attachments: address files and other strangers in the network folder, the result
@@ -221,9 +219,12 @@ class EdgeNode(Machine):
         return f"/proc/{pod.sandbox.pid}/ns/net"
 
     def _wait_for(self, pod):
+        zone = next(iter(self._spec.zone))
         for address in pod.addresses:
             world.wait_until(lambda: _who(NETNS, address, PORT) == pod.name, 30,
                              lambda: f"{pod.name} does not answer at {address}, but {_who(NETNS, address, PORT)}")
+            if pod.name.startswith(DNS):
+                world.wait_until(lambda: _resolve(NETNS, zone, address), 30, f"{pod.name} serves no DNS at {address}")
 
 
 def _pods(names):
@@ -233,6 +234,14 @@ def _pods(names):
 
 def _is_known(name):
     return name == "lock" or name.startswith("last_reserved_ip.")
+
+
+def _resolve(netns, name, server):
+    """The addresses that a DNS server gives for a name; none when it does not answer."""
+    done = subprocess.run(["nsenter", f"--net={netns}", "busybox", "nslookup", name, server],
+                          capture_output=True, text=True)
+    answers = done.stdout.partition("Name:")[2].splitlines()
+    return [line.split()[1] for line in answers if line.startswith("Address:")]
 
 
 def _who(netns, host, port):
