@@ -121,6 +121,10 @@ class RealNode:
         conf = {"cniVersion": version, "name": self.network, "type": self.main, **MAIN_KEYS[self.main], "ipam": ipam}
         return {**conf, **({"prevResult": previous} if previous else {}), **dict(more)}
 
+    def set(self, **ours):
+        """Other keys of the product's own from now on; None takes one away."""
+        self._ours = {key: value for key, value in {**self._ours, **ours}.items() if value is not None}
+
     def request(self, command, pod, path=None, **more):
         """Environment and stdin of one call; more as in conf()."""
         env = plugin.environment(command, pod.container_id, netns=pod.netns, args=pod.args, path=path or self.path)

@@ -40,7 +40,7 @@ def template_serves_pods(main):
         node.boot()
         assert os.listdir(f"{node.folder}/net.d") == [] and not node.network_ready()[0]
         node.set_pod_cidrs(CIDRS)
-        world.wait_until(lambda: node.network_ready()[0], 20, "containerd does not take the conflist that it wrote")
+        world.wait_until(lambda: node.network_ready()[0], 60, "containerd does not take the conflist that it wrote")
         written, = os.listdir(f"{node.folder}/net.d")
         with open(f"{node.folder}/net.d/{written}") as file:
             ipam = json.load(file)["plugins"][0]["ipam"]

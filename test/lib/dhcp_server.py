@@ -2,6 +2,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 
 from race import wait_until
@@ -79,15 +80,24 @@ class DhcpServer:
 
 
 @contextlib.contextmanager
-def client_daemon(folder, socket):
-    """The dhcp plugin's daemon for a with block: it takes, renews and gives back the leases. Its log is in `folder`."""
-    if os.path.exists(socket):
-        os.unlink(socket)
+def client_daemon(folder, path):
+    """The dhcp plugin's daemon for a with block, at this socket: it takes, renews and gives back the leases. Its log is
+    in `folder`."""
+    if os.path.exists(path):
+        os.unlink(path)
     with open(os.path.join(folder, "daemon.log"), "a") as log:
-        process = subprocess.Popen([DHCP_PLUGIN, "daemon", "-socketpath", socket], stdout=log, stderr=log)
+        process = subprocess.Popen([DHCP_PLUGIN, "daemon", "-socketpath", path], stdout=log, stderr=log)
     try:
-        wait_until(lambda: os.path.exists(socket), f"{DHCP_PLUGIN} daemon does not listen, see {log.name}")
+        wait_until(lambda: _is_served(path), f"{DHCP_PLUGIN} daemon does not listen, see {log.name}")
         yield
     finally:
         process.kill()
         process.wait()
+
+
+def _is_served(path):
+    """True once somebody listens at the socket: its file is there before."""
+    with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+        client.connect(path)
+        return True
+    return False

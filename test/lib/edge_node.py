@@ -201,11 +201,11 @@ class EdgeNode(Machine):
 
     def cut_off(self):
         super().cut_off()
-        world.wait_until(self.is_cut_off, 10, "the uplink still carries something")
+        world.wait_until(self.is_cut_off, 60, "the uplink still carries something")
 
     def connect_again(self):
         self.uplink.mend()
-        world.wait_until(lambda: not self.is_cut_off(), 10, "the uplink carries nothing")
+        world.wait_until(lambda: not self.is_cut_off(), 60, "the uplink carries nothing")
 
     def _start_dns(self, pod):
         zone = [f"--address=/{name}/{address}" for name, addresses in self._spec.zone.items() for address in addresses]
@@ -221,10 +221,10 @@ class EdgeNode(Machine):
     def _wait_for(self, pod):
         zone = next(iter(self._spec.zone))
         for address in pod.addresses:
-            world.wait_until(lambda: _who(NETNS, address, PORT) == pod.name, 30,
+            world.wait_until(lambda: _who(NETNS, address, PORT) == pod.name, 60,
                              lambda: f"{pod.name} does not answer at {address}, but {_who(NETNS, address, PORT)}")
             if pod.name.startswith(DNS):
-                world.wait_until(lambda: _resolve(NETNS, zone, address), 30, f"{pod.name} serves no DNS at {address}")
+                world.wait_until(lambda: _resolve(NETNS, zone, address), 60, f"{pod.name} serves no DNS at {address}")
 
 
 def _pods(names):

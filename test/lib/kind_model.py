@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import re
+import signal
 
 CONF_DIR = "/etc/cni/net.d/"
 MANIFESTS = "/etc/kubernetes/manifests/"
@@ -35,6 +36,8 @@ class Model:
         return self._stdin
 
     def __enter__(self):
+        # Whoever stops the script stops its stand-ins too: not in the middle of writing.
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         self._file = open(self._path, "a+")
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._file.seek(0)
@@ -47,6 +50,7 @@ class Model:
         self._file.truncate()
         json.dump({name: value for name, value in vars(self).items() if not name.startswith("_")}, self._file)
         self._file.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def create(self, name):
         self.name = name

@@ -46,7 +46,7 @@ class Kubelet:
     def start_interleaved(self, returning, stop_first):
         """Start the returning pods, several at once, each after its own old sandbox's DEL where asked for, with
         pods in between that were never here before; those are running pods of the story from then on."""
-        newcomers = [Pod(f"new-{uuid.uuid4().hex[:6]}") for _ in range(2)]
+        newcomers = [Pod(f"new-{uuid.uuid4().hex}") for _ in range(2)]
         order = list(returning)
         for newcomer in newcomers:
             order.insert(self.chance.randrange(len(order)), newcomer)

@@ -71,7 +71,7 @@ class Machine:
         """
         self._install(install)
         text = self._write_conflist(conflist)
-        world.wait_until(lambda: text in self._conflists_in_use(), 20, "the runtime does not read the new conflist")
+        world.wait_until(lambda: text in self._conflists_in_use(), 60, "the runtime does not read the new conflist")
         for name in remove:
             os.unlink(f"{self.folder}/bin/{name}")
 
@@ -133,7 +133,7 @@ class Machine:
             self._runtime = subprocess.Popen(
                 ["nsenter", f"--net={NETNS}", "containerd", "--config", config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment)
-        world.wait_until(self._serves, 30, lambda: f"containerd does not start:\n{self.log_tail()}")
+        world.wait_until(self._serves, 120, lambda: f"containerd does not start:\n{self.log_tail()}")
         if not self._has_image():
             self._import_image()
 
@@ -274,7 +274,7 @@ class Machine:
         if "--local" in subprocess.run([*command, "--help"], capture_output=True, text=True).stdout:
             command.append("--local")  # containerd 2: not by its transfer service, which unpacks for overlayfs only
         nsmount.run(*command, archive)
-        world.wait_until(self._has_image, 20, "the runtime does not see the imported image")
+        world.wait_until(self._has_image, 60, "the runtime does not see the imported image")
 
     def _inspect(self, sandbox_id):
         answer = self._client.runtime("PodSandboxStatus", pod_sandbox_id=sandbox_id, verbose=True)

@@ -100,7 +100,7 @@ class Move(Kubelet):
 
     def newcomer(self):
         """A pod that was never here before comes and stays."""
-        pod = Pod(f"new-{uuid.uuid4().hex[:6]}")
+        pod = Pod(f"new-{uuid.uuid4().hex}")
         self.node.run(pod)
         self.pods = [*self.pods, pod]
         return pod

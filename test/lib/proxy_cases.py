@@ -116,7 +116,7 @@ class Proxy:
     def __init__(self, folder, api):
         self._process = subprocess.Popen(
             [sys.executable, PROXY, "--listen", "127.0.0.1:0", "--upstream", f"http://127.0.0.1:{api.port}",
-             "--cache", folder], stdout=subprocess.PIPE, text=True)
+             "--cache", folder, "--patience", "60"], stdout=subprocess.PIPE, text=True)
         self.port = int(self._process.stdout.readline().rpartition(":")[2])
 
     def end(self):
@@ -144,7 +144,7 @@ def place(folder):
     api.start()
     proxy = Proxy(folder, api)
     try:
-        wait_until(lambda: proxy.ask("GET", NODE)[0] == 200, 20, "the proxy does not reach the API")
+        wait_until(lambda: proxy.ask("GET", NODE)[0] == 200, 60, "the proxy does not reach the API")
         yield api, proxy
     finally:
         proxy.end()

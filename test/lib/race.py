@@ -10,7 +10,7 @@ import time
 
 from plugin import Outcome
 
-PATIENCE = 30  # seconds that anything here may take
+PATIENCE = 120  # seconds that anything here may take
 
 
 def wait_until(condition, failure):

@@ -29,7 +29,7 @@ class Uplink:
         # Handing the far end over works by process id only: a short-lived process stands in for the namespace.
         holder = subprocess.Popen(["nsenter", f"--net={self.outside}", "cat"], stdin=subprocess.PIPE)
         try:
-            world.wait_until(lambda: nsmount.is_entered(holder.pid, self.outside), 10, "nsenter does not enter")
+            world.wait_until(lambda: nsmount.is_entered(holder.pid, self.outside), 60, "nsenter does not enter")
             nsmount.inside(netns, "ip", "link", "set", self._far_end, "netns", str(holder.pid))
         finally:
             holder.stdin.close()

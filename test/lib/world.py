@@ -6,6 +6,7 @@ folder, the control groups and the mount points that were made. Signals to the p
 
 A world can hold others, say one a node: spawn() starts a script in one, and its enter() makes it at home there.
 """
+import contextlib
 import fcntl
 import glob
 import os
@@ -70,12 +71,22 @@ def end(child):
 def kill_processes():
     """End every process of the world except the script itself, and wait until none of them runs.
 
-    Errors: RuntimeError outside a world (nothing is killed then), or when a process survives for 20 s.
+    Errors: RuntimeError outside a world (nothing is killed then), or when a process survives for a minute.
     """
     if not _own_process_tree:
         raise RuntimeError("kill_processes: not inside a world")
     spared = {1, os.getpid()}
-    wait_until(lambda: not _kill(_running() - spared), 20, "the processes of the world did not end")
+    wait_until(lambda: not _kill(_running() - spared), 60, "the processes of the world did not end")
+
+
+def called_with(variable):
+    """The ids of the world's processes that have the environment variable."""
+    found = set()
+    for pid in _running():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+            if any(one.startswith(f"{variable}=".encode()) for one in file.read().split(b"\0")):
+                found.add(pid)
+    return found
 
 
 def wait_until(condition, seconds, failure):

@@ -94,13 +94,15 @@ def without_cluster(words, keys, flat):
 
 def silent_cluster():
     """Nobody answers at the API server's port: ADD and DEL end at their deadline, and a later DEL ends what is open."""
-    with node_of(timeoutSeconds=2) as node, Pod(node, 1) as pod:
+    with node_of() as node, Pod(node, 1) as pod:
         other = node.up(2)
         node.api.stop()
+        node.set(timeoutSeconds=2)
         for command in ("ADD", "DEL"):
             done = node.call(command, pod)
             assert done.exit == 1 and done.json["code"] == 11, f"{command}: {done}"
         assert len(node.unfinished()) == 1
+        node.set(timeoutSeconds=None)
         node.api.start(node.netns, node.kubeconfig)
         node.must("DEL", pod)
         node.check_held([other])

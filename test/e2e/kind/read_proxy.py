@@ -40,8 +40,9 @@ KEEPALIVE = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, s
 class Upstream:
     """The API, and whether it can be reached."""
 
-    def __init__(self, url, ca, cert, key):
+    def __init__(self, url, ca, cert, key, patience):
         self._url = urlsplit(url)
+        self._patience = patience
         self._context = ssl.create_default_context(cafile=ca) if self._url.scheme == "https" else None
         if self._context and cert:
             self._context.load_cert_chain(cert, key)
@@ -74,7 +75,7 @@ class Upstream:
         while True:
             losses = self._losses
             try:
-                connection = self.connect(2)
+                connection = self.connect(self._patience)
                 connection.request("GET", "/readyz")
                 connection.getresponse().read()
                 connection.close()
@@ -249,9 +250,10 @@ def main():
         parser.add_argument(option, required=True)
     for option in ("--ca", "--cert", "--key"):
         parser.add_argument(option)
+    parser.add_argument("--patience", type=float, default=2, help="seconds after which the API counts as away")
     arguments = parser.parse_args()
     host, _, port = arguments.listen.rpartition(":")
-    Handler.upstream = Upstream(arguments.upstream, arguments.ca, arguments.cert, arguments.key)
+    Handler.upstream = Upstream(arguments.upstream, arguments.ca, arguments.cert, arguments.key, arguments.patience)
     Handler.cache = ReadCache(arguments.cache)
     threading.Thread(target=Handler.upstream.probe, daemon=True).start()
     with Server((host, int(port)), Handler) as server:
