@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <system_error>
 
 #include "allocator/store/folders.hpp"
@@ -93,8 +94,15 @@ bool DeathJudge::look_at(const std::string& task) {
 void DeathJudge::look_at_threads(const std::string& process) {
   const auto threads = fs_.open_directory(process + "/task");
   if (!threads) return;
-  for (const auto& name : fs_.list(*threads))
-    static_cast<void>(look_at(threads->path + "/" + name));
+  std::vector<std::string> names;
+  try {
+    names = fs_.list(*threads);
+  } catch (const std::system_error& error) {
+    const int number = error.code().value();
+    if (number == ENOENT || number == ESRCH) return;  // it has ended meanwhile
+    throw;
+  }
+  for (const auto& name : names) static_cast<void>(look_at(threads->path + "/" + name));
 }
 
 /// The kernel gives the numbers of dead namespaces to new ones. A namespace with this number that

@@ -14,7 +14,7 @@ def overtaken(where):
     with node.ledger.gate("ADD", where) as gate:
         late = start(node, "ADD")
         gate.wait_for()
-        let_a_tick_pass(late.pid)
+        let_a_tick_pass()
         node.delete("c1", POD)
         gate.open()
         assert_refused(late.finish(), "c1", "DEL")
@@ -31,7 +31,7 @@ def overtaken_and_undeletable(freed_by):
     with node.ledger.gate("ADD", "before") as gate:
         late = start(node, "ADD")
         gate.wait_for()
-        let_a_tick_pass(late.pid)
+        let_a_tick_pass()
         node.delete("c1", POD)
         node.ledger.fail("DEL")
         gate.open()
@@ -100,7 +100,7 @@ def overtaken_duplicate():
     with node.ledger.gate("ADD", "before") as gate:
         late = start(node, "ADD")
         gate.wait_for()
-        let_a_tick_pass(late.pid)
+        let_a_tick_pass()
         node.delete("c1", POD)
         gate.open()
         assert_refused(late.finish(), "c1", "DEL")

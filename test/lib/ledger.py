@@ -56,7 +56,9 @@ esac
 RECORDER = """#!/bin/sh
 input=$(tr -d '\\n')
 printf '%s\\n' "$CNI_COMMAND $CNI_CONTAINERID $CNI_IFNAME $input" >>{home}/calls
-printf '%s' "$input" | "{binary}"
+exec "{binary}" <<END
+$input
+END
 """
 AT_GATE = """: >"$home/waiting.$$"
 read -r line <"$home/gate"

@@ -15,11 +15,9 @@ CHILD = 'echo ready; read go; "$PLUGIN" <"$CONF" 2>/dev/null; echo "exit $?"'
 PARENT = '/bin/sh -c "$CHILD"; exit'
 
 
-def let_a_tick_pass(pid):
-    """The kernel tells starts of processes in ticks; afterwards this one's is over."""
-    with open(f"/proc/{pid}/stat") as file:
-        ticks = int(file.read().rpartition(")")[2].split()[19])
-    after = (ticks + 2) / os.sysconf("SC_CLK_TCK")
+def let_a_tick_pass():
+    """The kernel tells starts of processes in ticks; afterwards that of every process there is is over."""
+    after = time.clock_gettime(time.CLOCK_BOOTTIME) + 2 / os.sysconf("SC_CLK_TCK")
     wait_until(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > after, "the clock stands still")
 
 
@@ -47,12 +45,9 @@ class MainPlugin:
         self._parent.wait()
         os.unlink(self._conf)
 
-    def let_a_tick_pass(self):
-        let_a_tick_pass(self._parent.pid)
-
     def kill(self):
         """The runtime's patience is over: SIGKILL, for the parent only."""
-        self.let_a_tick_pass()
+        let_a_tick_pass()
         self._parent.kill()
         self._parent.wait()
 

@@ -1,4 +1,5 @@
 """Runs a CNI plugin binary the way a runtime does: environment and stdin in, exit code and JSON out."""
+import contextlib
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("DELEGATED_IPAM", os.path.join(ROOT, "build/release/delegated-ipam"))
+PIPE_SIZE = 65536  # pipe(7)
 HOST_LOCAL = os.environ.get("HOST_LOCAL", "/usr/lib/cni/host-local")
 
 
@@ -68,5 +70,22 @@ def run(binary, env, stdin, cwd=None, timeout=60, wrapper=(), arguments=()):
     text = stdin if isinstance(stdin, (str, bytes)) else json.dumps(stdin)
     data = text.encode() if isinstance(text, str) else text
     command = [*wrapper, binary, *arguments]
-    done = subprocess.run(command, env=env, input=data, capture_output=True, cwd=cwd, timeout=timeout)
+    with _filled_pipe(data) as stdin:
+        done = subprocess.run(command, env=env, **stdin, capture_output=True, cwd=cwd, timeout=timeout)
     return Outcome(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+
+@contextlib.contextmanager
+def _filled_pipe(data):
+    """What subprocess is told of this stdin: a pipe that has it all, so that the plugin reads it in the same calls each
+    time. More than a pipe takes is written as it is read."""
+    if len(data) > PIPE_SIZE:
+        yield {"input": data}
+        return
+    reading, writing = os.pipe()
+    try:
+        with open(writing, "wb") as file:
+            file.write(data)
+        yield {"stdin": reading}
+    finally:
+        os.close(reading)

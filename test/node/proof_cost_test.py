@@ -96,8 +96,9 @@ def own_takeover():
     with PodProcesses(NETNS) as processes:
         old = processes.start("old")
         home = node.add("old", POD, netns=old.path)
+        new = processes.start("new")  # while the old one's number is in use
         old.end()
-        assert Counted(node, "ADD", "new", netns=processes.start("new").path).succeeded(1) == home
+        assert Counted(node, "ADD", "new", netns=new.path).succeeded(1) == home
 
 
 def overlap_with_a_live_process():

@@ -74,8 +74,9 @@ def gone_in_this_boot():
     with PodProcesses(NETNS) as processes:
         old = processes.start("old")
         home = node.add("old", POD, netns=old.path)
+        new = processes.start("new")  # while the old one's number is in use
         old.end()
-        assert_taken_over(node, home, processes.start("new").path)
+        assert_taken_over(node, home, new.path)
 
 
 def plain_file():

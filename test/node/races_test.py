@@ -14,7 +14,7 @@ import race  # noqa: E402
 import sandbox  # noqa: E402
 from crowd import SEED, adds, all_at_once, assert_exhausted, assert_refused, dels, node_at, pod, small  # noqa: E402
 from live_netns import Namespace  # noqa: E402
-from main_plugin import MainPlugin  # noqa: E402
+from main_plugin import MainPlugin, let_a_tick_pass  # noqa: E402
 from node import fake_boots, new_boot  # noqa: E402
 from plugin import BINARY, require  # noqa: E402
 from tap import Suite  # noqa: E402
@@ -68,7 +68,7 @@ def orphan_of_a_parent_that_lives():
     node = node_at("r2-alive")
     neighbour = {"neighbour": node.add("neighbour", "shop/neighbour")}
     with MainPlugin(node, "c-1", POD) as late, MainPlugin(node, "c-2", POD) as other:
-        late.let_a_tick_pass()
+        let_a_tick_pass()
         other.kill()
         node.delete("c-1", POD)
         assert_refused(late.go_on(), "c-1")

@@ -104,8 +104,9 @@ def gone_in_this_boot():
         pods["unlinked"].remove_path()
         pods["path-only"].kill()
         refuse_stranger(node, netns=processes.start("refused").path)
+        new = processes.start("new")  # while the dead one's number is in use
         pods["dead"].end()
-        live["new"] = node.add("new", "batch/new", netns=processes.start("new").path)
+        live["new"] = node.add("new", "batch/new", netns=new.path)
         assert live["new"] == live.pop("dead")
         node.assert_in_use(live)
         refuse_stranger(node, netns=processes.start("refused-too").path)

@@ -1,5 +1,8 @@
 #include "allocator/store/death.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <string>
 
 #include "allocator/store/posix_file_system.hpp"
@@ -34,6 +37,23 @@ struct Node {
     return {boot, container_hash(kOwner.container_id), inode, path, pid_namespace};
   }
   DeathJudge judge(const std::string& own = "own") { return {fs, "boot-2", dir.file(own)}; }
+};
+
+/// A process that has ended and is not collected: it has threads to list, but no namespace.
+class Zombie {
+ public:
+  Zombie() : pid_(::fork()) {
+    if (pid_ == 0) ::_exit(0);
+    siginfo_t info;
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) == 0);
+  }
+  Zombie(const Zombie&) = delete;
+  Zombie& operator=(const Zombie&) = delete;
+  ~Zombie() { ::waitpid(pid_, nullptr, 0); }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_;
 };
 
 /// No process of this machine is in it.
@@ -114,6 +134,21 @@ TEST_CASE("in this boot: the path is gone, no process is in it, and we see the s
     CHECK_FALSE(judge.is_dead(kOwner, gone));
     CHECK_FALSE(judge.is_dead(kOwner, gone));
     CHECK(judge.process_scans() == 1);
+  }
+  SECTION("a process ends while its threads are looked at") {
+    const Zombie zombie;
+    const std::string threads = "/proc/" + std::to_string(zombie.pid()) + "/task";
+    int error = ENOENT;
+    int looks = 0;
+    node.fs.before = [&](const test::Call& call) {
+      if (call.method != "list" || call.subject != threads) return;
+      ++looks;
+      throw std::system_error(error, std::generic_category(), "read");
+    };
+    CHECK(node.judge().is_dead(kOwner, gone));
+    error = EACCES;
+    CHECK_FALSE(node.judge().is_dead(kOwner, gone));
+    CHECK(looks == 2);
   }
   SECTION("our own namespace is in another folder") {
     DeathJudge judge(node.fs, "boot-2", "/proc/self/ns/net");

@@ -1,9 +1,11 @@
 // Ranges as they are written, and whose they can be.
+#include "shim/cli/subnet_option.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
 #include "test/unit/catch.hpp"
 
 using allocator::Cidr;
+using shim::is_more_than_a_share;
 using shim::Json;
 using namespace shim::validate;  // NOLINT(google-build-using-namespace)
 
@@ -50,12 +52,13 @@ TEST_CASE("validate ranges: replaced, a set for each family, or by their source"
       R"({"type": "delegated-ipam", "subnet": "10.0.0.0/8", "gateway": "10.0.0.1",
           "delegate": {"dataDir": "/x", "RANGES": [[{"subnet": "10.0.0.0/8"}]]}})";
   Json ipam = Json::parse(before);
-  replace_ranges(ipam, {"10.1.0.0/24", "fd00::/64", "10.1.1.0/24"});
+  const auto subnets = shim::read_subnets({"fd00::/64", "10.1.0.0/24", "10.1.1.0/24"});
+  replace_ranges(ipam, shim::make_range_sets(subnets));
   CHECK(ipam.dump() ==
         R"({"type":"delegated-ipam","delegate":{"dataDir":"/x","ranges":[)"
         R"([{"subnet":"10.1.0.0/24"},{"subnet":"10.1.1.0/24"}],[{"subnet":"fd00::/64"}]]}})");
   ipam = Json::parse(before);
-  replace_ranges(ipam, {});
+  replace_ranges(ipam, Json::array());
   CHECK(ipam.dump() == R"({"type":"delegated-ipam","delegate":{"dataDir":"/x"},)"
                        R"("rangesFrom":{"nodesDir":"/etc/cni/delegated-ipam/nodes"}})");
 }
