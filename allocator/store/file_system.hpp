@@ -72,7 +72,7 @@ class FileSystem {
   /// open(O_DIRECTORY); a final symbolic link is followed. nullopt when the path or a parent is
   /// missing.
   [[nodiscard]] virtual std::optional<Directory> open_directory(const std::string& path) = 0;
-  /// mkdir(2): done or exists. A missing parent throws ENOENT.
+  /// mkdir(2): done, exists, or missing when the parent is.
   virtual Outcome make_directory(const std::string& path, unsigned mode) = 0;
   /// Names in the directory but "." and "..", in no order.
   [[nodiscard]] virtual std::vector<std::string> list(const Directory& directory) = 0;

@@ -19,23 +19,32 @@ std::optional<Directory> open_if_there(FileSystem& fs, const std::string& path) 
   }
 }
 
+/// mkdir(2). Returns 0, or ENOENT or ENOTDIR when the parent is missing or no folder.
+int make_one(FileSystem& fs, const std::string& path, unsigned mode,
+             std::vector<std::string>& changed) {
+  try {
+    const Outcome outcome = fs.make_directory(path, mode);
+    if (outcome == Outcome::done) changed.push_back(parent_of(path));
+    return outcome == Outcome::missing ? ENOENT : 0;
+  } catch (const std::system_error& error) {
+    if (error.code().value() == ENOTDIR) return ENOTDIR;
+    throw;
+  }
+}
+
 /// mkdir -p
 void make_path(FileSystem& fs, const std::string& path, unsigned mode,
                std::vector<std::string>& changed) {
   const std::string parent = parent_of(path);
-  try {
-    if (fs.make_directory(path, mode) == Outcome::done) changed.push_back(parent);
-    return;
-  } catch (const std::system_error& error) {
-    const int number = error.code().value();
-    if (parent == path || (number != ENOENT && number != ENOTDIR)) throw;
+  int error = make_one(fs, path, mode, changed);
+  if (error != 0 && parent != path) {
     make_path(fs, parent, mode, changed);
     // Somebody else's file in the way is reported where it is, not where we wanted to go.
-    if (number == ENOTDIR && !open_if_there(fs, parent)) {
+    if (error == ENOTDIR && !open_if_there(fs, parent))
       throw std::system_error(ENOTDIR, std::generic_category(), "mkdir " + parent);
-    }
+    error = make_one(fs, path, mode, changed);
   }
-  if (fs.make_directory(path, mode) == Outcome::done) changed.push_back(parent);
+  if (error != 0) throw std::system_error(error, std::generic_category(), "mkdir " + path);
 }
 
 }  // namespace

@@ -115,6 +115,7 @@ std::optional<Directory> PosixFileSystem::open_directory(const std::string& path
 Outcome PosixFileSystem::make_directory(const std::string& path, unsigned mode) {
   if (::mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0) return Outcome::done;
   if (errno == EEXIST) return Outcome::exists;
+  if (errno == ENOENT) return Outcome::missing;
   fail("mkdir", path);
 }
 
