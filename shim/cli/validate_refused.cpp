@@ -1,6 +1,7 @@
 // What the plugin itself says about a configuration.
 #include <algorithm>
 
+#include "shim/cli/subnet_option.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
 #include "shim/cni/error.hpp"
@@ -14,11 +15,7 @@ constexpr int kMost = 32;
 /// In place of ranges that are known on the node only.
 const std::vector<std::string> kSomeRanges = {"10.244.1.0/24", "fd00:10:244:1::/64"};
 
-Json some_sets() {
-  Json sets = Json::array();
-  for (const auto& subnet : kSomeRanges) sets.push_back(set_of(subnet));
-  return sets;
-}
+Json some_sets() { return make_range_sets(read_subnets(kSomeRanges)); }
 
 /// Flannel's ranges: whatever the delegate narrows them to lies in them.
 Json flannels_sets(const Json& ipam) {

@@ -1,6 +1,7 @@
 """Network namespaces of pods: bound to a path, as a runtime does, with a process inside that lives."""
 import os
 import subprocess
+import uuid
 
 import nsmount
 from race import wait_until
@@ -14,6 +15,11 @@ class Namespace:
     def __init__(self, name):
         self.path = os.path.join(FOLDER, name)
         self._process = None
+
+    @classmethod
+    def of_runtime(cls):
+        """Named as runtimes name them. The kernel gives a dead one's number to a new one; then the names tell."""
+        return cls(f"cni-{uuid.uuid4()}")
 
     def __enter__(self):
         os.makedirs(FOLDER, exist_ok=True)

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import uuid
 
 import result_cache
 from kubelet import Pod
@@ -28,11 +27,6 @@ class Life:
         self.pod = pod
         self.namespace = namespace
         self.result = None
-
-
-def _namespace():
-    """A new one, named as runtimes name them: the kernel gives numbers of dead ones again, and then names tell."""
-    return Namespace(f"cni-{uuid.uuid4()}").__enter__()
 
 
 class Replay:
@@ -130,7 +124,7 @@ class Replay:
 
     def _add_request(self, call):
         namespace, name = call.pod.split("/")
-        life = Life(Pod(name, namespace, call.uid), _namespace())
+        life = Life(Pod(name, namespace, call.uid), Namespace.of_runtime().__enter__())
         self._lives[call.sandbox] = life
         env, conf = self._env_and_conf("ADD", call.sandbox, life.namespace.path)
         if call.fails == "configuration":

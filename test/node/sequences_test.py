@@ -8,7 +8,6 @@ What stock host-local makes of the same calls is told in lines that begin with "
 """
 import contextlib
 import os
-import uuid
 import sys
 
 sys.dont_write_bytecode = True
@@ -130,16 +129,16 @@ def number_comes_again(ranges):
     node = Node(os.path.join(HOME, f"number-{len(ranges)}"), ranges)
     pods = {}  # number of the dead namespace -> pod, its addresses
     for name in (f"default/web-{number}" for number in range(6)):
-        with Namespace(f"cni-{uuid.uuid4()}") as old:
+        with Namespace.of_runtime() as old:
             pods[os.stat(old.path).st_ino] = (name, node.add(f"old-{name[8:]}", name, netns=old.path))
     empty_run()
     with contextlib.ExitStack() as living:
-        namespaces = (living.enter_context(Namespace(f"cni-{uuid.uuid4()}")) for _ in range(200))
+        namespaces = (living.enter_context(Namespace.of_runtime()) for _ in range(200))
         again = next((one for one in namespaces if os.stat(one.path).st_ino in pods), None)
         if again is None:
             raise Skip("none of 200 new namespaces got the number of a dead one; run it again")
         pod, addresses = pods[os.stat(again.path).st_ino]
-        new = living.enter_context(Namespace(f"cni-{uuid.uuid4()}"))
+        new = living.enter_context(Namespace.of_runtime())
         got = node.add("new", pod, netns=new.path)
         assert got == addresses, f"{pod} got {got}, not {addresses}: its old namespace counts as alive"
 
