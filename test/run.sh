@@ -1,10 +1,19 @@
 #!/bin/bash
-# Installs what the tests need, builds every preset and runs every test. Usage: test/run.sh [SUITE...]
+# Installs what the tests need, builds every preset and runs every test. Usage: test/run.sh [--list] [SUITE...]
 # Suites: unit asan tidy vectors differential crash churn node delegates badinput cli validate examples e2e peers   (default: all)
+# Two lanes run side by side, as most suites wait more than they compute: one builds the other presets and runs what
+# needs them, one runs what needs the release binary only. The peers are built beside both from the first minute.
 # Prints progress, and last one line: "N passed, N failed, N skipped". Leaves nothing behind but build/.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 ROOT=$PWD
+ALL=(unit asan tidy delegates vectors differential crash churn node badinput cli validate examples e2e peers)
+TIMES=build/suite-times                 # "SECONDS NAME" of the last run of each step
+if [ "${1:-}" = --list ]; then
+    echo "suites: ${ALL[*]}"
+    if [ -f $TIMES ]; then sort -rn $TIMES | awk '{ s = $1; $1 = ""; printf "%5d s %s\n", s, $0 }'; fi
+    exit 0
+fi
 export LC_ALL=C.UTF-8 VECTORS_DIR="${VECTORS_DIR:-$ROOT/test/vectors}"
 . test/lib/packages.sh
 
@@ -12,19 +21,26 @@ WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 PASSED=0 FAILED=0 SKIPPED=0
 STARTED=$SECONDS
+LANE=
 
-say() { printf '== [%4ds] %s\n' "$((SECONDS - STARTED))" "$*"; }
+say() { printf '== [%4ds]%s %s\n' "$((SECONDS - STARTED))" "${LANE:+ $LANE:}" "$*"; }
+
+# took START NAME: notes how long a step ran.
+took() { echo "$((SECONDS - $1)) $2" >>"$WORK/times"; }
 
 # fail NAME: counts a step that is no test of its own (a build that breaks) as one failed test.
 fail() { say "FAILED: $1"; FAILED=$((FAILED + 1)); }
 
-build() { # build PRESET
+build() { # build PRESET: in a lane at low priority, as the other lane's suites have deadlines to keep
+    local start=$SECONDS priority=${LANE:+10}
     say "build $1"
-    if ! cmake --preset "$1" >"$WORK/log" 2>&1 || ! cmake --build --preset "$1" >>"$WORK/log" 2>&1; then
+    if ! cmake --preset "$1" >"$WORK/log" 2>&1 ||
+        ! nice -n "${priority:-0}" cmake --build --preset "$1" >>"$WORK/log" 2>&1; then
         tail -n 60 "$WORK/log"
         fail "build of preset $1"
         return 1
     fi
+    took "$start" "build $1"
 }
 
 # count_tap FILE STATUS NAME: adds the results of a TAP suite; a suite that breaks off counts as failed.
@@ -40,21 +56,28 @@ count_tap() {
 }
 
 tap() { # tap NAME COMMAND...: runs a TAP suite; shows what is not ok and every comment that is a measurement
-    local name=$1 status
+    local name=$1 status start=$SECONDS
     shift
     say "$name"
     "$@" </dev/null >"$WORK/tap" 2>"$WORK/err"
     status=$?
-    grep -E '^(not ok|# |ok .*# SKIP|1\.\.0 # SKIP)' "$WORK/tap" | grep -vE '^# [0-9.]+ s$'
-    if [ $status -ne 0 ]; then tail -n 40 "$WORK/err"; fi
+    took "$start" "$name"
+    { # at once, so that the lanes' lines do not mix
+        say "$name: $((SECONDS - start)) s, $(grep -c '^ok ' "$WORK/tap") ok"
+        grep -E '^(not ok|# |ok .*# SKIP|1\.\.0 # SKIP)' "$WORK/tap" | grep -vE '^# [0-9.]+ s$'
+        if [ $status -ne 0 ]; then tail -n 40 "$WORK/err"; fi
+    } >"$WORK/report"
+    cat "$WORK/report"
     count_tap "$WORK/tap" "$status" "$name"
 }
 
 unit() { # unit PRESET: runs the Catch2 tests of a preset by CTest
     build "$1" || return
+    local start=$SECONDS
     say "unit tests ($1)"
     ctest --preset "$1" -j "$(nproc)" --output-junit "$WORK/junit.xml" >"$WORK/log" 2>&1 </dev/null
     grep -E '(Failed|Not Run|Timeout)' "$WORK/log"
+    took "$start" "unit tests ($1)"
     local total failed skipped
     total=$(sed -n 's/.*tests="\([0-9]*\)".*/\1/p' "$WORK/junit.xml" | head -n1)
     failed=$(sed -n 's/.*failures="\([0-9]*\)".*/\1/p' "$WORK/junit.xml" | head -n1)
@@ -144,8 +167,7 @@ run_suite() {
             done
             ;;
         peers)
-            say "building the peers"
-            test/peers/build.py </dev/null
+            wait_for_peers
             for suite in test/peers/*_test.py; do
                 tap "peers: $(basename "$suite" _test.py)" "$suite"
             done
@@ -154,8 +176,7 @@ run_suite() {
             ;;
         badinput) tap "bad input" test/badinput/badinput_test.py ;;
         examples)
-            say "building the peers"
-            test/peers/build.py helm charts </dev/null
+            wait_for_peers
             tap "examples" test/examples/examples_test.py
             ;;
         cli)
@@ -169,8 +190,7 @@ run_suite() {
             tap "moving over and back" test/e2e/migration_test.py
             tap "foreign state" test/e2e/foreign_state_test.py
             tap "containerd writes the conflist" test/e2e/conf_template_test.py
-            say "building the peers that follow"
-            test/peers/build.py flannel kind crictl </dev/null
+            wait_for_peers
             tap "two nodes" test/e2e/two_nodes_test.py
             tap "the script for kind" test/e2e/kind_script_test.py
             tap "the script for kind on a node" test/e2e/kind_node_test.py
@@ -199,14 +219,77 @@ nothing_left() { # nothing_left FILE: compares with the traces of before
     fi
 }
 
+# What the suites run beside ours, built in the background; its lock tells when that is over.
+start_peers() { # start_peers PEER...
+    exec 9>"$WORK/peers.lock"
+    flock 9
+    nice test/peers/build.py "$@" </dev/null >"$WORK/peers.log" 2>&1 &
+    exec 9>&-
+}
+
+wait_for_peers() {
+    [ -f "$WORK/../peers.lock" ] || return 0
+    say "waiting for the peers"
+    flock "$WORK/../peers.lock" true
+    cat "$WORK/../peers.log"
+    : >"$WORK/../peers.log" # told once
+}
+
+start_peers_of() { # start_peers_of SUITE...: those that these suites need
+    case " $* " in
+        *" peers "*) start_peers ;;
+        *" e2e "*) start_peers flannel kind crictl helm charts ;;
+        *" examples "*) start_peers helm charts ;;
+    esac
+}
+
+lane() { # lane NAME SUITE...: runs suites one after the other; leaves its counts and times in its own folder
+    LANE=$1 WORK=$WORK/$1
+    mkdir "$WORK"
+    shift
+    PASSED=0 FAILED=0 SKIPPED=0
+    for one in "$@"; do run_suite "$one"; done
+    echo "$PASSED $FAILED $SKIPPED" >"$WORK/counts"
+}
+
+run_lanes() { # run_lanes SUITE...
+    local builds=() runs=() one passed failed skipped
+    for one in "$@"; do
+        case $one in unit | asan | tidy | delegates) builds+=("$one") ;; *) runs+=("$one") ;; esac
+    done
+    lane builds "${builds[@]}" &
+    local first=$!
+    lane runs "${runs[@]}" &
+    wait $first $!
+    for one in builds runs; do
+        if read -r passed failed skipped <"$WORK/$one/counts"; then
+            PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+        else
+            fail "the lane $one broke off"
+        fi
+    done
+}
+
+keep_times() { # the new times beside those of steps that did not run now
+    touch $TIMES
+    cat "$WORK"/times "$WORK"/*/times >"$WORK/now" 2>/dev/null
+    awk '{ name = $0; sub(/^[0-9]+ /, "", name) } !(name in seen) { seen[name]; print }' \
+        "$WORK/now" $TIMES >"$WORK/all-times"
+    mv "$WORK/all-times" $TIMES
+    say "the slowest:"
+    sort -rn "$WORK/now" | head -n 5 | awk '{ s = $1; $1 = ""; printf "# %5d s %s\n", s, $0 }'
+}
+
 say "packages"
 for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
 traces | sort >"$WORK/before"
+SUITES=("${@:-${ALL[@]}}")
+start_peers_of "${SUITES[@]}"
 static_binary
-for suite in "${@:-unit asan tidy vectors differential crash churn node delegates badinput cli validate examples e2e peers}"; do
-    for one in $suite; do run_suite "$one"; done
-done
+run_lanes "${SUITES[@]}"
+wait
 nothing_left "$WORK/before"
+keep_times
 say "done"
 echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
 [ "$FAILED" -eq 0 ]
