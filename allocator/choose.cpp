@@ -236,10 +236,11 @@ class Chooser {
   }
 
   Pick take(const Address& address, const Range* range, std::size_t index, Reason reason) {
-    auto binding = snapshot_.binding(address);
-    if (binding && wish_.pod && binding->pod == *wish_.pod) binding.reset();
-    return {address,           range, index, reason, snapshot_.holder(address).has_value(),
-            std::move(binding)};
+    const auto binding = snapshot_.binding(address);
+    Pick pick{address, range, index, reason, snapshot_.holder(address).has_value(), binding};
+    if (binding) pick.last_boot = binding->boot8;
+    if (binding && wish_.pod && binding->pod == *wish_.pod) pick.evicted.reset();
+    return pick;
   }
 
   [[nodiscard]] Error exhausted(std::size_t index) const {

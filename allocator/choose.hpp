@@ -99,6 +99,11 @@ struct Pick {
   bool takes_over = false;
   /// The pod whose binding on the address ends.
   std::optional<Binding> evicted;
+  /// In which boot the address was used last, as its binding tells, the pod's own or the one that
+  /// ends: Binding::boot8, which is empty where that is not known. nullopt: no binding.
+  std::optional<std::string> last_boot = std::nullopt;
+  /// Somebody had the address in this boot, or may have had it: neighbours may know him by it.
+  bool was_used = false;
 };
 
 /// All picks, or those up to the set that failed and why it failed.

@@ -15,6 +15,7 @@
 #include "allocator/store/posix_file_system.hpp"
 #include "delegate/process.hpp"
 #include "shim/cli/command_line.hpp"
+#include "shim/cni/announce/linux_wire.hpp"
 #include "shim/cni/plugin.hpp"
 #include "shim/cni/stdin_reader.hpp"
 
@@ -64,9 +65,13 @@ int main(int argc, char** argv) {
   // A command lives for a millisecond: handing memory back to the kernel only costs system calls.
   ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
   ::mallopt(M_TOP_PAD, 1 << 20);
-  const shim::PluginIo io{&std::getenv, [] { return shim::read_stdin(); },
+  shim::announce::LinuxWire wire;
+  const shim::PluginIo io{&std::getenv,
+                          [] { return shim::read_stdin(); },
                           [](std::string_view text) { write_all(STDOUT_FILENO, text); },
-                          [](std::string_view text) { write_to_stderr(text); }, environ};
+                          [](std::string_view text) { write_to_stderr(text); },
+                          environ,
+                          &wire};
   if (!shim::requested_command(io.variables)) return shim::run_command_line(argc, argv);
   allocator::store::PosixFileSystem fs;
   delegate::PosixProcessRunner processes(callers_umask);

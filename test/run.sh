@@ -158,6 +158,8 @@ run_suite() {
             tap "proof of death" test/node/proof_test.py
             tap "reclaimed addresses" test/node/reclaim_test.py
             tap "the cost of proof" test/node/proof_cost_test.py
+            tap "kept means reachable" test/node/reach_test.py
+            tap "announcing is no weapon" test/node/reach_rules_test.py
             tap "configuration on a node" test/node/conf_test.py
             ;;
         delegates)

@@ -4,7 +4,7 @@
 #include <map>
 #include <system_error>
 
-#include "allocator/store/held.hpp"
+#include "allocator/store/former_use.hpp"
 #include "allocator/store/store_snapshot.hpp"
 
 namespace allocator::store {
@@ -35,6 +35,7 @@ void AddTransaction::run() {
     }
     write_cursors();
     pod_records_.note_changes(picks_);
+    look_at_former_use();
     return;
   }
   throw TryAgain("reserve an address in " + network_.path() +
@@ -160,7 +161,7 @@ void AddTransaction::end_dead_owner(const std::string& owner) {
     });
     if (!is_picked) freed.push_back(*file.address);
   }
-  if (records_) hold(*records_, context_.session.runtime(), freed, {});
+  context_.session.end_use(freed, {});
 }
 
 /// The names of one attachment share one inode: a repeated ADD links missing addresses to the file
@@ -196,6 +197,12 @@ void AddTransaction::renew_stamps() {
     identities_.push_back(identity);
     files_.push_back(std::move(*file));
   }
+}
+
+void AddTransaction::look_at_former_use() {
+  RuntimeFolder& runtime = context_.session.runtime();
+  for (auto& pick : picks_) pick.was_used = was_used(pick, context_.session.boot_id(), runtime);
+  remember_use(runtime, records_ ? &*records_ : nullptr, {});
 }
 
 void AddTransaction::write_cursors() {

@@ -183,7 +183,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
     }
     if (!found) refuse_if_unreadable(session, request.attachment, request.owner.pod);
     if (!freed.empty() && request.owner.pod) session.try_records();
-    if (session.records()) hold(*session.records(), session.runtime(), freed, request.owner);
+    session.end_use(freed, request.owner);
     if (!failures.any()) session.runtime().put_tombstone(request.attachment, boottime_now());
   }
   if (found) session.flush_release(failures);
@@ -269,7 +269,7 @@ std::vector<HeldFile> LeaseStore::collect(const std::vector<Attachment>& valid) 
         collected.push_back({parse_owner(file.owner), *file.address});
       });
     }
-    if (session.records()) hold(*session.records(), session.runtime(), freed, {});
+    session.end_use(freed, {});
   }
   if (!freed.empty()) session.flush_release(failures);
   failures.raise();

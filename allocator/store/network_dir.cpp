@@ -75,6 +75,17 @@ Attachment parse_owner(std::string_view owner) {
   return {std::string(owner.substr(0, end)), std::string(owner.substr(end + 2))};
 }
 
+bool still_has(FileSystem& fs, const std::string& path, const Attachment& attachment,
+               const std::vector<Address>& addresses) {
+  const auto folder = fs.open_directory(path);
+  if (!folder) return false;
+  const std::string owner = owner_text(attachment);
+  return std::all_of(addresses.begin(), addresses.end(), [&](const Address& address) {
+    const auto content = fs.read_file(*folder, address.to_string(), owner.size() + 1);
+    return content && content->bytes == owner;
+  });
+}
+
 void NetworkDir::scan() {
   files_.clear();
   by_address_.clear();

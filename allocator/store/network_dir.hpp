@@ -55,6 +55,11 @@ std::string owner_text(const Attachment& attachment);
 /// The container ID and ifname that a content names; the ifname is empty in the old format.
 Attachment parse_owner(std::string_view owner);
 
+/// True while every one of these addresses is the attachment's in the network folder at `path`.
+/// Takes no lock: what is true now may not be in a moment. Errors: throws std::system_error.
+bool still_has(FileSystem& fs, const std::string& path, const Attachment& attachment,
+               const std::vector<Address>& addresses);
+
 class NetworkDir {
  public:
   NetworkDir(FileSystem& fs, Directory folder) : fs_(fs), folder_(std::move(folder)) {}

@@ -333,9 +333,11 @@ bool PosixFileSystem::is_remote(const Fd& fd) {
 
 /// Its device is that of all namespaces: the kernel has one nsfs.
 std::uint64_t PosixFileSystem::pid_namespace() {
+  if (pid_namespace_) return *pid_namespace_;
   struct stat status {};
   if (::stat("/proc/self/ns/pid", &status) != 0) return 0;
   nsfs_device_ = status.st_dev;
+  pid_namespace_ = status.st_ino;
   return status.st_ino;
 }
 

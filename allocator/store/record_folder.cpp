@@ -49,6 +49,11 @@ std::string record_folder_name(const std::string& netdir) {
   return name.size() <= kNameLimit ? name : "~" + sha256_hex(netdir);
 }
 
+std::optional<Address> bound_address(const std::string& name) {
+  if (!name.starts_with(kBindingPrefix)) return std::nullopt;
+  return Address::parse(std::string_view(name).substr(kBindingPrefix.size()));
+}
+
 std::string hint_name(const PodKey& pod) {
   const std::string key = key_text(pod);
   return key.size() <= kNameLimit ? "pod." + key : "pod~" + sha256_hex(key);
@@ -104,8 +109,7 @@ std::optional<PodHint> RecordFolder::hint(const PodKey& pod) {
 std::vector<std::pair<Address, Binding>> RecordFolder::bindings() {
   std::vector<std::pair<Address, Binding>> all;
   for (const auto& name : fs_->list(folder_)) {
-    if (!name.starts_with(kBindingPrefix)) continue;
-    const auto address = Address::parse(name.substr(kBindingPrefix.size()));
+    const auto address = bound_address(name);
     if (!address) continue;
     if (auto found = binding(*address)) all.emplace_back(*address, std::move(*found));
   }
@@ -232,7 +236,7 @@ bool RecordFolder::was_stamped(const RecordChange& change) {
 bool RecordFolder::may_restore(const RecordChange& change) {
   if (!change.before || !change.name.starts_with(kBindingPrefix)) return true;
   const auto before = decode_binding(*change.before);
-  const auto address = Address::parse(std::string_view(change.name).substr(kBindingPrefix.size()));
+  const auto address = bound_address(change.name);
   if (!before || !address) return true;
   // A pod that was bound anew meanwhile has dropped the address from its hint: it was not its own
   // then.

@@ -107,6 +107,9 @@ class RecordFolder {
 /// escaped; hashed when over 200 bytes. Injective.
 std::string record_folder_name(const std::string& netdir);
 
+/// The address whose binding has this name; nullopt for records of other kinds.
+std::optional<Address> bound_address(const std::string& name);
+
 /// The name of a pod's hint: "pod.<key>", or "pod~<SHA-256>" for a key over 200 bytes ("~" is in no
 /// escaped key).
 std::string hint_name(const PodKey& pod);

@@ -20,12 +20,20 @@ constexpr const char* kPending = "pending";
 
 constexpr const char* kRepeats = "repeats";
 
+constexpr const char* kUsed = "used";
+constexpr unsigned kUsedMask = 0xfff;
+
 constexpr const char* kFlushed = "boot";
 constexpr const char* kScan = "scan";
 constexpr const char* kLive = "~live";
 
 std::string name_in(const char* folder, const Attachment& attachment) {
   return std::string(folder) + "/" + sha256_hex(owner_text(attachment));
+}
+
+std::string used_name(const Address& address) {
+  return std::string(kUsed) + (address.family() == Family::v4 ? ".4." : ".6.") +
+         std::to_string(static_cast<unsigned>(address.number() & kUsedMask));
 }
 
 std::optional<std::uint64_t> parse_number(const std::optional<std::string>& text) {
@@ -174,6 +182,21 @@ std::optional<std::string> RuntimeFolder::repeat(const Attachment& attachment) n
 
 void RuntimeFolder::remove_repeat(const Attachment& attachment) noexcept {
   remove(name_in(kRepeats, attachment));
+}
+
+void RuntimeFolder::mark_used(const std::vector<Address>& addresses) noexcept {
+  if (!folder_ || addresses.empty()) return;
+  try {
+    for (const auto& address : addresses) fs_.make_link("1", *folder_, used_name(address));
+    fs_.make_link("1", *folder_, kUsed);
+  } catch (const std::exception&) {
+    return;  // some neighbours may have to find out by themselves
+  }
+}
+
+bool RuntimeFolder::was_used(const Address& address) noexcept {
+  if (!has_used_) has_used_ = !is_new_ && read_link(kUsed).has_value();
+  return *has_used_ && read_link(used_name(address)).has_value();
 }
 
 bool RuntimeFolder::put_pending(const Attachment& attachment) noexcept {

@@ -8,7 +8,10 @@
 ///         repeats/<key> -> "<PID>:<start>" of the repeated ADD that was answered what the
 ///                          attachment has
 ///         tombs/<key>   -> when the attachment was deleted, nanoseconds of CLOCK_BOOTTIME
-///         pending/<key> -> "<container ID>\r\n<ifname>": a release that could not be written yet
+///         used          -> there are marks of used addresses
+///         used.<4|6>.<n> -> somebody had an address of the family whose number ends in these 12
+///         bits pending/<key> -> "<container ID>\r\n<ifname>": a release that could not be written
+///         yet
 ///
 /// The generation is "<boot_id>~<inode and time of change of the network's lock file>": a folder
 /// that was wiped has another lock. <key> is the SHA-256 of the attachment. The folder may vanish
@@ -67,6 +70,11 @@ class RuntimeFolder {
   [[nodiscard]] std::optional<std::string> repeat(const Attachment& attachment) noexcept;
   void remove_repeat(const Attachment& attachment) noexcept;
 
+  /// Remembers that somebody had these addresses. Bounded: one mark serves 4 096 addresses apart,
+  /// so that in a range wider than that some count as used which were not.
+  void mark_used(const std::vector<Address>& addresses) noexcept;
+  [[nodiscard]] bool was_used(const Address& address) noexcept;
+
   /// Remembers a release for the next command that can write; false when even that is impossible.
   [[nodiscard]] bool put_pending(const Attachment& attachment) noexcept;
   [[nodiscard]] bool is_pending(const Attachment& attachment) noexcept;
@@ -83,7 +91,8 @@ class RuntimeFolder {
 
   FileSystem& fs_;
   std::optional<Directory> folder_;
-  bool is_new_ = false;  // this object made it: nothing is marked in it
+  bool is_new_ = false;           // this object made it: nothing is marked in it
+  std::optional<bool> has_used_;  // there are marks of used addresses
 };
 
 /// How long an ADD may be under way: older ones give up, so that tombstones need not be kept for

@@ -4,7 +4,7 @@
 #include <system_error>
 
 #include "allocator/store/failure_list.hpp"
-#include "allocator/store/held.hpp"
+#include "allocator/store/former_use.hpp"
 
 namespace allocator::store {
 namespace {
@@ -129,6 +129,11 @@ void Session::try_records() {
   }
 }
 
+void Session::end_use(const std::vector<Address>& freed, const FormerOwner& owner) {
+  if (records_) hold(*records_, *runtime_, freed, owner);
+  remember_use(*runtime_, records_ ? &*records_ : nullptr, freed);
+}
+
 void Session::replay_pending() {
   const auto pending = runtime_->pending();
   if (pending.empty()) return;
@@ -154,7 +159,7 @@ bool Session::replay(const Attachment& attachment) {
     });
   }
   if (failures.any()) return false;
-  if (records_) hold(*records_, *runtime_, freed, {});
+  end_use(freed, {});
   runtime_->remove_pending(attachment);
   parts_.notes.push_back("the pending release of " + attachment.container_id + " " +
                          attachment.ifname + " is done");

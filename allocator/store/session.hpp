@@ -15,6 +15,7 @@
 #include "allocator/range_set.hpp"
 #include "allocator/store/boot_scan.hpp"
 #include "allocator/store/failure_list.hpp"
+#include "allocator/store/held.hpp"
 #include "allocator/store/network_dir.hpp"
 #include "allocator/store/network_lock.hpp"
 #include "allocator/store/record_folder.hpp"
@@ -51,6 +52,10 @@ class Session {
   void require_records();
   /// The same as far as the disk allows: a release must not fail for it.
   void try_records();
+
+  /// What becomes of freed addresses: held by the bindings that name them, see hold(), else marked
+  /// as used in this boot.
+  void end_use(const std::vector<Address>& freed, const FormerOwner& owner);
 
   /// True when a pending release could not be done.
   [[nodiscard]] bool has_pending() const { return has_pending_; }

@@ -5,6 +5,7 @@
 
 #include "allocator/store/file_system.hpp"
 #include "delegate/process.hpp"
+#include "shim/cni/announce/wire.hpp"
 #include "shim/cni/environment.hpp"
 #include "shim/cni/json_text.hpp"
 
@@ -19,6 +20,8 @@ struct Command {
   const char* const* variables;
   const std::function<void(std::string_view)>& write_stdout;
   const std::function<void(std::string_view)>& write_stderr;
+  /// Where addresses are announced; null: nowhere.
+  announce::Wire* wire;
 };
 
 }  // namespace shim

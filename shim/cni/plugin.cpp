@@ -96,8 +96,9 @@ class PluginRun {
     const bool releases = command_ == "DEL" || command_ == "GC";
     const DelegateChoice choice =
         delegate_choice(document, releases ? Strictness::lenient : Strictness::strict);
-    const Command command{environment,      document,        fs_, processes_, io_.all_variables,
-                          io_.write_stdout, io_.write_stderr};
+    const Command command{environment,      document,          fs_,
+                          processes_,       io_.all_variables, io_.write_stdout,
+                          io_.write_stderr, io_.wire};
     if (choice.is_built_in) {
       verb.run(command);
     } else {

@@ -6,6 +6,7 @@
 
 #include "allocator/store/file_system.hpp"
 #include "delegate/process.hpp"
+#include "shim/cni/announce/wire.hpp"
 #include "shim/cni/environment.hpp"
 
 namespace shim {
@@ -19,6 +20,8 @@ struct PluginIo {
   std::function<void(std::string_view)> write_stderr;
   /// The whole environment, as execve(2) has it: delegates get their share of it.
   const char* const* all_variables;
+  /// Where addresses are announced; null: nowhere.
+  announce::Wire* wire = nullptr;
 };
 
 /// Runs the command of CNI_COMMAND and returns the exit code: 0, or 1 after an error object on

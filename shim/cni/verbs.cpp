@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "allocator/store/lease_store.hpp"
+#include "shim/cni/announcing.hpp"
 #include "shim/cni/arguments.hpp"
 #include "shim/cni/command_log.hpp"
 #include "shim/cni/convert.hpp"
@@ -177,6 +178,11 @@ void run_add(const Command& command) {
       store->undo(lease);
       throw;
     }
+    const Announceable told = announceable(lease.picks);
+    announce_after_add(command, log, told, [&] {
+      return allocator::store::still_has(command.fs, network_dir(conf), request.attachment,
+                                         told.addresses);
+    });
     log_picks(log, lease);
     std::vector<allocator::Address> addresses;
     for (const auto& pick : lease.picks) addresses.push_back(pick.address);

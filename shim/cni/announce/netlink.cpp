@@ -1,0 +1,238 @@
+#include "shim/cni/announce/netlink.hpp"
+
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/net_namespace.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace shim::announce {
+namespace {
+
+constexpr std::size_t kAlignment = NLMSG_ALIGNTO;
+
+std::size_t aligned(std::size_t length) { return (length + kAlignment - 1) & ~(kAlignment - 1); }
+
+template <typename Value>
+std::string raw(const Value& value) {
+  std::string bytes(sizeof value, '\0');
+  std::memcpy(bytes.data(), &value, sizeof value);
+  return bytes;
+}
+
+template <typename Value>
+std::optional<Value> read_as(std::string_view bytes) {
+  Value value;
+  if (bytes.size() < sizeof value) return std::nullopt;
+  std::memcpy(&value, bytes.data(), sizeof value);
+  return value;
+}
+
+std::string attribute(std::uint16_t type, const std::string& value) {
+  const nlattr header{static_cast<std::uint16_t>(sizeof header + value.size()), type};
+  std::string bytes = raw(header) + value;
+  bytes.resize(aligned(bytes.size()), '\0');
+  return bytes;
+}
+
+enum class Wanted : std::uint16_t {
+  one = NLM_F_REQUEST,
+  all = NLM_F_REQUEST | NLM_F_DUMP,
+  done = NLM_F_REQUEST | NLM_F_ACK
+};
+
+std::string request(std::uint16_t type, Wanted wanted, const std::string& body) {
+  nlmsghdr header{};
+  header.nlmsg_len = static_cast<std::uint32_t>(sizeof header + body.size());
+  header.nlmsg_type = type;
+  header.nlmsg_flags = static_cast<std::uint16_t>(wanted);
+  return raw(header) + body;
+}
+
+struct Message {
+  std::uint16_t type;
+  std::string_view body;
+};
+
+/// Takes the first message off `bytes`; nullopt when there is no whole one.
+std::optional<Message> next_message(std::string_view& bytes) {
+  const auto header = read_as<nlmsghdr>(bytes);
+  if (!header || header->nlmsg_len < sizeof *header || header->nlmsg_len > bytes.size())
+    return std::nullopt;
+  const Message message{header->nlmsg_type,
+                        bytes.substr(sizeof *header, header->nlmsg_len - sizeof *header)};
+  bytes.remove_prefix(std::min(bytes.size(), aligned(header->nlmsg_len)));
+  return message;
+}
+
+/// The value of the first attribute of a type; nullopt when it is not there whole.
+std::optional<std::string_view> find(std::string_view attributes, std::uint16_t type) {
+  while (const auto header = read_as<nlattr>(attributes)) {
+    if (header->nla_len < sizeof *header || header->nla_len > attributes.size()) break;
+    if ((header->nla_type & NLA_TYPE_MASK) == type)
+      return attributes.substr(sizeof *header, header->nla_len - sizeof *header);
+    attributes.remove_prefix(std::min(attributes.size(), aligned(header->nla_len)));
+  }
+  return std::nullopt;
+}
+
+template <typename Value>
+std::optional<Value> find_as(std::string_view attributes, std::uint16_t type) {
+  const auto value = find(attributes, type);
+  return value ? read_as<Value>(*value) : std::nullopt;
+}
+
+std::string find_text(std::string_view attributes, std::uint16_t type) {
+  const auto value = find(attributes, type).value_or("");
+  return std::string(value.substr(0, value.find('\0')));
+}
+
+/// The body after its fixed header.
+template <typename Header>
+std::string_view attributes_of(std::string_view body) {
+  return body.substr(std::min(body.size(), aligned(sizeof(Header))));
+}
+
+/// The answer to a question about one thing: the body of its first message, if that has the type.
+Answer<std::string_view> one(std::string_view answer, std::uint16_t type) {
+  const auto message = next_message(answer);
+  if (!message) return {};
+  if (message->type == type) return {message->body, 0};
+  const auto error = message->type == NLMSG_ERROR ? read_as<nlmsgerr>(message->body) : std::nullopt;
+  return {std::nullopt, error ? -error->error : 0};
+}
+
+std::optional<Link> link_of(std::string_view body) {
+  const auto header = read_as<ifinfomsg>(body);
+  if (!header || header->ifi_index <= 0) return std::nullopt;
+  const auto attributes = attributes_of<ifinfomsg>(body);
+  Link link;
+  link.index = static_cast<std::uint32_t>(header->ifi_index);
+  link.is_up = (header->ifi_flags & IFF_UP) != 0;
+  link.name = find_text(attributes, IFLA_IFNAME);
+  link.peer = find_as<std::uint32_t>(attributes, IFLA_LINK);
+  link.peer_namespace = find_as<std::int32_t>(attributes, IFLA_LINK_NETNSID);
+  link.master = find_as<std::uint32_t>(attributes, IFLA_MASTER);
+  const auto mac = find(attributes, IFLA_ADDRESS);
+  if (mac && mac->size() == sizeof(Mac)) link.mac = read_as<Mac>(*mac);
+  const auto info = find(attributes, IFLA_LINKINFO).value_or("");
+  link.kind = find_text(info, IFLA_INFO_KIND);
+  const auto data = find(info, IFLA_INFO_DATA).value_or("");
+  if (link.kind == "bridge")
+    link.filters_vlans = find_as<std::uint8_t>(data, IFLA_BR_VLAN_FILTERING).value_or(0) != 0;
+  return link;
+}
+
+std::string link_header(std::uint32_t index) {
+  ifinfomsg header{};
+  header.ifi_index = static_cast<int>(index);
+  // Counters are most of a link's answer, and nobody asks for them.
+  return raw(header) + attribute(IFLA_EXT_MASK, raw<std::uint32_t>(RTEXT_FILTER_SKIP_STATS));
+}
+
+int family_of(const allocator::Address& address) {
+  return address.family() == allocator::Family::v4 ? AF_INET : AF_INET6;
+}
+
+std::string neighbour_header(int family, std::uint32_t device) {
+  ndmsg header{};
+  header.ndm_family = static_cast<std::uint8_t>(family);
+  header.ndm_ifindex = static_cast<int>(device);
+  return raw(header);
+}
+
+}  // namespace
+
+bool Neighbour::is_fixed() const {
+  return (state & (NUD_PERMANENT | NUD_NOARP)) != 0 || (flags & (NTF_EXT_LEARNED | NTF_PROXY)) != 0;
+}
+
+bool Neighbour::is_local() const { return (state & NUD_PERMANENT) != 0; }
+
+std::string ask_namespace(int descriptor) {
+  return request(RTM_GETNSID, Wanted::one,
+                 raw(rtgenmsg{}) + std::string(3, '\0') + attribute(NETNSA_FD, raw(descriptor)));
+}
+
+std::optional<std::int32_t> parse_namespace(std::string_view answer) {
+  const auto body = one(answer, RTM_NEWNSID).thing;
+  if (!body) return std::nullopt;
+  const auto number = find_as<std::int32_t>(attributes_of<rtgenmsg>(*body), NETNSA_NSID);
+  return number && *number >= 0 ? number : std::nullopt;
+}
+
+std::string ask_link(const std::string& name, std::optional<std::int32_t> where) {
+  std::string body = link_header(0) + attribute(IFLA_IFNAME, name + '\0');
+  if (where) body += attribute(IFLA_TARGET_NETNSID, raw(*where));
+  return request(RTM_GETLINK, Wanted::one, body);
+}
+
+std::string ask_link(std::uint32_t index) {
+  return request(RTM_GETLINK, Wanted::one, link_header(index));
+}
+
+std::optional<Link> parse_link(std::string_view answer) {
+  const auto body = one(answer, RTM_NEWLINK).thing;
+  return body ? link_of(*body) : std::nullopt;
+}
+
+std::string ask_ports(std::uint32_t bridge) {
+  return request(RTM_GETLINK, Wanted::all, link_header(0) + attribute(IFLA_MASTER, raw(bridge)));
+}
+
+std::optional<std::vector<Link>> parse_ports(std::string_view answer) {
+  std::vector<Link> ports;
+  while (const auto message = next_message(answer)) {
+    if (message->type == NLMSG_DONE) return ports;
+    const auto link = message->type == RTM_NEWLINK ? link_of(message->body) : std::nullopt;
+    if (!link) return std::nullopt;
+    ports.push_back(*link);
+  }
+  return std::nullopt;
+}
+
+std::string ask_forwarding(std::uint32_t bridge, const Mac& mac) {
+  return request(RTM_GETNEIGH, Wanted::one,
+                 neighbour_header(AF_BRIDGE, 0) + attribute(NDA_LLADDR, raw(mac)) +
+                     attribute(NDA_MASTER, raw(bridge)));
+}
+
+std::string ask_neighbour(std::uint32_t device, const allocator::Address& address) {
+  return request(
+      RTM_GETNEIGH, Wanted::one,
+      neighbour_header(family_of(address), device) + attribute(NDA_DST, bytes_of(address)));
+}
+
+Answer<Neighbour> parse_neighbour(std::string_view answer) {
+  const auto found = one(answer, RTM_NEWNEIGH);
+  const auto header = found.thing ? read_as<ndmsg>(*found.thing) : std::nullopt;
+  if (!header) return {std::nullopt, found.error};
+  return {Neighbour{header->ndm_state, header->ndm_flags}, 0};
+}
+
+std::string forget_neighbour(std::uint32_t device, const allocator::Address& address) {
+  return request(
+      RTM_DELNEIGH, Wanted::done,
+      neighbour_header(family_of(address), device) + attribute(NDA_DST, bytes_of(address)));
+}
+
+std::string ask_route(const allocator::Address& address) {
+  rtmsg header{};
+  header.rtm_family = static_cast<std::uint8_t>(family_of(address));
+  header.rtm_dst_len = static_cast<std::uint8_t>(address_bits(address.family()));
+  return request(RTM_GETROUTE, Wanted::one, raw(header) + attribute(RTA_DST, bytes_of(address)));
+}
+
+Answer<std::uint8_t> parse_route(std::string_view answer) {
+  const auto found = one(answer, RTM_NEWROUTE);
+  const auto header = found.thing ? read_as<rtmsg>(*found.thing) : std::nullopt;
+  if (!header) return {std::nullopt, found.error};
+  return {header->rtm_type, 0};
+}
+
+}  // namespace shim::announce
