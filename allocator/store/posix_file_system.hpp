@@ -41,7 +41,7 @@ class PosixFileSystem final : public FileSystem {
   std::optional<std::uint64_t> network_namespace(const std::string& path) override;
 
  private:
-  std::optional<std::uint64_t> nsfs_device_;  ///< learned when it is first needed
+  std::optional<std::uint64_t> nsfs_device_;    ///< learned when it is first needed
   std::optional<std::uint64_t> pid_namespace_;  ///< our own: no process ever gets another one
 };
 

@@ -20,21 +20,24 @@ class BridgeNode:
     """One node and one network, for a with block.
 
     folder: where all of it lies, a new one. families: of 4 and 6. plugins: the folder of the main plugin. main: its
-    name. keys: of the main plugin, beside ipam. ours: keys of ipam; None takes one away. own_sys: plugins see /sys of the node's namespace, as
-    on a real node, and not the machine's. binary: the product.
+    name. path: where that finds other plugins. links: commands of ip that make the node's own. keys: of the main plugin,
+    beside ipam. ours: keys of ipam; None takes one away. own_sys: plugins see /sys of the node's namespace, as on a real
+    node, and not the machine's.
     """
 
-    def __init__(self, folder, families=(4,), plugins=STOCK, main="bridge", keys=(), own_sys=False, binary=None, **ours):
+    def __init__(self, folder, families=(4,), plugins=STOCK, main="bridge", keys=(), own_sys=False, path=STOCK,
+                 links=(), **ours):
         self.folder = folder
         self.families = families
         self.main = main
         self.keys = dict(keys)
         self.ours = ours
         self.own_sys = own_sys
-        self.binary = binary or plugin.BINARY
+        self._links = links
+        self.binary = plugin.BINARY
         self.netns = self._path("node")
         self._program = f"{plugins}/{main}"
-        self._plugins = plugins
+        self._path_of_plugins = f"{folder}/bin:{path}:{STOCK}"
         self._ending = contextlib.ExitStack()
         self._pods = {}
 
@@ -43,10 +46,18 @@ class BridgeNode:
         os.makedirs("/run/netns", exist_ok=True)
         os.symlink(self.binary, f"{self.folder}/bin/delegated-ipam")
         self._make(self.netns)
+        for words in self._links:
+            self.run("ip", *words.split())
         return self
 
     def __exit__(self, *_):
         self._ending.close()
+
+    @property
+    def is_gateway(self):
+        """True if the node reaches its pods by itself."""
+        keys = {**self.keys, **self.keys.get("delegate", {})}
+        return bool(self.main == "ptp" or keys.get("isGateway") or keys.get("isDefaultGateway"))
 
     def conf(self, **ipam):
         """The netconf that the main plugin gets."""
@@ -68,7 +79,7 @@ class BridgeNode:
         """Run the main plugin for the pod default/NAME; returns plugin.Outcome."""
         env = plugin.environment(command, container_id, netns=self._pods[container_id],
                                  args=plugin.pod_args("default", name, f"uid-{name}", container_id) if name else None,
-                                 path=f"{self.folder}/bin:{self._plugins}:{STOCK}")
+                                 path=self._path_of_plugins)
         env["PATH"] = os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")  # iptables
         inside = ["nsenter", f"--net={self.netns}"]
         if self.own_sys:

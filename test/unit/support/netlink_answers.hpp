@@ -56,7 +56,7 @@ inline std::string namespace_message(std::int32_t number) {
 inline std::string link_message(const shim::announce::Link& link) {
   ifinfomsg header{};
   header.ifi_index = static_cast<int>(link.index);
-  header.ifi_flags = link.is_up ? IFF_UP : 0U;
+  header.ifi_flags = link.is_up ? static_cast<unsigned>(IFF_UP) : 0U;
   std::string body = raw(header) + attribute(IFLA_IFNAME, link.name + '\0');
   if (link.mac) body += attribute(IFLA_ADDRESS, raw(*link.mac));
   if (link.peer) body += attribute(IFLA_LINK, raw(*link.peer));

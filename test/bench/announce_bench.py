@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+"""What announcing an address costs an ADD: whole processes, medians, with and without it in turns in the same run.
+
+The same ADD of a kept address is made for bridge, and for another main plugin, where nothing is announced. On tmpfs and
+without flushes, so that little hides the difference. usage: announce_bench.py [ROUNDS]
+"""
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+
+import plugin  # noqa: E402
+import reach  # noqa: E402
+import sandbox  # noqa: E402
+from hand_made import HandMade  # noqa: E402
+
+ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+WARM_UP = 10
+BUDGET = 0.2  # ms
+QUIET = {"logFile": None, "logLevel": None, "durability": "none"}
+ANNOUNCED, NOT = "bridge", "ptp"
+
+
+def seconds_of(scene, main):
+    """What one ADD of the kept address takes; a DEL follows."""
+    took = 0.0
+    for command in ("ADD", "DEL"):
+        env, conf = scene.request(command, "pod", type=main)
+        started = time.perf_counter()
+        done = plugin.run(plugin.BINARY, env, conf)
+        took = took or time.perf_counter() - started
+        assert done.exit == 0, done
+    return took
+
+
+def in_turns(scene):
+    """The times of both ways, in milliseconds."""
+    subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)  # that of the node's namespace
+    times = {ANNOUNCED: [], NOT: []}
+    for _ in range(ROUNDS + WARM_UP):
+        for main, list_of in times.items():
+            list_of.append(seconds_of(scene, main) * 1000)
+    return {main: list_of[WARM_UP:] for main, list_of in times.items()}
+
+
+def bench(ports):
+    with HandMade(f"/run/bench-{ports}", ours=QUIET) as scene:
+        for number in range(ports - 2):  # the listener's, and the pod's own
+            scene.plug(f"p{number}")
+        scene.plug("pod")
+        times = reach.inside(scene.netns, in_turns, scene)
+    median = {main: statistics.median(list_of) for main, list_of in times.items()}
+    more = median[ANNOUNCED] - median[NOT]
+    print(f"# {ports} ports: ADD {median[NOT]:.2f} ms, announced {median[ANNOUNCED]:.2f} ms: {more:+.2f} ms, "
+          f"{median[ANNOUNCED] / median[NOT]:.2f} times (budget {BUDGET} ms)", flush=True)
+
+
+def main():
+    sandbox.enter()
+    plugin.require(plugin.BINARY)
+    os.makedirs("/run/netns", exist_ok=True)
+    print(f"# medians of {ROUNDS} ADDs of a kept address")
+    for ports in (2, 100):
+        bench(ports)
+
+
+if __name__ == "__main__":
+    main()
