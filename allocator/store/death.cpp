@@ -46,6 +46,12 @@ bool DeathJudge::judge(const Attachment& owner, const Stamp& stamp) {
   }
 }
 
+bool DeathJudge::is_seen(const Stamp& stamp) {
+  if (fs_.network_namespace(stamp.netns_path) == stamp.netns_inode) return true;
+  if (process_scans_ == 0) look_at_processes();
+  return live_namespaces_.count(stamp.netns_inode) != 0 && !is_another_ones(stamp);
+}
+
 /// Paths below /proc are named by process numbers, which come again: there only the same namespace
 /// counts.
 bool DeathJudge::lives_at_path(const Stamp& stamp) {

@@ -28,6 +28,10 @@ class DeathJudge {
   /// anything that we may not look at: false.
   [[nodiscard]] bool is_dead(const Attachment& owner, const std::optional<Stamp>& stamp);
 
+  /// True when the namespace of a stamp of this boot is seen: at its path, or as that of a process
+  /// or thread. False proves nothing.
+  [[nodiscard]] bool is_seen(const Stamp& stamp);
+
   /// How often (once at most) all processes had to be looked at: never on the ordinary path.
   [[nodiscard]] unsigned process_scans() const { return process_scans_; }
 

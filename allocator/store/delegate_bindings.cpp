@@ -4,6 +4,7 @@
 #include <exception>
 #include <system_error>
 
+#include "allocator/store/call_start.hpp"
 #include "allocator/store/death.hpp"
 #include "allocator/store/folders.hpp"
 #include "allocator/store/network_dir.hpp"
@@ -26,8 +27,9 @@ std::string delegate_label(const std::string& plugin, const std::string& network
   return "delegate:" + plugin + "/" + network;
 }
 
-std::string DelegateBindings::boot_id() {
-  return fs_.read_path(options_.boot_id_path, kBootIdLength);
+const std::string& DelegateBindings::boot_id() {
+  if (!boot_id_) boot_id_ = fs_.read_path(options_.boot_id_path, kBootIdLength);
+  return *boot_id_;
 }
 
 std::vector<std::pair<Address, Binding>> DelegateBindings::bound_to(RecordFolder& records,
@@ -84,13 +86,62 @@ Presence DelegateBindings::presence(const DelegatedOwner& owner) {
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
   network.scan();
   DeathJudge judge(fs_, boot_id(), owner.netns_path);
-  for (const auto& file : network.find(owner.attachment)) {
-    const auto stamp = network.stamp_of(file.name);
-    // What has no stamp of ours may be what this very ADD left.
-    if (!stamp) continue;
-    return judge.is_dead(owner.attachment, stamp) ? Presence::dead : Presence::live;
+  const auto files = network.find(owner.attachment);
+  const bool all_dead = std::all_of(files.begin(), files.end(), [&](const AttachmentFile& file) {
+    return judge.is_dead(owner.attachment, network.stamp_of(file.name));
+  });
+  if (files.empty()) return Presence::none;
+  return all_dead ? Presence::dead : Presence::live;
+}
+
+bool DelegateBindings::knows_whole_boot() noexcept {
+  try {
+    const std::string boot = boot_id();
+    if (runtime_.known_since() == boot) return true;
+    std::vector<std::string> changed;  // not flushed: the mark is for this boot
+    auto records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
+    auto folder = fs_.open_directory(records.path());
+    if (!folder) return false;
+    const NetworkLock lock(fs_, *folder, options_.lock_patience);
+    if (runtime_.known_since() == boot) return true;
+    const auto boots = records.boots();
+    if (!boots.empty() && boots.back() == boot.substr(0, 8)) return false;
+    records.append_boot(boot.substr(0, 8));
+    runtime_.mark_known_since(boot);
+    return true;
+  } catch (const std::exception&) {
+    return false;
   }
-  return Presence::none;
+}
+
+Stamp DelegateBindings::stamp_of(const DelegatedOwner& owner) {
+  return stamp_of_call(fs_, boot_id(), owner.attachment.container_id, owner.netns_path);
+}
+
+bool DelegateBindings::is_given_elsewhere(const DelegatedOwner& owner, const Stamp& given_to) {
+  if (has_no_namespace(owner.attachment) || given_to.netns_inode == 0) return false;
+  if (given_to.boot_id != boot_id()) return false;
+  try {
+    const auto own = fs_.network_namespace(owner.netns_path);
+    if (!own || *own == given_to.netns_inode) return false;
+    return DeathJudge(fs_, boot_id(), owner.netns_path).is_seen(given_to);
+  } catch (const std::system_error&) {
+    return true;  // what we may not look at may be alive
+  }
+}
+
+void DelegateBindings::renew(const DelegatedOwner& owner, const std::vector<Address>& addresses) {
+  if (!is_host_local()) return;
+  try {
+    auto folder = fs_.open_directory(options_.network_dir);
+    if (!folder) return;
+    NetworkDir network(fs_, std::move(*folder));
+    const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+    stamp(network, owner, still_held(network, owner, addresses));
+  } catch (const std::exception& error) {
+    notes_.push_back("the namespace of " + owner.attachment.container_id +
+                     " is not recorded: " + error.what());
+  }
 }
 
 bool DelegateBindings::still_holds(const Attachment& attachment,
@@ -99,11 +150,7 @@ bool DelegateBindings::still_holds(const Attachment& attachment,
   auto folder = fs_.open_directory(options_.network_dir);
   if (!folder) return false;
   NetworkDir network(fs_, std::move(*folder));
-  return std::all_of(addresses.begin(), addresses.end(), [&](const Address& address) {
-    const auto file = network.read(address.to_string());
-    return file &&
-           match_owner({address.to_string(), address, file->bytes}, attachment) != OwnerMatch::none;
-  });
+  return still_held(network, {attachment, {}, {}, {}}, addresses).size() == addresses.size();
 }
 
 void DelegateBindings::record(const DelegatedOwner& owner, const std::vector<Address>& addresses,
@@ -120,30 +167,54 @@ void DelegateBindings::record(const DelegatedOwner& owner, const std::vector<Add
 void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Address>& addresses,
                              const std::vector<std::string>& ranges) {
   std::vector<std::string> changed;
-  if (is_host_local()) stamp(owner, addresses);
   const bool retains = options_.retention == Retention::on && owner.pod;
-  if (!retains && ranges.empty()) return;
-  auto records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
+  const bool has_records = retains || !ranges.empty();
+  std::optional<RecordFolder> records;
+  if (has_records)
+    records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
+  if (!records && !is_host_local()) return;
   {
-    auto folder = fs_.open_directory(is_host_local() ? options_.network_dir : records.path());
+    auto folder = fs_.open_directory(is_host_local() ? options_.network_dir : records->path());
     if (!folder) return;
-    const NetworkLock lock(fs_, *folder, options_.lock_patience);
-    if (!ranges.empty()) records.put_last_ranges(ranges);
-    if (retains && owner.is_never_held) forget(records, *owner.pod);
-    if (retains && !owner.is_never_held) {
-      rebind(records, {*owner.pod, owner.uid, 0, 0, boot_id().substr(0, 8)}, addresses, notes_);
+    NetworkDir network(fs_, std::move(*folder));
+    const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+    const auto held = still_held(network, owner, addresses);
+    if (is_host_local()) stamp(network, owner, held);
+    if (!records) return;
+    if (!is_host_local()) records->append_boot(boot_id().substr(0, 8));
+    if (!ranges.empty()) records->put_last_ranges(ranges);
+    const bool was_deleted = held.size() != addresses.size();
+    if (retains && !was_deleted && owner.is_never_held) forget(*records, *owner.pod);
+    if (retains && !was_deleted && !owner.is_never_held) {
+      rebind(*records, {*owner.pod, owner.uid, 0, 0, boot_id().substr(0, 8)}, addresses, notes_);
     }
   }
-  flush(records, std::move(changed));
+  flush(*records, std::move(changed));
+}
+
+/// Between the plugin's answer and the lock a DEL may have come, and somebody else have got the
+/// addresses. Other stores than host-local's cannot be looked into: there the tombstone tells.
+std::vector<Address> DelegateBindings::still_held(NetworkDir& network, const DelegatedOwner& owner,
+                                                  const std::vector<Address>& addresses) {
+  std::vector<Address> held;
+  if (!is_host_local()) {
+    const auto deleted = runtime_.tombstone(owner.attachment);
+    const bool is_over = deleted && !began_after(fs_, owner.attachment.container_id, *deleted);
+    return is_over ? held : addresses;
+  }
+  for (const auto& address : addresses) {
+    const auto file = network.read(address.to_string());
+    const bool is_own = file && match_owner({address.to_string(), address, file->bytes},
+                                            owner.attachment) != OwnerMatch::none;
+    if (is_own) held.push_back(address);
+  }
+  return held;
 }
 
 /// The files tell in the next boot that they are of this one.
-void DelegateBindings::stamp(const DelegatedOwner& owner, const std::vector<Address>& addresses) {
-  auto folder = fs_.open_directory(options_.network_dir);
-  if (!folder) return;
-  NetworkDir network(fs_, std::move(*folder));
-  const Stamp stamp =
-      stamp_of_call(fs_, boot_id(), owner.attachment.container_id, owner.netns_path);
+void DelegateBindings::stamp(NetworkDir& network, const DelegatedOwner& owner,
+                             const std::vector<Address>& addresses) {
+  const Stamp stamp = stamp_of(owner);
   for (const auto& address : addresses) {
     auto file = network.open(address.to_string());
     if (!file) continue;

@@ -14,6 +14,7 @@
 #include "allocator/binding.hpp"
 #include "allocator/store/file_system.hpp"
 #include "allocator/store/held.hpp"
+#include "allocator/store/network_dir.hpp"
 #include "allocator/store/record_folder.hpp"
 #include "allocator/store/runtime_folder.hpp"
 #include "allocator/store/store_options.hpp"
@@ -53,18 +54,33 @@ class DelegateBindings {
   /// LockTimeout, std::system_error, NewerFormat.
   [[nodiscard]] Wishes wishes(const DelegatedOwner& owner);
 
-  /// Whether host-local's folder has an address of the attachment that was acknowledged in this
-  /// boot (live), or in another one (dead). Reads the whole folder: for when an ADD has failed.
-  /// `none` for other plugins.
+  /// Whether host-local's folder has an address of the attachment: `dead` when all that it has are
+  /// proven dead's, `live` otherwise; who made a file without a stamp may be alive. Reads the whole
+  /// folder. `none` for other plugins. Errors: throws LockTimeout, std::system_error.
   [[nodiscard]] Presence presence(const DelegatedOwner& owner);
+
+  /// For plugins whose store cannot be looked into: true when /run tells of every ADD of this boot
+  /// that came through us. The first one says in the state folder that the boot is seen; false when
+  /// that is there and the mark in /run is not, as somebody has emptied /run; or when it cannot be
+  /// told.
+  [[nodiscard]] bool knows_whole_boot() noexcept;
+
+  /// What this call's answer is recorded with.
+  [[nodiscard]] Stamp stamp_of(const DelegatedOwner& owner);
+  /// True when an answer was given to another network namespace than this call's, and both are
+  /// there: one container ID is used for several containers.
+  [[nodiscard]] bool is_given_elsewhere(const DelegatedOwner& owner, const Stamp& given_to);
+  /// Stamps host-local's files for this call: the container has another namespace than before.
+  void renew(const DelegatedOwner& owner, const std::vector<Address>& addresses);
 
   /// True when every one of the addresses is the attachment's in host-local's folder; true for
   /// other plugins, whose store cannot be looked into.
   [[nodiscard]] bool still_holds(const Attachment& attachment,
                                  const std::vector<Address>& addresses);
 
-  /// Binds the pod to the addresses and stamps host-local's files, durably. `ranges`: what
-  /// rangesFrom gave.
+  /// Binds the pod to the addresses and stamps host-local's files, durably. Addresses that the
+  /// attachment has no more, as its DEL came meanwhile, are left to whom they are bound. `ranges`:
+  /// what rangesFrom gave.
   void record(const DelegatedOwner& owner, const std::vector<Address>& addresses,
               const std::vector<std::string>& ranges);
 
@@ -80,18 +96,22 @@ class DelegateBindings {
                                                                   const PodKey& pod);
   void write(const DelegatedOwner& owner, const std::vector<Address>& addresses,
              const std::vector<std::string>& ranges);
-  void stamp(const DelegatedOwner& owner, const std::vector<Address>& addresses);
+  void stamp(NetworkDir& network, const DelegatedOwner& owner,
+             const std::vector<Address>& addresses);
+  [[nodiscard]] std::vector<Address> still_held(NetworkDir& network, const DelegatedOwner& owner,
+                                                const std::vector<Address>& addresses);
   void flush(RecordFolder& records, std::vector<std::string> changed);
   [[nodiscard]] std::vector<Address> not_taken_again(RecordFolder& records, const Directory& folder,
                                                      const DelegatedOwner& owner,
                                                      const std::vector<Address>& freed);
   [[nodiscard]] bool is_torn(const FileContent& file, const Binding& binding);
-  [[nodiscard]] std::string boot_id();
+  [[nodiscard]] const std::string& boot_id();
 
   FileSystem& fs_;
   const StoreOptions& options_;
   RuntimeFolder& runtime_;
   std::vector<std::string>& notes_;
+  std::optional<std::string> boot_id_;
 };
 
 /// Stands for the network folder of a plugin that is not host-local.

@@ -65,6 +65,14 @@ std::optional<JournalEntry> decode_entry(const std::string& text) {
   return entry;
 }
 
+/// A namespace whose path would break the line is left out: nothing is ever said about it then.
+std::string encode(const Attachment& attachment, const KnownAnswer& known) {
+  const bool has_stamp =
+      known.given_to && known.given_to->netns_path.find('\n') == std::string::npos;
+  return owner_text(attachment) + "\n" + (has_stamp ? encode(*known.given_to) + "\n" : "") +
+         known.answer;
+}
+
 std::string version_mark(const ExecutableVersion& executable) {
   return std::to_string(executable.device) + ":" + std::to_string(executable.inode) + ":" +
          std::to_string(executable.modified_ns) + "~";
@@ -76,7 +84,11 @@ DelegateJournal::DelegateJournal(FileSystem& fs, const std::string& folder)
     : fs_(fs),
       runtime_(fs, folder),
       journal_(ensure(fs, folder + "/journal")),
-      attachments_(ensure(fs, folder + "/attachments")) {}
+      attachments_(ensure(fs, folder + "/attachments")) {
+  if (runtime_.is_open()) return;
+  throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                          "open " + folder);
+}
 
 DelegateJournal::Entry DelegateJournal::open(const Attachment& attachment,
                                              std::chrono::milliseconds patience) {
@@ -148,24 +160,35 @@ std::vector<JournalEntry> DelegateJournal::entries() {
   return entries;
 }
 
-std::optional<std::string> DelegateJournal::known(const Attachment& attachment) {
+std::optional<KnownAnswer> DelegateJournal::known(const Attachment& attachment) {
   const auto content = fs_.read_file(attachments_, key_of(attachment), kAnswerLimit);
   const std::string head = owner_text(attachment) + "\n";
   if (!content || !content->bytes.starts_with(head)) return std::nullopt;
-  return content->bytes.substr(head.size());
+  KnownAnswer known{content->bytes.substr(head.size()), std::nullopt};
+  const auto line_end = known.answer.find('\n');
+  if (line_end == std::string::npos) return known;
+  known.given_to = decode_stamp(std::string_view(known.answer).substr(0, line_end));
+  if (known.given_to) known.answer.erase(0, line_end + 1);
+  return known;
 }
 
-void DelegateJournal::put_known(const Attachment& attachment, const std::string& answer) {
+void DelegateJournal::put_known(const Attachment& attachment, const KnownAnswer& known) {
   const std::string name = key_of(attachment);
   const std::string temporary = name + kNewSuffix;
   fs_.unlink(attachments_, temporary);
   try {
-    fs_.write_in_place(attachments_, temporary, owner_text(attachment) + "\n" + answer, kFileMode);
+    fs_.write_in_place(attachments_, temporary, encode(attachment, known), kFileMode);
     fs_.rename(attachments_, temporary, name);
   } catch (...) {
     fs_.unlink(attachments_, temporary);
     throw;
   }
+}
+
+void DelegateJournal::require_room(const Attachment& attachment) {
+  const std::string temporary = key_of(attachment) + kNewSuffix;
+  fs_.write_in_place(attachments_, temporary, owner_text(attachment), kFileMode);
+  fs_.unlink(attachments_, temporary);
 }
 
 void DelegateJournal::forget_known(const Attachment& attachment) {

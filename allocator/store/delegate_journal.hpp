@@ -5,7 +5,12 @@
 ///         journal/<key>      "<container ID>\r\n<ifname>", then a line each: when a DEL was last
 ///                            tried, how often, and what it frees. An ADD is under way (its process
 ///                            holds a flock(2) on the file), or may have left a lease
-///         attachments/<key>  the answer to an acknowledged ADD that has not been deleted
+///         attachments/<key>  "<container ID>\r\n<ifname>", the stamp of whom it was given to on a
+///         line
+///                            of its own (see stamp.hpp), and the answer to an acknowledged ADD
+///                            that has not been deleted
+///         since           -> <boot_id>: all that happened in this boot is told here, see
+///                            DelegateBindings::knows_whole_boot()
 ///         tombs/<key>        see RuntimeFolder
 ///     /run/delegated-ipam/versions/<SHA-256 of a path>
 ///                         -> "<device>:<inode>:<time of change>~0.3.1,0.4.0": what that plugin
@@ -23,6 +28,7 @@
 #include "allocator/binding.hpp"
 #include "allocator/store/file_system.hpp"
 #include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/stamp.hpp"
 
 namespace allocator::store {
 
@@ -36,10 +42,17 @@ struct JournalEntry {
   friend bool operator==(const JournalEntry&, const JournalEntry&) = default;
 };
 
+/// An acknowledged ADD.
+struct KnownAnswer {
+  std::string answer;
+  /// For which network namespace; nullopt where an older version of this program wrote it.
+  std::optional<Stamp> given_to;
+};
+
 class DelegateJournal {
  public:
   /// `folder`: of one network and plugin, see delegate_folder(). Errors: throws std::system_error
-  /// when the folders cannot be made.
+  /// when the folders cannot be made or opened.
   DelegateJournal(FileSystem& fs, const std::string& folder);
 
   /// An entry with its lock; the lock goes with the object, the entry with close().
@@ -79,9 +92,12 @@ class DelegateJournal {
   [[nodiscard]] std::vector<JournalEntry> entries();
 
   /// What an acknowledged ADD answered; nullopt when there is none.
-  [[nodiscard]] std::optional<std::string> known(const Attachment& attachment);
-  void put_known(const Attachment& attachment, const std::string& answer);
+  [[nodiscard]] std::optional<KnownAnswer> known(const Attachment& attachment);
+  void put_known(const Attachment& attachment, const KnownAnswer& known);
   void forget_known(const Attachment& attachment);
+  /// For an ADD that begins without begin(): throws std::system_error where its answer could not be
+  /// recorded.
+  void require_room(const Attachment& attachment);
   /// The names of all that is known now, for drop_known().
   [[nodiscard]] std::vector<std::string> known_names();
   /// Forgets those of `names` that are not of `valid` attachments.

@@ -43,6 +43,9 @@ class RuntimeFolder {
   /// The same for a folder of any name.
   RuntimeFolder(FileSystem& fs, const std::string& path) noexcept;
 
+  /// False for an object that knows nothing.
+  [[nodiscard]] bool is_open() const noexcept { return folder_.has_value(); }
+
   [[nodiscard]] BootScanState boot_scan(const std::string& generation) noexcept;
   void mark_boot_scan(const std::string& generation, BootScanState state) noexcept;
 
@@ -51,6 +54,13 @@ class RuntimeFolder {
   void mark_flushed(const std::string& generation) noexcept;
   /// They have to be flushed once more.
   void forget_flush() noexcept;
+
+  /// The boot since whose first ADD everything is told in this folder; nullopt when that is not
+  /// known.
+  [[nodiscard]] std::optional<std::string> known_since() noexcept { return read_link(kSince); }
+  void mark_known_since(const std::string& boot_id) noexcept {
+    static_cast<void>(put_link(kSince, boot_id));
+  }
 
   /// The next sequence number. `highest` finds the highest one in the records when the counter is
   /// gone.
@@ -82,6 +92,8 @@ class RuntimeFolder {
   void remove_pending(const Attachment& attachment) noexcept;
 
  private:
+  static constexpr const char* kSince = "since";
+
   [[nodiscard]] std::optional<std::string> read_link(const std::string& name) noexcept;
   [[nodiscard]] bool put_link(const std::string& name, const std::string& target) noexcept;
   void remove(const std::string& name) noexcept;

@@ -11,29 +11,17 @@
 #include "shim/cni/delegated_lease.hpp"
 #include "shim/cni/store_parts.hpp"
 #include "shim/cni/version.hpp"
+#include "shim/cni/wished_lease.hpp"
 
 namespace shim {
 namespace {
 
 using allocator::Address;
+using allocator::store::KnownAnswer;
 using Clock = std::chrono::steady_clock;
 
 /// An ADD keeps so much of its time back for the DEL that may have to follow, at most a quarter.
 constexpr std::chrono::milliseconds kRollBackTime{10'000};
-
-/// True when `text` has the address as a word of its own.
-bool names_address(std::string_view text, const Address& address) {
-  const std::string name = address.to_string();
-  const bool is_v6 = address.family() == allocator::Family::v6;
-  const auto is_part = [&](std::size_t at) {
-    if (at >= text.size()) return false;
-    return std::isxdigit(static_cast<unsigned char>(text[at])) != 0 || (is_v6 && text[at] == ':');
-  };
-  for (auto at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
-    if (!is_part(at - 1) && !is_part(at + name.size())) return true;
-  }
-  return false;
-}
 
 /// One ADD, from the look at what is known to the answer.
 class DelegatedAdd {
@@ -58,6 +46,7 @@ class DelegatedAdd {
       return answer_known(*known);
     }
     try {
+      if (known) refuse_elsewhere(*known);
       lease_.refuse_late();
     } catch (...) {
       if (!entry.may_hold_lease()) lease_.journal().close(entry);
@@ -78,7 +67,7 @@ class DelegatedAdd {
 
   /// What an acknowledged ADD was answered, unless somebody else has freed it: the built-in
   /// allocator or the plugin itself, called without us.
-  [[nodiscard]] std::optional<std::string> known_answer() {
+  [[nodiscard]] std::optional<KnownAnswer> known_answer() {
     auto known = lease_.journal().known(lease_.attachment());
     if (!known) return known;
     if (is_still_true(*known)) return known;
@@ -86,28 +75,69 @@ class DelegatedAdd {
     return std::nullopt;
   }
 
-  [[nodiscard]] bool is_still_true(const std::string& known) {
+  [[nodiscard]] bool is_still_true(const KnownAnswer& known) {
     try {
-      const Result result = usable_result(known, {kNewestVersion, kNewestVersion, true, {}});
+      const Result result = usable_result(known.answer, {kNewestVersion, kNewestVersion, true, {}});
       return lease_.bindings().still_holds(lease_.attachment(), addresses_of(result));
     } catch (const CniError&) {
       return false;  // no text of ours
     }
   }
 
-  std::vector<Address> answer_known(const std::string& known) {
+  /// A container ID that is used for several containers would put them on one address: host-local's
+  /// refusal. A restarted container, whose namespace of before is gone, is the same one.
+  void refuse_elsewhere(const KnownAnswer& known) {
+    if (!known.given_to || !lease_.bindings().is_given_elsewhere(lease_.owner(), *known.given_to))
+      return;
+    const auto addresses =
+        addresses_of(usable_result(known.answer, {kNewestVersion, kNewestVersion, true, {}}));
+    const auto& attachment = lease_.attachment();
+    throw CniError(
+        ErrorCode::internal,
+        "failed to allocate for range 0: " + (addresses.empty() ? "" : addresses[0].to_string()) +
+            " has been allocated to " + attachment.container_id +
+            ", duplicate allocation is not allowed",
+        {},
+        "CNI_CONTAINERID " + attachment.container_id + " is in use for the network namespace " +
+            known.given_to->netns_path + "; give each container an ID of its own");
+  }
+
+  std::vector<Address> answer_known(const KnownAnswer& known) {
+    refuse_elsewhere(known);
     const Result result =
-        usable_result(known, {kNewestVersion, conf_.cni_version, true, conf_.families});
+        usable_result(known.answer, {kNewestVersion, conf_.cni_version, true, conf_.families});
     allocator::store::remember_repeat(command_.fs, lease_.journal().runtime(), lease_.attachment());
+    renew(known, addresses_of(result));
     command_.write_stdout(print_result(result, conf_.cni_version));
     return addresses_of(result);
   }
 
+  /// A restarted container lives in another namespace than at its first ADD.
+  void renew(const KnownAnswer& known, const std::vector<Address>& addresses) {
+    const auto stamp = lease_.bindings().stamp_of(lease_.owner());
+    if (known.given_to == stamp || stamp.netns_inode == 0) return;
+    try {
+      lease_.journal().put_known(lease_.attachment(), {known.answer, stamp});
+    } catch (const std::system_error& error) {
+      lease_.note(std::string("the container's namespace is not recorded: ") + error.what());
+    }
+    lease_.bindings().renew(lease_.owner(), addresses);
+  }
+
   std::vector<Address> add(DelegatedLease::Entry& entry, bool is_acknowledged) {
     try {
-      const auto wishes = look_for_wishes();
-      lease_.journal().begin(entry);
-      const Result result = leased(wishes.addresses);
+      WishedLease wished(conf_, lease_, deadline_for_add());
+      wished.look();
+      const auto earlier = lease_.earlier_lease();
+      if (!is_acknowledged) earlier_ = earlier;
+      // An entry says that a lease may be freed: not one of before.
+      if (earlier_.is_possible()) {
+        lease_.journal().require_room(lease_.attachment());
+      } else {
+        lease_.journal().begin(entry);
+      }
+      has_run_ = true;
+      const Result result = wished.run(earlier.presence);
       auto addresses = addresses_of(result);
       tell(entry, result, addresses);
       finish(entry);
@@ -131,12 +161,24 @@ class DelegatedAdd {
     }
   }
 
-  /// What was acknowledged before this ADD is not this ADD's to free, unless a DEL has come since.
+  /// What the attachment had before this ADD is not this ADD's to free, unless a DEL has come
+  /// since.
   bool may_roll_back(bool is_acknowledged) {
-    return !is_acknowledged || was_deleted_ || !lease_.journal().known(lease_.attachment());
+    if (!earlier_.is_possible() || was_deleted_) {
+      return was_deleted_ || !is_acknowledged || !lease_.journal().known(lease_.attachment());
+    }
+    if (!has_run_) return false;
+    try {
+      look_again();
+    } catch (const allocator::store::TryAgain&) {
+      if (was_deleted_) return true;
+    }
+    lease_.tell_left(earlier_.why);
+    return false;
   }
 
   void take_back(DelegatedLease::Entry& entry, bool rolls_back) {
+    if (rolls_back && earlier_.is_possible() && !entry.may_hold_lease()) note_addresses(entry, {});
     if (rolls_back && entry.may_hold_lease()) {
       lease_.journal().forget_known(lease_.attachment());
       lease_.roll_back(entry);
@@ -148,87 +190,7 @@ class DelegatedAdd {
     }
   }
 
-  /// host-local is asked for what the pod had; dead attachments give way first.
-  allocator::store::Wishes look_for_wishes() {
-    allocator::store::Wishes wishes;
-    try {
-      wishes = lease_.bindings().wishes(lease_.owner());
-    } catch (const std::exception& error) {
-      lease_.note(std::string("the address of before is not known: ") + error.what());
-    }
-    for (const auto& dead : wishes.dead) {
-      end_dead(dead);
-    }
-    if (conf_.caller_requests) wishes.addresses.clear();
-    if (!conf_.requested.empty()) wishes.addresses = conf_.requested;
-    return wishes;
-  }
-
-  /// One that cannot be ended costs the pod its address, but the pod comes up.
-  void end_dead(const allocator::Attachment& dead) {
-    const std::string what = "the lease of " + dead.container_id + " " + dead.ifname;
-    try {
-      lease_.caller().release(deadline_for_add(), dead);
-      lease_.note(what + " ended: its container is gone");
-    } catch (const DelegateFailure& failure) {
-      lease_.note(what + " cannot be ended, though its container is gone: " + failure.what());
-    }
-  }
-
   [[nodiscard]] Clock::time_point deadline_for_add() const { return started_ + time_for_add(); }
-
-  /// Runs the plugin's ADD; a wish that it refuses is dropped, an address that the pod asks for by
-  /// its annotation is not.
-  Result leased(std::vector<Address> wishes) {
-    bool looked_for_itself = false;
-    while (true) {
-      try {
-        const Json& plain = conf_.document;
-        const auto answer = lease_.caller().call(
-            "ADD", wishes.empty() ? plain : with_requested(plain, wishes), deadline_for_add());
-        return usable_result(answer.output, {answer.sent_version, conf_.cni_version,
-                                             conf_.keep_interfaces, conf_.families});
-      } catch (const DelegateFailure& failure) {
-        if (!failure.has_run || failure.timed_out) throw;
-        if (!std::exchange(looked_for_itself, true) && gave_way(failure)) continue;
-        if (wishes.empty() || !conf_.requested.empty()) throw;
-        drop_refused(failure, wishes);
-      }
-    }
-  }
-
-  /// host-local refuses a second ADD of an attachment. One of another boot gives way: podman starts
-  /// a container again under its ID. One of this boot is not to be freed, though nothing is
-  /// recorded: somebody has emptied /run.
-  bool gave_way(const DelegateFailure& failure) {
-    const auto presence = presence_now();
-    if (presence == allocator::store::Presence::live) {
-      DelegateFailure final_failure = failure;
-      final_failure.has_run = false;
-      throw DelegateFailure(final_failure);
-    }
-    if (presence == allocator::store::Presence::none) return false;
-    lease_.caller().release(deadline_for_add());
-    return true;
-  }
-
-  /// What cannot be looked at may be live.
-  allocator::store::Presence presence_now() {
-    try {
-      return lease_.bindings().presence(lease_.owner());
-    } catch (const std::exception& error) {
-      lease_.note(std::string("whether it has an address is not known: ") + error.what());
-      return allocator::store::Presence::live;
-    }
-  }
-
-  void drop_refused(const DelegateFailure& failure, std::vector<Address>& wishes) {
-    const std::string text = std::string(failure.what()) + " " + failure.details;
-    const auto before = wishes.size();
-    std::erase_if(wishes, [&](const Address& address) { return names_address(text, address); });
-    if (wishes.size() == before) wishes.clear();
-    lease_.note("not the address of before: " + text);
-  }
 
   /// Records the answer, looks whether anybody still wants it, and gives it.
   void tell(DelegatedLease::Entry& entry, const Result& result,
@@ -237,7 +199,8 @@ class DelegatedAdd {
     kept.cni_version = kNewestVersion;
     const std::string answer = print_result(result, conf_.cni_version);
     try {
-      lease_.journal().put_known(lease_.attachment(), print_document(kept));
+      lease_.journal().put_known(
+          lease_.attachment(), {print_document(kept), lease_.bindings().stamp_of(lease_.owner())});
     } catch (const std::system_error& error) {
       throw CniError(
           ErrorCode::try_again_later,
@@ -248,7 +211,7 @@ class DelegatedAdd {
       look_again();
       command_.write_stdout(answer);
     } catch (...) {
-      note_addresses(entry, addresses);
+      if (was_deleted_ || !earlier_.is_possible()) note_addresses(entry, addresses);
       throw;
     }
   }
@@ -275,6 +238,8 @@ class DelegatedAdd {
   const DelegateConf& conf_;
   Clock::time_point started_;
   DelegatedLease lease_;
+  EarlierLease earlier_;
+  bool has_run_ = false;      ///< the plugin was asked
   bool was_deleted_ = false;  ///< a DEL came while the plugin's ADD ran
   std::uint64_t tried_ = 0;   ///< when a DEL of before was tried that has to be repeated
 };

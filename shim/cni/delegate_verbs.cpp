@@ -36,7 +36,8 @@ std::vector<Address> known_addresses(const std::string& known) {
 
 std::optional<std::string> known_answer(DelegatedLease& lease) {
   try {
-    return lease.journal().known(lease.attachment());
+    auto known = lease.journal().known(lease.attachment());
+    return known ? std::optional(std::move(known->answer)) : std::nullopt;
   } catch (const std::system_error& error) {
     lease.note(std::string("the recorded answer cannot be read: ") + error.what());
     return std::nullopt;

@@ -6,6 +6,7 @@
 #include "allocator/store/call_start.hpp"
 #include "allocator/store/late_add.hpp"
 #include "allocator/store/network_lock.hpp"
+#include "shim/cni/result_cache.hpp"
 #include "shim/cni/store_parts.hpp"
 
 namespace shim {
@@ -73,6 +74,32 @@ void DelegatedLease::refuse_late() {
   allocator::store::refuse_late_add(
       command_.fs, journal_.runtime(), owner_.attachment,
       "ADD of " + owner_.attachment.container_id + " " + owner_.attachment.ifname);
+}
+
+EarlierLease DelegatedLease::earlier_lease() {
+  using allocator::store::Presence;
+  try {
+    if (conf_.is_host_local()) {
+      return {bindings_.presence(owner_), conf_.network_dir() + " had an address of it before"};
+    }
+    if (ResultCache(command_.fs).has_entry(conf_.name, owner_.attachment))
+      return {Presence::live, "the runtime's result cache has an entry of it"};
+    if (!bindings_.knows_whole_boot())
+      return {Presence::live, "what /run/delegated-ipam told of this boot is lost"};
+    return {};
+  } catch (const std::exception& error) {
+    return {Presence::live, std::string("that cannot be looked at: ") + error.what()};
+  }
+}
+
+void DelegatedLease::tell_left(const std::string& why) {
+  const std::string text = "the lease of " + owner_.attachment.container_id + " " +
+                           owner_.attachment.ifname + " at " + conf_.type +
+                           ", if there is one, is left until its DEL, as it may be older than this "
+                           "ADD: " +
+                           why;
+  note(text);
+  command_.write_stderr("delegated-ipam: " + printable_line(text) + "\n");
 }
 
 void DelegatedLease::release_left_over(Entry& entry, Clock::time_point deadline) {

@@ -23,6 +23,15 @@ struct JournalUnavailable : CniError {
 /// of its DEL, which leaves an entry for a later command.
 enum class MissingPlugin : std::uint8_t { ends_command, fails_release };
 
+/// What the plugin may have of an attachment since before its ADD, beside what /run tells.
+struct EarlierLease {
+  allocator::store::Presence presence = allocator::store::Presence::none;
+  std::string why;  ///< what tells of it
+
+  /// Nobody but its DEL may end it then.
+  [[nodiscard]] bool is_possible() const { return presence == allocator::store::Presence::live; }
+};
+
 class DelegatedLease {
  public:
   using Clock = std::chrono::steady_clock;
@@ -48,6 +57,13 @@ class DelegatedLease {
   /// Errors: throws DeletedMeanwhile when a DEL came after this ADD had been started, TryAgain when
   /// nobody waits for it any more.
   void refuse_late();
+
+  /// Looks whether the attachment may have a lease already that /run does not tell of: host-local's
+  /// folder tells exactly; with another plugin whoever moved over in mid-boot is in the runtime's
+  /// result cache, and after /run was emptied everybody may have one.
+  [[nodiscard]] EarlierLease earlier_lease();
+  /// Says on stderr and in the log that an ADD has failed and what it may have got is left.
+  void tell_left(const std::string& why);
 
   /// Runs the plugin's DEL for an entry that may hold a lease. Then it holds none, unless the
   /// plugin stores its leases late, and the addresses that it names are no longer in use. The entry

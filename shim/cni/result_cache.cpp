@@ -89,6 +89,13 @@ std::vector<CachedAttachment> ResultCache::attachments(const std::string& networ
   return found;
 }
 
+bool ResultCache::has_entry(const std::string& network, const allocator::Attachment& attachment) {
+  const auto folder = fs_.open_directory(folder_);
+  return folder &&
+         fs_.identify(*folder, network + "-" + attachment.container_id + "-" + attachment.ifname)
+             .has_value();
+}
+
 bool ResultCache::still_has(const CachedAttachment& cached) {
   try {
     const auto folder = fs_.open_directory(folder_);

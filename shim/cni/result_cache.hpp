@@ -26,6 +26,8 @@ class ResultCache final : public allocator::store::AttachmentSource {
 
   /// Every attachment to `network` in the cache; entries that cannot be read are left out.
   std::vector<allocator::store::CachedAttachment> attachments(const std::string& network) override;
+  /// True when it has an entry of the attachment, whatever that says: an ADD was acknowledged.
+  [[nodiscard]] bool has_entry(const std::string& network, const allocator::Attachment& attachment);
   bool still_has(const allocator::store::CachedAttachment& cached) override;
 
  private:
