@@ -13,6 +13,7 @@
 #include "allocator/store/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/subnet_option.hpp"
+#include "shim/cli/validate_corrected.hpp"
 #include "shim/cli/validate_document.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
@@ -132,28 +133,32 @@ void apply_rules(Documents& documents, const Options& options, Findings& finding
   }
   write_back(documents);  // before a part, which may be around a network, is corrected
   check_parts(documents, findings);
+  write_back(documents.texts);
   check_stores(documents, findings);
   check_use(documents, make_context(documents), findings);
 }
 
-std::string corrected(const std::vector<File>& files) {
+Documents validate_inputs(const std::vector<Input>& inputs, const Options& options,
+                          Findings& findings) {
+  Documents documents = read_documents(inputs, findings);
+  apply_rules(documents, options, findings);
+  spell_pointers(documents, findings);
+  return documents;
+}
+
+std::string what_is_undecided(const Corrected& corrected) {
   std::string text;
-  for (const auto& file : files) {
-    if (!is_corrected(file)) continue;
-    if (files.size() > 1) text += "==> " + file.name + " <==\n";
-    text += print_file(file);
-  }
+  for (const auto& name : corrected.undecided)
+    text += name + ": not printed corrected, as some of these have to be decided by hand first\n";
   return text;
 }
 
-void print(const Documents& documents, const Findings& findings, const std::string& format) {
-  std::vector<std::string> names;
-  for (const auto& file : documents.files) names.push_back(file.name);
-  if (format == "json") {
-    std::cout << print_findings_json(findings, names);
+void print(const Findings& findings, const Options& options, const Corrected& corrected) {
+  if (options.output == "json") {
+    std::cout << print_findings_json(findings, options.files);
   } else {
-    std::cerr << print_text(findings, names);
-    std::cout << corrected(documents.files);
+    std::cerr << print_text(findings, options.files) << what_is_undecided(corrected);
+    std::cout << corrected.text;
   }
   std::cout.flush();
   if (!std::cout) throw UsageError("standard output: cannot be written; is the disk full?");
@@ -164,10 +169,14 @@ ExitCode validate_files(const Options& options) {
     throw UsageError("-o: no format " + options.output + "; write text or json");
   std::vector<Input> inputs;
   for (const auto& name : options.files) inputs.push_back(read_input(name));
+  const auto validation = [&](const std::vector<Input>& files, Findings& found) {
+    return validate_inputs(files, options, found);
+  };
   Findings findings;
-  Documents documents = read_documents(inputs, findings);
-  apply_rules(documents, options, findings);
-  print(documents, findings, options.output);
+  const Documents documents = validation(inputs, findings);
+  const bool is_text = options.output == "text";
+  print(findings, options,
+        is_text ? correct(inputs, documents, findings, validation) : Corrected{});
   const bool failed = std::any_of(findings.begin(), findings.end(), [&](const Finding& one) {
     return options.strict || one.severity == Severity::error;
   });

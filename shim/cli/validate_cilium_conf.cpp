@@ -27,17 +27,12 @@ void check_ipam_keys(const PluginPlace& place) {
   Json* ipam = object_member(place.json(), "ipam");
   if (ipam == nullptr || !uses_us(place.json())) return;
   for (const auto& key : keys_of(*ipam)) {
-    const bool is_ciliums = std::any_of(kCiliumKeys.begin(), kCiliumKeys.end(),
-                                        [&](std::string_view one) { return same_key(one, key); });
-    if (!is_ciliums) continue;
+    if (!is_cilium_key(key)) continue;
     place.found(rules::kCiliumKey, {"/ipam/", escaped(key)},
                 {"cilium-cni reads ", key, " as a part of its node's specification"});
-    const Json* value = find_member(*ipam, key);
-    Json moved = value == nullptr ? Json() : *value;
-    erase_member(*ipam, key);
-    Json* delegate = object_member(*ipam, "delegate");
-    const bool is_foreign = delegate != nullptr && !is_host_local(*ipam) && !moved.is_null();
-    if (is_foreign && find_member(*delegate, key) == nullptr) (*delegate)[key] = std::move(moved);
+    if (find_member(*ipam, "delegate") == nullptr)
+      (*ipam)["delegate"] = object_of("type", "host-local");
+    if (Json* delegate = object_member(*ipam, "delegate")) move_member(*ipam, key, *delegate);
   }
 }
 
@@ -59,6 +54,11 @@ void check_families(const PluginPlace& place) {
 }
 
 }  // namespace
+
+bool is_cilium_key(std::string_view key) {
+  return std::any_of(kCiliumKeys.begin(), kCiliumKeys.end(),
+                     [&](std::string_view one) { return same_key(one, key); });
+}
 
 void check_cilium_entry(const PluginPlace& place) {
   if (!uses_us(place.json())) return;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "shim/cli/generate.hpp"
+#include "shim/cli/validate_duplicates.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/yaml.hpp"
 
@@ -123,6 +124,17 @@ class Collector {
       add_part(PartKind::flannel_daemon, document, pointer);
     } else if (kind == "Cluster" && text_member(document, "apiVersion").starts_with("kind.")) {
       add_part(PartKind::kind_cluster, document, pointer);
+    } else {
+      for (const auto& inner : open_container(document, kind, all_.texts, report(pointer)))
+        add_inner(inner, pointer + inner.pointer);
+    }
+  }
+
+  void add_inner(const Inner& inner, const std::string& pointer) {
+    if (inner.kind == Inner::Kind::values) {
+      values(*inner.json, pointer, inner.chart);
+    } else if (looks_like_conf(*inner.json)) {
+      add_network(*inner.json, pointer, Origin::attachment);
     }
   }
 
@@ -139,8 +151,10 @@ class Collector {
       add_text(value, key, pointer + "/data", Origin::config_map, owner);
   }
 
-  bool values(Json& document, const std::string& pointer) {
+  /// `chart`: whose they are, where something says so.
+  bool values(Json& document, const std::string& pointer, std::string_view chart = {}) {
     bool known = false;
+    unfold_dotted_keys(document, report(pointer));
     if (Json* flannel = object_member(document, "flannel")) {
       known = true;
       Json* inner = object_member(*flannel, "flannel");  // as a chart below another one
@@ -158,7 +172,9 @@ class Collector {
     }
     // Comes last: a setting that is added to the whole document moves the members of the others.
     Json* cilium = object_member(document, "cilium");  // as a chart below another one
-    if (cilium != nullptr || looks_like_cilium_values(document)) {
+    const bool is_ciliums = chart.empty() ? looks_like_cilium_values(document)
+                                          : chart.find("cilium") != std::string_view::npos;
+    if (cilium != nullptr || is_ciliums) {
       known = true;
       add_part(PartKind::cilium_values, cilium != nullptr ? *cilium : document,
                cilium != nullptr ? pointer + "/cilium" : pointer);
@@ -191,6 +207,7 @@ class Collector {
       if (!looks_like_conf_text(text)) return;
       try {
         parsed = parse_json(text);
+        report_duplicates(duplicate_keys(text), "in the text ", report(place));
       } catch (const JsonSyntaxError& error) {
         report(place).found(rules::kSyntax, {}, {"in the text: ", with_place(error.what(), text)});
         return;
@@ -214,6 +231,13 @@ class Collector {
   std::size_t file_;
 };
 
+void report_in_stream(const std::vector<DuplicateKey>& duplicates, bool is_stream,
+                      const Report& report) {
+  for (const auto& one : duplicates)
+    report_duplicates({one}, "",
+                      is_stream ? report.below({"/", std::to_string(one.document)}) : report);
+}
+
 void parse(const Input& input, File& file, const Report& report) {
   const bool is_json_name = file.base.ends_with(".json") || file.base.ends_with(".conf") ||
                             file.base.ends_with(".conflist");
@@ -224,9 +248,12 @@ void parse(const Input& input, File& file, const Report& report) {
   file.is_yaml = !is_json_name && (!looks_json || is_yaml_name);
   try {
     if (file.is_yaml) {
-      file.documents = parse_yaml(input.text);
+      std::vector<DuplicateKey> duplicates;
+      file.documents = parse_yaml(input.text, &duplicates);
+      report_in_stream(duplicates, file.documents.size() > 1, report);
     } else {
       file.documents.push_back(parse_json(input.text));
+      report_duplicates(duplicate_keys(input.text), "", report);
     }
     if (file.documents.empty()) report.found(rules::kUnknown, {}, {"it is empty"});
   } catch (const std::runtime_error& error) {  // YamlError, JsonSyntaxError

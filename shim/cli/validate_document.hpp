@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "shim/cli/validate_containers.hpp"
 #include "shim/cli/validate_report.hpp"
 #include "shim/cni/json_text.hpp"
 
@@ -72,11 +73,15 @@ struct Documents {
   std::vector<File> files;
   std::vector<Network> networks;
   std::vector<Part> parts;
+  InnerTexts texts;
 };
 
 /// Reads all files; what cannot be read, or is nothing that has rules, becomes a finding. A pointer
 /// into a YAML stream of several documents starts with the document's number, from 0.
 Documents read_documents(const std::vector<Input>& inputs, Findings& findings);
+
+/// Gives each finding's pointer the keys as the file has them.
+void spell_pointers(const Documents& documents, Findings& findings);
 
 /// Puts the corrected networks back into their documents.
 void write_back(Documents& documents);

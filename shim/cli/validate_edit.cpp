@@ -56,6 +56,30 @@ void erase_member(Json& object, std::string_view key) {
     member = same_key(member.key(), key) ? object.erase(member) : std::next(member);
 }
 
+namespace {
+
+bool holds(const Json& outer, const Json& inner) {
+  return &outer == &inner ||
+         (outer.is_structured() && std::any_of(outer.begin(), outer.end(),
+                                               [&](const Json& one) { return holds(one, inner); }));
+}
+
+}  // namespace
+
+bool move_member(Json& from, const std::string& key, Json& to) {
+  const auto found = from.find(key);
+  if (found == from.end()) return false;
+  const Json* other = find_member(to, key);
+  if (other != nullptr && *other != *found) return false;
+  Json moved = *found;
+  // Members of an object change their places when one is added or taken out: the inner one first.
+  const bool is_inward = holds(from, to);
+  if (!is_inward) from.erase(key);
+  if (other == nullptr) set_member(to, key, std::move(moved));
+  if (is_inward) from.erase(key);
+  return true;
+}
+
 Json object_of(std::string_view key, Json value) {
   Json object = Json::object();
   object[std::string(key)] = std::move(value);

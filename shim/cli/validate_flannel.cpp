@@ -1,28 +1,23 @@
 // Flannel's entry in a conflist: its `delegate` is the main plugin, not ours.
-#include <algorithm>
-#include <array>
-
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
 
 namespace shim::validate {
 namespace {
 
-constexpr std::array<std::string_view, 5> kIpamPlugins = {"host-local", "delegated-ipam", "dhcp",
-                                                          "static", "whereabouts"};
-
 void check_ipam_inside(PluginPlace& place) {
   Json& plugin = place.json();
   Json* delegate = object_member(plugin, "delegate");
-  const Json* inner = find_member(*delegate, "ipam");
-  if (inner == nullptr) return;
-  place.found(rules::kFlannelIpamInside, {"/delegate/ipam"},
+  if (find_member(*delegate, "ipam") == nullptr) return;
+  const std::string key(spelled(*delegate, "ipam"));
+  place.found(rules::kFlannelIpamInside, {"/delegate/", key},
               {"Flannel refuses an \"ipam\" inside its \"delegate\""});
-  const Json moved = *inner;
-  erase_member(*delegate, "ipam");
-  if (find_member(plugin, "ipam") != nullptr) return;
-  plugin["ipam"] = moved;
-  place.moves.push_back({"/ipam", place.report.below({"/delegate/ipam"})});
+  Json block = *delegate;
+  Json outer = plugin;
+  if (!move_member(block, key, outer)) return;
+  set_member(outer, "delegate", std::move(block));
+  plugin = std::move(outer);
+  place.moves.push_back({"/ipam", place.report.below({"/delegate/", key})});
 }
 
 void check_name_inside(const PluginPlace& place) {
@@ -39,18 +34,16 @@ void check_delegate_type(PluginPlace& place) {
   Json& plugin = place.json();
   Json* delegate = object_member(plugin, "delegate");
   const std::string_view type = text_member(*delegate, "type");
-  const bool is_ipam =
-      std::find(kIpamPlugins.begin(), kIpamPlugins.end(), type) != kIpamPlugins.end();
-  if (!is_ipam) return;
+  if (!is_ipam_plugin(type)) return;
   place.found(rules::kFlannelDelegate, {"/delegate/type"},
               {type, " as Flannel's main plugin: it makes no interface"});
-  const Json moved = *delegate;
+  const Json* given = find_member(plugin, "ipam");
+  Json ipam = given == nullptr ? object_of("type", "delegated-ipam") : *given;
+  if (!ipam.is_object() || find_member(ipam, "delegate") != nullptr) return;
+  ipam["delegate"] = *delegate;
   *delegate = object_of("hairpinMode", true);
   (*delegate)["isDefaultGateway"] = true;
-  if (find_member(plugin, "ipam") == nullptr) plugin["ipam"] = object_of("type", "delegated-ipam");
-  Json* ipam = object_member(plugin, "ipam");
-  if (ipam == nullptr || find_member(*ipam, "delegate") != nullptr) return;
-  (*ipam)["delegate"] = moved;
+  set_member(plugin, "ipam", std::move(ipam));
   place.moves.push_back({"/ipam/delegate", place.report.below({"/delegate"})});
 }
 
@@ -69,7 +62,6 @@ void check_flannel_ipam(const PluginPlace& place) {
   if (find_member(ipam, "ranges") != nullptr) {
     place.found(rules::kFlannelRanges, {"/ipam/", spelled(ipam, "ranges")},
                 {"Flannel overwrites them with this node's"});
-    erase_member(ipam, "ranges");
   }
   for (const char* key : {"subnet", "rangeStart", "rangeEnd", "gateway"}) {
     if (find_member(ipam, key) == nullptr) continue;

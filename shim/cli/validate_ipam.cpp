@@ -1,6 +1,7 @@
 // The `ipam` object: whose key goes where, and the folders.
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
@@ -10,6 +11,7 @@
 namespace shim::validate {
 namespace {
 
+constexpr std::string_view kDefaultStateDir = "/var/lib/delegated-ipam";
 /// What does not survive a reboot, on any distribution.
 constexpr std::array<std::string_view, 4> kVolatileFolders = {"/run", "/var/run", "/tmp",
                                                               "/dev/shm"};
@@ -29,11 +31,7 @@ void move_own_keys(const PluginPlace& place, Json& ipam) {
     if (!is_own_key(key)) continue;
     place.found(rules::kOwnKeyInside, {"/ipam/delegate/", escaped(key)},
                 {key, " is a key of delegated-ipam, not of host-local"});
-    Json& delegate = *object_member(ipam, "delegate");
-    const Json* value = find_member(delegate, key);
-    Json moved = value == nullptr ? Json() : *value;
-    erase_member(delegate, key);
-    if (find_member(ipam, key) == nullptr && !moved.is_null()) ipam[key] = std::move(moved);
+    move_member(*object_member(ipam, "delegate"), key, ipam);
   }
 }
 
@@ -43,19 +41,22 @@ bool is_volatile(std::string_view path) {
                      [&](std::string_view folder) { return lies_in(clean, folder); });
 }
 
-/// True when the key had to go.
-bool check_volatile(const PluginPlace& place, Json& block, std::string_view pointer,
-                    const char* key) {
-  const std::string_view path = text_member(block, key);
-  if (!is_volatile(path)) return false;
-  place.found(rules::kVolatile, {pointer, "/", spelled(block, key)},
-              {path, " is empty after a reboot: every pod gets another address"});
-  erase_member(block, key);
-  return true;
+/// Bindings are in stateDir: pods that return keep their addresses whatever becomes of dataDir. To
+/// write another one while pods live would give their addresses away.
+void warn_of_volatile_data_dir(const PluginPlace& place, const Json& block,
+                               std::string_view pointer) {
+  const std::string_view path = text_member(block, "dataDir");
+  if (!is_volatile(path)) return;
+  place.warned(rules::kVolatile, {pointer, "/", spelled(block, "dataDir")},
+               {path,
+                " is empty after a reboot: pods keep their addresses by stateDir, but callers "
+                "without a pod's name, and pods of retain.exclude, begin anew"},
+               "nothing has to be done; to move it, drain the node first, as live pods' addresses "
+               "are known by it alone");
 }
 
 void check_data_dir(const PluginPlace& place, Json& block, std::string_view pointer) {
-  if (check_volatile(place, block, pointer, "dataDir")) return;
+  warn_of_volatile_data_dir(place, block, pointer);
   const std::string path = clean_path(text_member(block, "dataDir"));
   const std::string_view name = text_member(place.network.json, "name");
   const std::string end = joined({"/", name});
@@ -63,26 +64,58 @@ void check_data_dir(const PluginPlace& place, Json& block, std::string_view poin
   place.found(rules::kDataDirJoined, {pointer, "/", spelled(block, "dataDir")},
               {"the network's name is added to dataDir: addresses are kept in ", path, "/", name,
                ", and those that host-local has left in ", path, " are not seen"});
-  std::string above = path;
-  while (above.ends_with(end) && above != kDefaultDataDir) above.resize(above.size() - end.size());
-  if (above.empty() || above == kDefaultDataDir) {
-    erase_member(block, "dataDir");
-  } else {
+  // The addresses of live pods are then in a folder below the network's own, where they still count
+  // as in use; below that one nobody looks.
+  const std::string above = path.substr(0, path.size() - end.size());
+  if (!above.empty() && (above == kDefaultDataDir || !above.ends_with(end)))
     set_member(block, "dataDir", above);
-  }
 }
 
 void check_state_dir(const PluginPlace& place, Json& ipam) {
-  if (check_volatile(place, ipam, "/ipam", "stateDir")) return;
   const std::string_view path = text_member(ipam, "stateDir");
+  if (is_volatile(path)) {
+    place.found(rules::kVolatile, {"/ipam/", spelled(ipam, "stateDir")},
+                {path, " is empty after a reboot, and with it what every pod had is forgotten"});
+    set_member(ipam, "stateDir", std::string(kDefaultStateDir));
+    return;
+  }
   const std::string data_dir = data_dir_of(ipam);
   if (path.empty() || !lies_in(clean_path(path), data_dir)) return;
   place.found(rules::kStateInDataDir, {"/ipam/", spelled(ipam, "stateDir")},
               {path, " lies in dataDir ", data_dir});
-  erase_member(ipam, "stateDir");
+}
+
+constexpr std::array<std::string_view, 5> kIpamPlugins = {"host-local", "delegated-ipam", "dhcp",
+                                                          "static", "whereabouts"};
+/// Keys that only an IPAM plugin has, and those that only a main plugin has.
+constexpr std::array<std::string_view, 6> kIpamKeys = {"ranges",   "subnet",  "rangeStart",
+                                                       "rangeEnd", "dataDir", "resolvConf"};
+constexpr std::array<std::string_view, 9> kMainKeys = {
+    "ipam",   "bridge", "isGateway", "isDefaultGateway", "hairpinMode", "ipMasq",
+    "master", "vlan",   "mtu"};
+
+bool has_any_of(const Json& block, std::span<const std::string_view> keys) {
+  return std::any_of(keys.begin(), keys.end(),
+                     [&](std::string_view key) { return find_member(block, key) != nullptr; });
 }
 
 }  // namespace
+
+bool is_ipam_plugin(std::string_view type) {
+  return std::find(kIpamPlugins.begin(), kIpamPlugins.end(), type) != kIpamPlugins.end();
+}
+
+bool is_ipam_block(const Json& block) {
+  if (has_any_of(block, kMainKeys)) return false;
+  const std::string_view type = text_member(block, "type");
+  if (!type.empty()) return is_ipam_plugin(type);
+  return has_any_of(block, kIpamKeys) || has_any_of(block, own_keys());
+}
+
+bool is_meta_plugin(const Json& plugin) {
+  const Json* delegate = object_member(plugin, "delegate");
+  return delegate != nullptr && !is_ipam_block(*delegate);
+}
 
 std::string data_dir_of(const Json& ipam) {
   const Json* delegate = object_member(ipam, "delegate");

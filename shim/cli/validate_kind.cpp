@@ -116,7 +116,6 @@ void check_binary(const Mount& mount, const Report& report) {
                {mount.container_path,
                 " is the host's own file, writable from the node, and cannot be replaced there by "
                 "rename"});
-  (*mount.json)["readOnly"] = true;
 }
 
 }  // namespace

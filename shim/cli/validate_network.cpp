@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shim/cli/validate_duplicates.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cni/environment.hpp"
 #include "shim/cni/error.hpp"
@@ -54,6 +55,8 @@ void check_form(Network& network, File& file, const Report& report) {
   if (network.origin == Origin::attachment) {
     if (!network.original.is_null()) network.original = network.json;
   } else if (network.origin == Origin::file && !file.base.ends_with(".conflist")) {
+    // Under its name a list would not be read: it is wrapped only beside a mistake.
+    network.original = network.json;
     report.found(rules::kSingleConf, {},
                  {"a single conf: the CNI specification has dropped it, and no other plugin can be "
                   "chained to it"});
@@ -104,13 +107,13 @@ void check_version(Network& network, const Report& report) {
   if (version == nullptr) {
     if (!elements(network.json, "cniVersions").empty()) return;
     report.found(rules::kVersionMissing, {"/cniVersion"}, {"without it runtimes take 0.1.0"});
-  } else {
-    const auto text = text_member(network.json, "cniVersion");
-    if (is_supported(text)) return;
-    report.found(rules::kVersionUnknown, {"/", spelled(network.json, "cniVersion")},
-                 {version->is_string() ? "no plugin here speaks CNI " + go_quoted(text)
-                                       : must_be("a string", *version)});
+    return;
   }
+  const auto text = text_member(network.json, "cniVersion");
+  if (is_supported(text)) return;
+  report.found(rules::kVersionUnknown, {"/", spelled(network.json, "cniVersion")},
+               {version->is_string() ? "no plugin here speaks CNI " + go_quoted(text)
+                                     : must_be("a string", *version)});
   set_member(network.json, "cniVersion", usual_version(network.json));
 }
 
@@ -120,12 +123,9 @@ std::vector<PluginPlace::Move> check_ipam_place(Network& network, const Report& 
   if (network.is_single || ipam == nullptr) return {};
   report.found(rules::kIpamOutside, {"/", spelled(network.json, "ipam")},
                {"it stands beside \"plugins\", where no plugin sees it"});
-  Json moved = *ipam;
-  erase_member(network.json, "ipam");
-  Json& plugin = member(network.json, "plugins")->front();
-  if (find_member(plugin, "ipam") != nullptr) return {};
-  plugin["ipam"] = std::move(moved);
-  return {{"/ipam", report.below({"/ipam"})}};
+  const std::string key(spelled(network.json, "ipam"));
+  if (!move_member(network.json, key, member(network.json, "plugins")->front())) return {};
+  return {{"/ipam", report.below({"/", key})}};
 }
 
 /// False when the list is none.
@@ -149,22 +149,37 @@ bool check_plugins(const Network& network, const Report& report) {
   return valid;
 }
 
-/// The common mistake of a `delegate` of ours that is not in `ipam`.
+/// The common mistake of a `delegate` of ours that is not in `ipam`. Main plugins may have one of
+/// their own.
 void check_delegate_place(PluginPlace& place) {
   Json& plugin = place.json();
-  Json* ipam = object_member(plugin, "ipam");
   const Json* delegate = object_member(plugin, "delegate");
-  if (place.is_flannel() || delegate == nullptr || !uses_us(plugin)) return;
-  place.found(rules::kDelegateOutside, {"/", spelled(plugin, "delegate")},
+  if (place.is_flannel() || delegate == nullptr || !uses_us(plugin) || !is_ipam_block(*delegate))
+    return;
+  const std::string key(spelled(plugin, "delegate"));
+  place.found(rules::kDelegateOutside, {"/", key},
               {"it stands beside \"ipam\", where delegated-ipam does not see it"});
-  if (find_member(*ipam, "delegate") == nullptr) {
-    (*ipam)["delegate"] = *delegate;
-    place.moves.push_back({"/ipam/delegate", place.report.below({"/delegate"})});
+  const Report from = place.report.below({"/", key});
+  if (move_member(plugin, key, *object_member(plugin, "ipam")))
+    place.moves.push_back({"/ipam/delegate", from});
+}
+
+/// Plugins read these objects, and take no notice of letter case.
+void check_letter_cases(const PluginPlace& place) {
+  const Json& plugin = place.json();
+  check_letter_case(plugin, place.report);
+  const Json* ipam = object_member(plugin, "ipam");
+  if (ipam == nullptr || !uses_us(plugin)) return;
+  const Report report = place.report.below({"/ipam"});
+  check_letter_case(*ipam, report);
+  for (const char* key : {"delegate", "retain", "rangesFrom", "logOptions"}) {
+    if (const Json* inner = object_member(*ipam, key))
+      check_letter_case(*inner, report.below({"/", spelled(*ipam, key)}));
   }
-  erase_member(plugin, "delegate");
 }
 
 void check_plugin(PluginPlace& place) {
+  check_letter_cases(place);
   if (place.type == "delegated-ipam") {
     place.found(rules::kMainIsIpam, {"/", spelled(place.json(), "type")},
                 {"delegated-ipam hands out addresses; it makes no interface"});
@@ -180,10 +195,13 @@ void check_plugin(PluginPlace& place) {
                 "write {\"type\": \"delegated-ipam\", \"delegate\": {...}}");
     return;
   }
+  check_beside_ipam(place);
   check_keys(place);
   if (!uses_us(place.json())) return;
+  check_misplaced(place);
   if (place.is_flannel()) check_flannel_ipam(place);
   check_ipam(place);
+  check_range_edges(place);
   check_ranges(place);
   ask_plugin(place);
 }
@@ -209,6 +227,11 @@ const Report& PluginPlace::origin_of(std::string_view& pointer) const {
   return report;
 }
 
+void PluginPlace::moved(std::string to, std::string_view from) {
+  const Report& where = origin_of(from);
+  moves.push_back({std::move(to), where.below({from})});
+}
+
 void PluginPlace::found(const Rule& rule, Words pointer, Words message,
                         std::string_view fix) const {
   const std::string here = joined(pointer);
@@ -217,11 +240,12 @@ void PluginPlace::found(const Rule& rule, Words pointer, Words message,
   where.found(rule, {there}, message, fix);
 }
 
-void PluginPlace::warned(const Rule& rule, Words pointer, Words message) const {
+void PluginPlace::warned(const Rule& rule, Words pointer, Words message,
+                         std::string_view fix) const {
   const std::string here = joined(pointer);
   std::string_view there = here;
   const Report& where = origin_of(there);
-  where.warned(rule, {there}, message);
+  where.warned(rule, {there}, message, fix);
 }
 
 bool uses_us(const Json& plugin) {

@@ -35,7 +35,9 @@ struct PluginPlace {
   [[nodiscard]] Json& json() const;
   /// `pointer` is relative to the plugin as it is now; reported is where it stood in the file.
   void found(const Rule& rule, Words pointer, Words message, std::string_view fix = {}) const;
-  void warned(const Rule& rule, Words pointer, Words message) const;
+  void warned(const Rule& rule, Words pointer, Words message, std::string_view fix = {}) const;
+  /// What is at `to` now stood at `from`, both relative to the plugin.
+  void moved(std::string to, std::string_view from);
   [[nodiscard]] bool is_flannel() const { return type == "flannel"; }
   [[nodiscard]] bool is_cilium() const { return type == "cilium-cni"; }
 
@@ -63,17 +65,41 @@ void check_cilium_entry(const PluginPlace& place);
 /// An `ipam` that is ours.
 void check_ipam(const PluginPlace& place);
 /// The type of an `ipam` that is meant to be ours.
-void check_type(const PluginPlace& place);
-/// Unknown keys that look like one of ours.
-void check_keys(const PluginPlace& place);
+void check_type(PluginPlace& place);
+/// Unknown keys: those that look like one of ours, and those that nobody reads.
+void check_keys(PluginPlace& place);
+/// Keys that are meant to be in `ipam`, but stand beside it.
+void check_beside_ipam(PluginPlace& place);
+/// Known keys that stand in `ipam` where nobody reads them.
+void check_misplaced(const PluginPlace& place);
+/// The ends and the gateways of ranges.
+void check_range_edges(const PluginPlace& place);
 /// Who gets the ranges.
 void check_ranges(const PluginPlace& place);
 /// What the plugin itself refuses, in its own words.
 void ask_plugin(const PluginPlace& place);
 
+/// True for the type of an IPAM plugin that everybody has.
+bool is_ipam_plugin(std::string_view type);
+/// True when an object's keys are those of an IPAM plugin, and none is a main plugin's.
+bool is_ipam_block(const Json& block);
+/// True for a main plugin that runs another one by its `delegate`, as Flannel does: it may write
+/// ranges into `ipam`.
+bool is_meta_plugin(const Json& plugin);
 /// True when addresses come from host-local, built in or run.
 bool is_host_local(const Json& ipam);
 
+/// True for a key of another plugin's, or of another place.
+bool is_strangers_key(std::string_view key);
+/// A key that nobody reads, unless it is a comment.
+void tell_of_stranger(const PluginPlace& place, const std::string& pointer, const std::string& key);
+/// True for a key of host-local's that is for all ranges.
+bool is_block_key(std::string_view key);
+/// True for a key of Cilium's node specification.
+bool is_cilium_key(std::string_view key);
+
+/// True when something says already which ranges there are.
+bool has_ranges(const PluginPlace& place);
 /// host-local's folder for all networks.
 std::string data_dir_of(const Json& ipam);
 

@@ -80,12 +80,17 @@ bool gets_ranges_elsewhere(const PluginPlace& place, const Json& ipam) {
   const Json* capabilities = object_member(place.json(), "capabilities");
   const bool by_runtime =
       capabilities != nullptr && find_member(*capabilities, "ipRanges") != nullptr;
-  return by_runtime || place.is_flannel() || find_member(ipam, "rangesFrom") != nullptr;
+  return by_runtime || place.is_flannel() || is_meta_plugin(place.json()) ||
+         find_member(ipam, "rangesFrom") != nullptr;
+}
+
+bool has_ranges_in(const Json* block) {
+  return block != nullptr &&
+         (find_member(*block, "ranges") != nullptr || find_member(*block, "subnet") != nullptr);
 }
 
 bool has_range_keys(const Json& block) {
-  return find_member(block, "ranges") != nullptr || find_member(block, "subnet") != nullptr ||
-         find_member(block, "rangeStart") != nullptr;
+  return has_ranges_in(&block) || find_member(block, "rangeStart") != nullptr;
 }
 
 void check_missing(const PluginPlace& place, Json& ipam) {
@@ -107,7 +112,6 @@ void check_old_version(const PluginPlace& place, const std::vector<LiteralRange>
   place.list.found(
       rules::kVersionOld, {"/", spelled(place.network.json, "cniVersion")},
       {"IPv4 and IPv6 with CNI ", version, ", whose results have one place for each and no list"});
-  set_member(place.network.json, "cniVersion", "0.3.1");
 }
 
 }  // namespace
@@ -132,6 +136,12 @@ void replace_ranges(Json& ipam, Json sets) {
   ipam["rangesFrom"] = object_of("nodesDir", kNodesDir);
 }
 
+bool has_ranges(const PluginPlace& place) {
+  const Json* ipam = object_member(place.json(), "ipam");
+  if (ipam == nullptr || gets_ranges_elsewhere(place, *ipam)) return true;
+  return has_ranges_in(ipam) || has_ranges_in(object_member(*ipam, "delegate"));
+}
+
 void check_ranges(const PluginPlace& place) {
   Json& ipam = *object_member(place.json(), "ipam");
   if (!is_host_local(ipam)) return;
@@ -140,11 +150,11 @@ void check_ranges(const PluginPlace& place) {
   const Json* masquerade = find_member(place.json(), "ipMasq");
   const bool is_hidden = !place.network.is_for_all_nodes() && masquerade != nullptr &&
                          scalar_text(*masquerade) == "true";
-  bool wrong = false;
+  std::size_t wrong = 0;
   for (const auto& range : ranges) {
     const std::string_view problem = problem_of(place, range);
     if (problem.empty()) continue;
-    wrong = true;
+    ++wrong;
     if (is_hidden) {
       place.warned(rules::kSharedSubnet, {range.pointer}, {range.text, problem});
     } else {
@@ -152,12 +162,16 @@ void check_ranges(const PluginPlace& place) {
     }
   }
   check_old_version(place, ranges);
-  if (!wrong) {
+  const Json wished = wished_ranges(place);
+  const bool is_partly_right = wrong < ranges.size() && wished.empty();
+  if (wrong == 0) {
     check_missing(place, ipam);
+  } else if (is_hidden || is_partly_right) {
+    return;  // it works (podman's network of a single machine, say), or a right range would be lost
   } else if (place.is_flannel()) {
     if (Json* delegate = object_member(ipam, "delegate")) erase_ranges(*delegate);
   } else {
-    replace_ranges(ipam, wished_ranges(place));
+    replace_ranges(ipam, wished);
   }
 }
 

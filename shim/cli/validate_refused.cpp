@@ -5,6 +5,7 @@
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
 #include "shim/cni/error.hpp"
+#include "shim/cni/own_keys.hpp"
 
 namespace shim::validate {
 namespace {
@@ -41,6 +42,10 @@ Json stdin_of(const PluginPlace& place) {
     set_member(ipam, "ranges", flannels_sets(ipam));
     return conf;
   }
+  Json* ipam = object_member(conf, "ipam");
+  if (is_meta_plugin(conf) && ipam != nullptr && literal_ranges(*ipam).empty() &&
+      find_member(*ipam, "ranges") == nullptr)
+    set_member(*ipam, "ranges", flannels_sets(*ipam));
   const Json* capabilities = object_member(conf, "capabilities");
   if (capabilities == nullptr || find_member(*capabilities, "ipRanges") == nullptr) return conf;
   set_member(conf, "runtimeConfig", object_of("ipRanges", some_sets()));
@@ -101,6 +106,8 @@ bool leave_out(const std::string& path, Json& conf) {
 }
 
 void report(const PluginPlace& place, const CniError& error, const std::string& path) {
+  constexpr std::string_view kInside = "/ipam/delegate/";
+  if (path.starts_with(kInside) && is_own_key(path.substr(kInside.size()))) return;  // known
   const bool has_more = !error.details.empty();
   place.found(rules::kRefused, {path},
               {error.what(), has_more ? " (" : "", error.details, has_more ? ")" : ""}, error.hint);

@@ -36,8 +36,8 @@ void Report::found(const Rule& rule, Words pointer, Words message, std::string_v
                         std::string(fix.empty() ? rule.fix : fix)});
 }
 
-void Report::warned(const Rule& rule, Words pointer, Words message) const {
-  found(rule, pointer, message);
+void Report::warned(const Rule& rule, Words pointer, Words message, std::string_view fix) const {
+  found(rule, pointer, message, fix);
   findings_->back().severity = Severity::warning;
 }
 

@@ -33,7 +33,7 @@ class Report {
   /// `fix`: a better remedy than the rule's.
   void found(const Rule& rule, Words pointer, Words message, std::string_view fix = {}) const;
   /// As found, but no more than a warning.
-  void warned(const Rule& rule, Words pointer, Words message) const;
+  void warned(const Rule& rule, Words pointer, Words message, std::string_view fix = {}) const;
 
  private:
   Findings* findings_;

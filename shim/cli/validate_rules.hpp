@@ -26,6 +26,12 @@ inline constexpr Rule kUnknown{
     "YurtHub, or a kind cluster file"};
 inline constexpr Rule kTextExpected{"text-expected", error,
                                     "write \"|\" behind the key, so that what follows is text"};
+inline constexpr Rule kDuplicateKey{
+    "duplicate-key", error,
+    "leave one of them: the readers of this file take the last one without a word"};
+inline constexpr Rule kNotLookedAt{"not-looked-at", warning,
+                                   "validate what is made of it, or what stands in it, by itself"};
+inline constexpr Rule kDottedKey{"dotted-key", error, "write an object for each dot"};
 inline constexpr Rule kNotUsed{
     "not-used", warning,
     "write \"ipam\": {\"type\": \"delegated-ipam\", ...} into the main plugin; nothing is to be "
@@ -59,6 +65,11 @@ inline constexpr Rule kDelegateOutside{"delegate-outside-ipam", error,
 inline constexpr Rule kTypeTypo{"ipam-type-typo", error,
                                 "write \"type\": \"delegated-ipam\" in \"ipam\""};
 inline constexpr Rule kKeyTypo{"key-typo", error, "correct the key"};
+inline constexpr Rule kNotRead{"key-not-read", warning, "remove it, or write it where it is read"};
+inline constexpr Rule kMisplaced{"key-misplaced", error, "move it to where it is read"};
+inline constexpr Rule kRangeEdge{"range-edge", warning, "leave it out of the range"};
+inline constexpr Rule kRangeBroadcast{"range-broadcast", error, "end with the address before it"};
+inline constexpr Rule kGateway{"gateway-outside", warning, "write one of the subnet's addresses"};
 inline constexpr Rule kOwnKeyInside{"own-key-in-delegate", error,
                                     "move it out of \"delegate\", into \"ipam\""};
 inline constexpr Rule kDelegateSelf{"delegate-is-self", error,
@@ -71,7 +82,8 @@ inline constexpr Rule kDataDirJoined{
     "data-dir-joined", error,
     "drain the node first, then write the folder above: the network's name is added to it"};
 inline constexpr Rule kVolatile{"volatile-folder", error,
-                                "leave the key out: the default survives a reboot"};
+                                "write a folder that survives a reboot, such as "
+                                "/var/lib/delegated-ipam, the default"};
 inline constexpr Rule kStateInDataDir{
     "state-in-data-dir", warning,
     "leave stateDir out: folk remedies and uninstallers wipe what lies in dataDir"};

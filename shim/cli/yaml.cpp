@@ -35,7 +35,7 @@ class Event {
 
 class Reader {
  public:
-  explicit Reader(std::string_view text) {
+  Reader(std::string_view text, std::vector<DuplicateKey>* duplicates) : duplicates_(duplicates) {
     yaml_parser_initialize(&parser_);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
                                  text.size());
@@ -51,6 +51,7 @@ class Reader {
       if (event->type == YAML_STREAM_END_EVENT) return all;
       if (event->type != YAML_DOCUMENT_START_EVENT) continue;
       anchors_.clear();
+      document_ = all.size();
       Json document = value(Event(parser_), 0);
       if (!document.is_null()) all.push_back(std::move(document));
     }
@@ -107,8 +108,17 @@ class Reader {
     while (true) {
       const Event event(parser_);
       if (event->type == YAML_SEQUENCE_END_EVENT) return elements;
+      path_.push_back(std::to_string(elements.size()));
       elements.push_back(value(event, depth + 1));
+      path_.pop_back();
     }
+  }
+
+  /// Remembers where the key at the end of the path stands.
+  void see(const Event& key, std::map<std::string, std::string>& seen) const {
+    const auto [first, is_new] = seen.emplace(path_.back(), key.at());
+    if (!is_new && duplicates_ != nullptr)
+      duplicates_->push_back({document_, path_, first->second, key.at()});
   }
 
   /// Puts the members of other objects in ("<<: *defaults"); those that are there stay.
@@ -124,6 +134,7 @@ class Reader {
   Json object(unsigned depth) {
     Json members = Json::object();
     Json merged = Json::array();
+    std::map<std::string, std::string> seen;
     while (true) {
       const Event key(parser_);
       if (key->type == YAML_MAPPING_END_EVENT) {
@@ -133,14 +144,17 @@ class Reader {
       if (key->type != YAML_SCALAR_EVENT) throw YamlError(key.at() + ": a key must be plain text");
       const std::string name(reinterpret_cast<const char*>(key->data.scalar.value),
                              key->data.scalar.length);
+      path_.push_back(name);
       Json member = value(Event(parser_), depth + 1);
       const bool is_merge = name == "<<" && member.is_structured() &&
                             key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
       if (is_merge) {
         merged.push_back(std::move(member));
       } else {
+        see(key, seen);
         members[name] = std::move(member);
       }
+      path_.pop_back();
     }
   }
 
@@ -158,6 +172,9 @@ class Reader {
   yaml_parser_t parser_{};
   std::map<std::string, Anchored> anchors_;
   unsigned values_ = 0;
+  std::vector<DuplicateKey>* duplicates_;
+  std::size_t document_ = 0;
+  std::vector<std::string> path_;
 };
 
 class Writer {
@@ -252,7 +269,9 @@ class Writer {
 
 }  // namespace
 
-std::vector<Json> parse_yaml(std::string_view text) { return Reader(text).documents(); }
+std::vector<Json> parse_yaml(std::string_view text, std::vector<DuplicateKey>* duplicates) {
+  return Reader(text, duplicates).documents();
+}
 
 std::string print_yaml(const Json& document) { return Writer().print(document); }
 

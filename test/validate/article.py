@@ -50,7 +50,8 @@ def corrected_works():
     conflist = json.loads(stdout)
     ipam = conflist["plugins"][0]["ipam"]
     assert ipam == {"type": "delegated-ipam",
-                    "delegate": {"type": "host-local", "ranges": [[{"subnet": "10.244.3.0/24"}]]}}, ipam
+                    "delegate": {"type": "host-local", "ranges": [[{"subnet": "10.244.3.0/24"}]],
+                                 "dataDir": "/var/lib/cni/networks"}}, ipam
     lives(stdin_of(conflist), "10.244.3.")
     assert os.path.exists("/var/lib/cni/networks/cilium/last_reserved_ip.0")
 

@@ -16,8 +16,10 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 import article  # noqa: E402
 import corpus  # noqa: E402
 import generated  # noqa: E402
+import in_memory  # noqa: E402
 import inputs  # noqa: E402
 import on_node  # noqa: E402
+import properties  # noqa: E402
 import sandbox  # noqa: E402
 import upstream  # noqa: E402
 from plugin import BINARY, require  # noqa: E402
@@ -76,7 +78,7 @@ def main():
     for case in good:
         suite.run(f"{case.name}: {case.about}", accepted, case)
     suite.run("every rule has a case, every case its golden text", is_complete, broken, texts)
-    for part in (article, generated, inputs, upstream, on_node):
+    for part in (article, generated, in_memory, inputs, properties, upstream, on_node):
         part.run(suite)
     suite.finish()
 
