@@ -7,26 +7,8 @@
 namespace allocator {
 namespace {
 
-bool is_of_pod(const Pin& pin, const std::optional<PodKey>& pod) {
-  return pod && pin.pod_namespace == pod->pod_namespace && pin.pod_name == pod->pod_name;
-}
-
 bool has(const std::vector<Address>& addresses, const Address& address) {
   return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
-const Pin* pin_on(const Reservations& reservations, const Address& address) {
-  const auto& pins = reservations.pins;
-  const auto found = std::find_if(pins.begin(), pins.end(),
-                                  [&](const Pin& pin) { return pin.address == address; });
-  return found == pins.end() ? nullptr : &*found;
-}
-
-const Span* span_around(const Reservations& reservations, const Address& address) {
-  const auto& spans = reservations.excluded;
-  const auto found = std::find_if(spans.begin(), spans.end(),
-                                  [&](const Span& span) { return span.contains(address); });
-  return found == spans.end() ? nullptr : &*found;
 }
 
 /// Sequence 0 means that no DEL ever ended the use (somebody wiped the directory): such a pod was
@@ -103,6 +85,7 @@ class Chooser {
     if (auto free = pick_free(index)) return *free;
     if (auto evicting = pick_held_longest(index)) return *evicting;
     if (auto reclaimed = pick_dead(index)) return *reclaimed;
+    if (auto refused = pick_set_aside(index)) return *refused;
     throw exhausted(index);
   }
 
@@ -177,7 +160,22 @@ class Chooser {
     for (const auto& address : wish_.bound) {
       const Range* range = sets_[index].range_of(address);
       if (range == nullptr || !may_use(sets_[index], reservations_, wish_.pod, address)) continue;
+      if (snapshot_.is_set_aside(address)) continue;
       if (!live_holder(address)) return take(address, range, index, Reason::held);
+    }
+    return std::nullopt;
+  }
+
+  /// Who would refuse it may have changed his mind; without it the pod does not come up at all.
+  std::optional<Pick> pick_set_aside(std::size_t index) {
+    for (const auto& address : snapshot_.set_aside()) {
+      const Range* range = sets_[index].range_of(address);
+      const bool may_be_used = range != nullptr && pin_on(reservations_, address) == nullptr &&
+                               may_use(sets_[index], reservations_, wish_.pod, address) &&
+                               !live_holder(address);
+      if (!may_be_used) continue;
+      const bool is_own = has(wish_.bound, address);
+      return take(address, range, index, is_own ? Reason::held : Reason::evicted);
     }
     return std::nullopt;
   }
@@ -191,6 +189,7 @@ class Chooser {
       }
       if (pin_on(reservations_, candidate->address) != nullptr) continue;
       if (snapshot_.holder(candidate->address) || snapshot_.binding(candidate->address)) continue;
+      if (snapshot_.is_set_aside(candidate->address)) continue;
       return take(candidate->address, candidate->range, index, Reason::round_robin);
     }
     return std::nullopt;
@@ -205,7 +204,8 @@ class Chooser {
       const Range* range = set.range_of(held.address);
       if (range == nullptr || held.address == range->gateway ||
           pin_on(reservations_, held.address) != nullptr ||
-          span_around(reservations_, held.address) != nullptr) {
+          span_around(reservations_, held.address) != nullptr ||
+          snapshot_.is_set_aside(held.address)) {
         continue;
       }
       if (!longest || held_longer(held, *longest)) longest = held;
@@ -220,7 +220,7 @@ class Chooser {
       const Range* range = set.range_of(address);
       if (range == nullptr || address == range->gateway ||
           pin_on(reservations_, address) != nullptr ||
-          span_around(reservations_, address) != nullptr) {
+          span_around(reservations_, address) != nullptr || snapshot_.is_set_aside(address)) {
         continue;
       }
       if (snapshot_.is_dead(address)) return take(address, range, index, Reason::reclaimed);
@@ -266,35 +266,6 @@ class Chooser {
 Choice choose(const RangeSets& sets, const Reservations& reservations, const Wish& wish,
               Snapshot& snapshot) {
   return Chooser(sets, reservations, wish, snapshot).run();
-}
-
-std::uint64_t count_reserved(const RangeSet& set, const Reservations& reservations) {
-  std::uint64_t count = 0;
-  for (const auto& range : set.ranges()) {
-    std::vector<Span> spans = reservations.excluded;
-    spans.push_back({range.gateway, range.gateway});
-    for (const auto& pin : reservations.pins) spans.push_back({pin.address, pin.address});
-    std::sort(spans.begin(), spans.end(),
-              [](const Span& a, const Span& b) { return a.first < b.first; });
-    std::optional<Address> next = range.start;  // everything before it has been counted
-    for (const auto& span : spans) {
-      if (!next || span.last < *next || span.first > range.end) continue;
-      const Address first = std::max(span.first, *next);
-      const Address last = std::min(span.last, range.end);
-      const Uint128 width = last.number() - first.number() + 1;
-      const std::uint64_t room = ~std::uint64_t{0} - count;
-      count += width > room ? room : static_cast<std::uint64_t>(width);
-      next = last.next();
-    }
-  }
-  return count;
-}
-
-bool may_use(const RangeSet& set, const Reservations& reservations,
-             const std::optional<PodKey>& pod, const Address& address) {
-  if (set.is_gateway(address) || span_around(reservations, address) != nullptr) return false;
-  const Pin* pin = pin_on(reservations, address);
-  return pin == nullptr || is_of_pod(*pin, pod);
 }
 
 }  // namespace allocator

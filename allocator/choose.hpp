@@ -11,6 +11,7 @@
 ///   4. round robin over free addresses
 ///   5. the address that another pod has held longest; that pod's binding ends
 ///   6. an address in use whose owner is proven dead, oldest boot first
+///   7. an address that is set aside, which 3 to 6 pass over
 /// At 1 to 3 an address whose owner is proven dead counts as not in use: it is taken over.
 #include <optional>
 #include <string>
@@ -19,25 +20,9 @@
 #include "allocator/binding.hpp"
 #include "allocator/error.hpp"
 #include "allocator/range_set.hpp"
+#include "allocator/reservations.hpp"
 
 namespace allocator {
-
-/// A span of addresses from the `exclude` key, both ends included.
-struct Span {
-  Address first;
-  Address last;
-
-  [[nodiscard]] bool contains(const Address& address) const {
-    return first <= address && address <= last;
-  }
-};
-
-/// An address that only one pod gets.
-struct Pin {
-  std::string pod_namespace;
-  std::string pod_name;
-  Address address;
-};
 
 /// An address that is bound and in no use.
 struct HeldAddress {
@@ -60,6 +45,10 @@ class Snapshot {
   /// The addresses of a set that are in use, those whose owners lived in the oldest boots first.
   /// Proves nothing.
   virtual std::vector<Address> in_use_by_age(const RangeSet& set) = 0;
+  /// True for an address that its main plugin is expected to refuse: it is the last resort.
+  virtual bool is_set_aside(const Address& address) = 0;
+  /// All of these.
+  virtual std::vector<Address> set_aside() = 0;
   /// The cursor of a range set: the address handed out last.
   virtual std::optional<Address> cursor(std::size_t set) = 0;
 };
@@ -80,12 +69,6 @@ struct Wish {
   /// Addresses that other interfaces of the same sandbox hold: a pin among them is used up, not
   /// busy.
   std::vector<Address> same_sandbox;
-};
-
-/// What an administrator keeps back.
-struct Reservations {
-  std::vector<Span> excluded;
-  std::vector<Pin> pins;
 };
 
 enum class Reason { present, pin, requested, held, round_robin, evicted, reclaimed };
@@ -116,14 +99,5 @@ struct Choice {
 /// Errors: Choice::failure; its texts are host-local's where host-local has one.
 Choice choose(const RangeSets& sets, const Reservations& reservations, const Wish& wish,
               Snapshot& snapshot);
-
-/// How many addresses of the set are gateways, excluded or pinned; at most 2^64 - 1.
-std::uint64_t count_reserved(const RangeSet& set, const Reservations& reservations);
-
-/// True when `pod` may be handed `address` at all: no gateway of the set, not excluded, not pinned
-/// to another pod. A binding on an address that may not be handed out is dormant: it stays, and
-/// counts again when the rule is gone.
-bool may_use(const RangeSet& set, const Reservations& reservations,
-             const std::optional<PodKey>& pod, const Address& address);
 
 }  // namespace allocator

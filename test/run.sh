@@ -157,6 +157,7 @@ run_suite() {
             tap "fifty reboots" test/node/reboots_test.py
             tap "proof of death" test/node/proof_test.py
             tap "reclaimed addresses" test/node/reclaim_test.py
+            tap "addresses left aside" test/node/set_aside_test.py
             tap "the cost of proof" test/node/proof_cost_test.py
             tap "kept means reachable" test/node/reach_test.py
             tap "announcing is no weapon" test/node/reach_rules_test.py

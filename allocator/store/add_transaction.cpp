@@ -34,6 +34,7 @@ void AddTransaction::run() {
       throw;
     }
     write_cursors();
+    take_set_asides();
     pod_records_.note_changes(picks_);
     look_at_former_use();
     return;
@@ -63,6 +64,10 @@ Wish AddTransaction::make_wish() {
     for (const auto& file : present_) wish.present.push_back(*file.address);
   }
   wish.bound = pod_records_.inherited();
+  // What the pod had before it was set aside goes before what it got meanwhile.
+  std::stable_partition(wish.bound.begin(), wish.bound.end(), [&](const Address& address) {
+    return context_.session.set_asides().is_due_back(address);
+  });
   for (const auto& file : network_.files()) {
     const bool same =
         file.address && parse_owner(file.owner).container_id == request_.attachment.container_id;
@@ -112,6 +117,7 @@ bool AddTransaction::publish() {
   answered_.clear();
   files_.clear();
   identities_.clear();
+  taken_over_.clear();
   renew_stamps();
   end_dead_owners();
   for (const auto& pick : picks_) {
@@ -140,11 +146,31 @@ void AddTransaction::end_dead_owners() {
     if (dead == nullptr) continue;
     std::string& addresses = taken[dead->owner];
     addresses += (addresses.empty() ? "" : ", ") + pick.address.to_string();
+    note_taken_over(pick, *dead);
   }
   for (const auto& [owner, addresses] : taken) {
     context_.notes.push_back("took over " + addresses + " from the dead container " +
                              parse_owner(owner).container_id);
     end_dead_owner(owner);
+  }
+}
+
+/// Pins and requests are somebody's will: they are not set aside.
+void AddTransaction::note_taken_over(const Pick& pick, const AttachmentFile& dead) {
+  const bool is_choice = pick.reason == Reason::held || pick.reason == Reason::reclaimed;
+  const auto stamp = is_choice ? network_.stamp_of(dead.name) : std::nullopt;
+  // After a reboot, or in a node container that was started again, nobody knows the old one.
+  const bool is_of_now = stamp && stamp->boot_id == context_.session.boot_id() &&
+                         stamp->pid_namespace == stamp_.pid_namespace;
+  if (is_of_now) taken_over_.push_back({pick.address, parse_owner(dead.owner)});
+}
+
+/// What is given out again is aside no longer; taken back once more, it is set aside once more.
+void AddTransaction::take_set_asides() {
+  for (const auto& pick : picks_) {
+    if (pick.reason == Reason::present) continue;
+    for (auto& taken : context_.session.set_asides().take(pick.address))
+      taken_over_.push_back(std::move(taken));
   }
 }
 

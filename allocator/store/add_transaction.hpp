@@ -30,6 +30,8 @@ class AddTransaction {
   [[nodiscard]] const std::vector<std::pair<Address, FileIdentity>>& answered() const {
     return answered_;
   }
+  /// What was taken over from attachments of this boot whose DEL has not come.
+  [[nodiscard]] const std::vector<TakenOver>& taken_over() const { return taken_over_; }
   /// The files that hold the answer's addresses, open, to be fsynced.
   std::vector<Fd> take_files() { return std::move(files_); }
 
@@ -41,6 +43,8 @@ class AddTransaction {
   bool publish();
   void end_dead_owners();
   void end_dead_owner(const std::string& owner);
+  void note_taken_over(const Pick& pick, const AttachmentFile& dead);
+  void take_set_asides();
   /// An open file and its inode.
   struct OpenFile {
     const Fd* fd;
@@ -64,6 +68,7 @@ class AddTransaction {
   std::vector<Pick> picks_;
   std::vector<std::pair<Address, FileIdentity>> linked_;
   std::vector<std::pair<Address, FileIdentity>> answered_;
+  std::vector<TakenOver> taken_over_;
   std::vector<Fd> files_;
   std::vector<FileIdentity> identities_;  // of files_
   std::optional<FileSystem::NewFile> new_file_;

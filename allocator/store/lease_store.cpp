@@ -71,10 +71,8 @@ Lease LeaseStore::add(const AddRequest& request) {
     session.remember_ranges(request.ranges_to_remember);
     refuse_deleted(session, request.attachment);
     transaction.run();
-    const auto& picks = transaction.picks();
-    if (std::any_of(picks.begin(), picks.end(),
-                    [](const Pick& pick) { return pick.reason == Reason::present; }))
-      remember_repeat(fs_, session.runtime(), request.attachment);
+    remember_answer(fs_, session.runtime(), request.attachment, transaction.picks(),
+                    transaction.taken_over());
   }
   Lease lease{transaction.picks(), transaction.linked(), std::nullopt, judge.process_scans()};
   try {
@@ -137,9 +135,10 @@ std::vector<Address> LeaseStore::release(const ReleaseRequest& request) {
   auto folder = open_for_release(request, changed);
   if (!folder) return {};
   Session session = open_session(std::move(*folder), std::move(changed));
-  if (takes_back_repeat(fs_, session.runtime(), request.attachment, notes_)) return {};
+  const auto taken_back = look_for_take_back(fs_, session.runtime(), request.attachment, notes_);
+  if (taken_back.is_repeat) return {};
   try {
-    return release_now(session, request);
+    return release_now(session, request, taken_back.taken_over);
   } catch (const LockTimeout&) {
     if (!postpone(session, request.attachment)) throw;
   } catch (const ReadOnlyDisk&) {
@@ -160,7 +159,8 @@ bool LeaseStore::postpone(Session& session, const Attachment& attachment) {
   return true;
 }
 
-std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequest& request) {
+std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequest& request,
+                                             const std::vector<TakenOver>& taken_back) {
   std::vector<Address> freed;
   FailureList failures;
   bool found = false;
@@ -185,6 +185,8 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
     if (!freed.empty() && request.owner.pod) session.try_records();
     session.end_use(freed, request.owner);
     if (!failures.any()) session.runtime().put_tombstone(request.attachment, boottime_now());
+    session.set_asides().end(request.attachment);
+    session.set_asides().put(taken_back, notes_);
   }
   if (found) session.flush_release(failures);
   failures.raise();

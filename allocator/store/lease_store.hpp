@@ -127,7 +127,8 @@ class LeaseStore {
   [[nodiscard]] Session open_session(Directory folder, std::vector<std::string> changed = {});
   void refuse_deleted(Session& session, const Attachment& attachment);
   [[noreturn]] void undo_or_say_so(Lease& lease, const std::exception_ptr& cause);
-  [[nodiscard]] std::vector<Address> release_now(Session& session, const ReleaseRequest& request);
+  [[nodiscard]] std::vector<Address> release_now(Session& session, const ReleaseRequest& request,
+                                                 const std::vector<TakenOver>& taken_back);
   [[nodiscard]] bool postpone(Session& session, const Attachment& attachment);
   [[nodiscard]] std::optional<Directory> open_for_release(const ReleaseRequest& request,
                                                           std::vector<std::string>& changed);

@@ -148,7 +148,7 @@ std::vector<Address> PodRecords::still_bound(const std::vector<Address>& chosen)
     if (has(chosen, address)) continue;
     const std::size_t set = set_of(request_.sets, address);
     const bool counts_today =
-        set < request_.sets.size() &&
+        set < request_.sets.size() && !context_.session.set_asides().is_refused(address) &&
         may_use(request_.sets[set], request_.reservations, request_.pod, address);
     if (!counts_today) addresses.push_back(address);
   }

@@ -1,24 +1,68 @@
 #include "allocator/store/repeat.hpp"
 
+#include <algorithm>
+#include <string_view>
+
 #include "allocator/store/call_start.hpp"
+#include "allocator/store/fields.hpp"
 
 namespace allocator::store {
+namespace {
+
+constexpr std::string_view kTookOver = "took";  // no PID begins with it
+constexpr std::size_t kFieldsEach = 3;
+
+/// Format: "took" and for each address ",<address>,<container ID>,<ifname>", the names escaped.
+std::string encode(const std::vector<TakenOver>& taken) {
+  std::string text(kTookOver);
+  for (const auto& [address, old] : taken) {
+    text += "," + address.to_string() + "," + escape(old.container_id) + "," + escape(old.ifname);
+  }
+  return text;
+}
+
+std::vector<TakenOver> decode_taken(const std::string& text) {
+  std::vector<TakenOver> taken;
+  const auto fields = split(text, ',');
+  for (std::size_t i = 1; i + kFieldsEach <= fields.size(); i += kFieldsEach) {
+    const auto address = Address::parse(fields[i]);
+    const auto container_id = unescape(fields[i + 1]);
+    const auto ifname = unescape(fields[i + 2]);
+    if (address && container_id && ifname) taken.push_back({*address, {*container_id, *ifname}});
+  }
+  return taken;
+}
+
+}  // namespace
 
 void remember_repeat(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment) {
   if (const auto add = add_above(fs, attachment.container_id)) runtime.put_repeat(attachment, *add);
 }
 
-bool takes_back_repeat(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
-                       std::vector<std::string>& notes) {
-  const auto repeat = runtime.repeat(attachment);
-  if (!repeat) return false;
-  if (add_above(fs, attachment.container_id) != repeat) {
-    runtime.remove_repeat(attachment);
-    return false;
+void remember_answer(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
+                     const std::vector<Pick>& picks, const std::vector<TakenOver>& taken) {
+  const bool is_repeat = std::any_of(
+      picks.begin(), picks.end(), [](const Pick& pick) { return pick.reason == Reason::present; });
+  if (is_repeat) {
+    remember_repeat(fs, runtime, attachment);
+  } else if (!taken.empty()) {
+    runtime.put_repeat(attachment, encode(taken));
   }
-  notes.push_back("a repeated ADD of " + attachment.container_id + " " + attachment.ifname +
-                  " failed: what it has is kept");
-  return true;
+}
+
+TakenBack look_for_take_back(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
+                             std::vector<std::string>& notes) {
+  const auto before = runtime.repeat(attachment);
+  if (!before) return {};
+  const auto add = add_above(fs, attachment.container_id);
+  if (add == before) {
+    notes.push_back("a repeated ADD of " + attachment.container_id + " " + attachment.ifname +
+                    " failed: what it has is kept");
+    return {true, {}};
+  }
+  runtime.remove_repeat(attachment);
+  if (!add || !before->starts_with(kTookOver)) return {};
+  return {false, decode_taken(*before)};
 }
 
 }  // namespace allocator::store

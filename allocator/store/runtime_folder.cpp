@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <exception>
+#include <utility>
 
 #include "allocator/store/fingerprint.hpp"
 #include "allocator/store/folders.hpp"
@@ -24,7 +26,6 @@ constexpr const char* kUsed = "used";
 constexpr unsigned kUsedMask = 0xfff;
 
 constexpr const char* kFlushed = "boot";
-constexpr const char* kScan = "scan";
 constexpr const char* kLive = "~live";
 
 std::string name_in(const char* folder, const Attachment& attachment) {
@@ -100,14 +101,16 @@ void RuntimeFolder::remove(const std::string& name) noexcept {
 // looking for one would be one more call in every first ADD. Without its mark a task is done again.
 BootScanState RuntimeFolder::boot_scan(const std::string& generation) noexcept {
   if (is_new_ || generation.empty()) return BootScanState::due;
-  const auto mark = read_link(kScan);
+  auto mark = read_link(kScan);
+  has_set_aside_ = mark && mark->starts_with(generation) && mark->ends_with(kAside);
+  if (has_set_aside_) mark->erase(mark->size() - std::strlen(kAside));
   if (mark == generation + kLive) return BootScanState::live_restored;
   return mark == generation ? BootScanState::files_scanned : BootScanState::due;
 }
 
 void RuntimeFolder::mark_boot_scan(const std::string& generation, BootScanState state) noexcept {
-  static_cast<void>(
-      put_link(kScan, state == BootScanState::live_restored ? generation + kLive : generation));
+  const std::string mark = generation + (state == BootScanState::live_restored ? kLive : "");
+  static_cast<void>(put_link(kScan, has_set_aside_ ? mark + kAside : mark));
   is_new_ = false;
 }
 

@@ -3,15 +3,16 @@
 ///
 ///     /run/delegated-ipam/<device>:<inode of the network folder>/
 ///         boot          -> <generation>: the folders above the network's have been flushed
-///         scan          -> <generation> or <generation>~live: how far the boot scan has come
+///         scan          -> <generation> or <generation>~live: how far the boot scan has come;
+///                          "~aside" follows when there may be something in aside/
+///         aside/<address> -> "<since>~<container ID>~<ifname>~<boot8>", see set_aside.hpp
 ///         sequence         the highest sequence number given out, decimal
 ///         repeats/<key> -> "<PID>:<start>" of the repeated ADD that was answered what the
-///                          attachment has
+///                          attachment has, or whose addresses its ADD took over (repeat.hpp)
 ///         tombs/<key>   -> when the attachment was deleted, nanoseconds of CLOCK_BOOTTIME
 ///         used          -> there are marks of used addresses
-///         used.<4|6>.<n> -> somebody had an address of the family whose number ends in these 12
-///         bits pending/<key> -> "<container ID>\r\n<ifname>": a release that could not be written
-///         yet
+///         used.<4|6>.<n> -> somebody had an address of the family whose number ends in these bits
+///         pending/<key> -> "<container ID>\r\n<ifname>": a release that could not be written yet
 ///
 /// The generation is "<boot_id>~<inode and time of change of the network's lock file>": a folder
 /// that was wiped has another lock. <key> is the SHA-256 of the attachment. The folder may vanish
@@ -73,8 +74,17 @@ class RuntimeFolder {
   void put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept;
   void remove_tombstone(const Attachment& attachment) noexcept;
 
+  /// Addresses that are set aside, by name, with what is said of each. Whether there are any is
+  /// told by what boot_scan() has read, so that ordinary commands pay nothing for it.
+  [[nodiscard]] bool has_set_aside() const noexcept { return has_set_aside_; }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> set_aside() noexcept;
+  void put_set_aside(const std::string& generation, const std::string& name,
+                     const std::string& text) noexcept;
+  void remove_set_aside(const std::string& name) noexcept;
+
   /// A repeated ADD, see add_above(), was answered with what the attachment has: when its main
-  /// plugin fails and takes it back, that must not end what the first ADD gave.
+  /// plugin fails and takes it back, that must not end what the first ADD gave. Or: what its ADD
+  /// took over.
   void put_repeat(const Attachment& attachment, const std::string& add) noexcept;
   /// The repeated ADD of the attachment that was answered last; nullopt when there was none.
   [[nodiscard]] std::optional<std::string> repeat(const Attachment& attachment) noexcept;
@@ -93,6 +103,8 @@ class RuntimeFolder {
 
  private:
   static constexpr const char* kSince = "since";
+  static constexpr const char* kScan = "scan";
+  static constexpr const char* kAside = "~aside";  ///< the end of a scan's mark
 
   [[nodiscard]] std::optional<std::string> read_link(const std::string& name) noexcept;
   [[nodiscard]] bool put_link(const std::string& name, const std::string& target) noexcept;
@@ -105,6 +117,7 @@ class RuntimeFolder {
   std::optional<Directory> folder_;
   bool is_new_ = false;           // this object made it: nothing is marked in it
   std::optional<bool> has_used_;  // there are marks of used addresses
+  bool has_set_aside_ = false;
 };
 
 /// How long an ADD may be under way: older ones give up, so that tombstones need not be kept for

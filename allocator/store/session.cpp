@@ -66,6 +66,11 @@ void Session::prepare(const NetworkLock& lock, const RangeSets& sets) {
   if (records_) records_->begin();
 }
 
+SetAsides& Session::set_asides() {
+  if (!set_asides_) set_asides_.emplace(*runtime_, generation_);
+  return *set_asides_;
+}
+
 void Session::look_for_lost(const RangeSets& sets) {
   if (looked_for_lost_ || sets.empty()) return;
   looked_for_lost_ = true;

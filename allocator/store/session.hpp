@@ -20,6 +20,7 @@
 #include "allocator/store/network_lock.hpp"
 #include "allocator/store/record_folder.hpp"
 #include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/set_aside.hpp"
 #include "allocator/store/store_options.hpp"
 
 namespace allocator::store {
@@ -62,6 +63,8 @@ class Session {
   [[nodiscard]] NetworkDir& network() { return network_; }
   [[nodiscard]] std::optional<RecordFolder>& records() { return records_; }
   [[nodiscard]] RuntimeFolder& runtime() { return *runtime_; }
+  /// What is set aside. The lock is held; prepare() has run.
+  [[nodiscard]] SetAsides& set_asides();
   /// True for the first command of a generation.
   [[nodiscard]] bool is_first() const { return restore_due_; }
   /// Errors: throws Unsupported when a folder lies on a network file system.
@@ -94,6 +97,7 @@ class Session {
   std::string boot_id_;
   std::string generation_;  ///< see RuntimeFolder; empty until there is a lock file
   std::optional<RuntimeFolder> runtime_;
+  std::optional<SetAsides> set_asides_;
   std::optional<RecordFolder> records_;
   std::optional<RecordFolder> ranges_folder_;  ///< where the ranges are kept without retention
   bool has_pending_ = false;

@@ -22,6 +22,10 @@ class StoreSnapshot final : public Snapshot {
   std::vector<HeldAddress> held() override;
   bool is_dead(const Address& address) override;
   std::vector<Address> in_use_by_age(const RangeSet& set) override;
+  bool is_set_aside(const Address& address) override {
+    return session_.set_asides().is_refused(address);
+  }
+  std::vector<Address> set_aside() override { return session_.set_asides().refused(); }
   std::optional<Address> cursor(std::size_t set) override;
 
  private:

@@ -157,8 +157,9 @@ void delegate_del(const Command& command, const DelegateChoice& choice) {
   logged(command, conf, [&](Log& log, Clock::time_point deadline) -> std::string {
     try {
       DelegatedLease lease(command, conf, log, deadline, MissingPlugin::fails_release);
-      if (allocator::store::takes_back_repeat(command.fs, lease.journal().runtime(),
-                                              lease.attachment(), lease.notes()))
+      if (allocator::store::look_for_take_back(command.fs, lease.journal().runtime(),
+                                               lease.attachment(), lease.notes())
+              .is_repeat)
         return "nothing: the first ADD stands";
       return joined(release(lease));
     } catch (const JournalUnavailable& error) {

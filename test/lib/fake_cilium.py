@@ -1,8 +1,10 @@
 """A stand-in for Cilium's agent: the part of its API that cilium-cni talks to in delegated-plugin mode.
 
 HTTP over a unix socket, answered by threads of the test itself, so it survives what kills the node's processes; after
-its folder was emptied (a reboot) start it again. As the real agent it refuses an endpoint whose address another
-endpoint has. In this mode nobody may ask the agent for an address: stop() fails when somebody did.
+its folder was emptied (a reboot) start it again. As the real agent (1.20.2) it refuses an endpoint whose address
+another one has with 400, also where that one's sandbox is long gone: only a DELETE, or its own endpoint GC 5 to 10
+minutes later (collect()), ends that; and with 429 whoever comes too fast (limit()). In this mode nobody may ask the
+agent for an address: stop() fails when somebody did.
 """
 import contextlib
 import json
@@ -89,6 +91,15 @@ class Agent:
         finally:
             del self._gates[method]
             go_on.set()
+
+    def limit(self, count):
+        """The next PUTs of endpoints come too fast for its limiter."""
+        self.refusals += [(429, "rate limit exceeded: endpoint-create")] * count
+
+    def collect(self, container_id):
+        """Its endpoint GC finds that the sandbox is gone."""
+        for key in [key for key in self.endpoints if key[0] == container_id]:
+            del self.endpoints[key]
 
     def puts(self, container_id):
         """The bodies of the endpoint requests for a container, in order, refused ones too."""

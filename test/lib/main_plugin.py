@@ -57,3 +57,23 @@ class MainPlugin:
         self._parent.stdin.flush()
         answer, _, code = self._parent.stdout.read().rpartition("exit ")
         return Outcome(int(code), answer, "")
+
+
+REFUSING = """answer=$("$PLUGIN" <"$CONF") || { code=$?; printf %s "$answer"; exit $code; }
+case $answer in *"$REFUSED"*) ;; *) printf %s "$answer"; exit 0 ;; esac
+CNI_COMMAND=DEL "$PLUGIN" <"$CONF" || exit 2
+printf '{"code": 999, "msg": "refused by the main plugin"}'
+exit 1
+"""
+
+
+def add_refusing(node, container_id, pod=None, refused="", wrapper=(), **more):
+    """ADD through a main plugin that refuses answers with this text in them ("": every one), and then takes them back
+    as cilium-cni and bridge do: by a DEL of its own, before it ends. Returns an Outcome."""
+    env, conf = node.request("ADD", container_id, pod, **more)
+    with tempfile.NamedTemporaryFile("w", prefix="main-plugin.") as file:
+        json.dump(conf, file)
+        file.flush()
+        env = {**env, "PLUGIN": node.binary, "CONF": file.name, "REFUSED": refused, "PATH": os.environ["PATH"]}
+        done = subprocess.run([*wrapper, "/bin/sh", "-c", REFUSING], env=env, text=True, capture_output=True)
+    return Outcome(done.returncode, done.stdout, done.stderr)

@@ -81,6 +81,33 @@ def old_endpoint(at):
         assert node.up()[1] == got
 
 
+def lost_sandbox(at):
+    """The runtime never sends the DEL of the old sandbox (it gave up on another plugin of the chain), and the agent has
+    its endpoint still: the pod comes up with another address, and is at its own again after the late DEL.
+    """
+    with at(DUAL, agent=Agent(router6=ROUTER6)) as node:
+        old, got = node.up()
+        node.lose(old)
+        made = node.sandbox()
+        error = node.refused("ADD", made)
+        assert "already in use" in error["msg"], error
+        node.must("DEL", made)
+        node.node.assert_in_use({})
+        second, other = node.up()
+        assert not set(other) & set(got), f"{got} again"
+        stranger, address = node.up("default/stranger")
+        assert not set(address) & set(got)
+        node.must("DEL", second)
+        assert node.up("default/web-0")[1] == other
+        old.netns = ""
+        node.must("DEL", old)
+        third = next(one for one in node.sandboxes if one.result and one.pod == "default/web-0" and one is not second)
+        node.must("DEL", third)
+        last, home = node.up()
+        assert home == got, (home, got)
+        node.node.assert_in_use({stranger.container_id: address, last.container_id: got})
+
+
 def killed_in_add(at):
     """cilium-cni is killed while we wait for the lock; we go on after the DEL has been answered, and give up."""
     with at() as node:
@@ -140,6 +167,8 @@ OLD = [
     ("the agent refuses the endpoint: the roll-back DEL frees the address, and the retry gets it", refused_endpoint),
     ("the agent refuses a second ADD: the sandbox has its address until its own DEL", refused_again),
     ("the agent refuses the address until its old endpoint is gone: the retries converge on it", old_endpoint),
+    ("a sandbox that is gone without its DEL: the agent refuses its address, and the pod comes up with another one",
+     lost_sandbox),
     ("a killed cilium-cni: its orphaned ADD meets the DEL and gives up, nothing is left", killed_in_add),
     ("a cilium-cni killed while it waits for the agent: the DEL frees the address", killed_after_add),
     ("a DEL of ours that fails reaches the runtime, and a later one succeeds", failing_del),

@@ -58,6 +58,30 @@ def reboot_no_del(at):
     reboot("never", at)
 
 
+def reboot_limited(at):
+    """After the boot the agent's limiter refuses 16 ADDs of 36, of any pod and again and again: all keep theirs."""
+    with at(DUAL, agent=Agent(router6=ROUTER6)) as node:
+        before = dict(for_all(lambda pod: (pod, node.up(pod)), pods(20)))
+        node.reboot()
+        node.agent.limit(16)
+        after = dict(for_all(lambda pod: (pod, patiently_up(node, pod)), sorted(before)))
+        changed = {pod: (got, after[pod][1]) for pod, (_, got) in before.items() if after[pod][1] != got}
+        assert not changed and not node.agent.refusals, changed
+        node.node.assert_in_use({made.container_id: got for made, got in after.values()})
+
+
+def patiently_up(node, pod):
+    """What kubelet does: another sandbox after each that is refused."""
+    while True:
+        made = node.sandbox(pod)
+        done = node.call("ADD", made)
+        if done.exit == 0:
+            made.result = done.json
+            return made, sorted(done.addresses, key=lambda address: ":" in address)
+        assert "too many" in done.stdout.lower() or "429" in done.stdout or "rate limit" in done.stdout, done
+        node.must("DEL", made)
+
+
 def agent_late(at):
     """After the boot the runtime is there before the agent: cilium-cni waits for it, in the DEL and in the ADD."""
     with at() as node:
@@ -110,7 +134,11 @@ def ingress_under_pressure(at):
         for number in range(1, 4):
             node.up(f"default/web-{number}")
         node.lose(lost)
-        del node.agent.endpoints[lost.container_id, "eth0"]  # an agent would refuse the address to another
+        for _ in range(2):  # there is no other address, and the agent knows the old endpoint still
+            made = node.sandbox("default/needy")
+            assert "already in use" in node.refused("ADD", made)["msg"]
+            node.must("DEL", made)
+        node.agent.collect(lost.container_id)
         assert node.up("default/needy")[1] == lost_got
         error = node.refused("ADD", node.sandbox("default/too-many"))
         assert "no IP addresses available" in error["msg"], error
@@ -136,6 +164,7 @@ OLD = [
 NEW = [
     ("reboot: twenty pods keep their addresses, each old sandbox deleted after the new one", reboot_del_after),
     ("reboot: twenty pods keep their addresses, no old sandbox is ever deleted", reboot_no_del),
+    ("reboot: twenty pods keep their addresses although the agent's limiter refuses 16 times", reboot_limited),
     ("an agent that asks for its ingress repeats ADD with one container ID: the same address each time", ingress),
     ("the address of an agent's ingress is never taken from it", ingress_under_pressure),
 ]

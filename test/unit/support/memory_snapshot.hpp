@@ -37,6 +37,10 @@ class MemorySnapshot final : public allocator::Snapshot {
     }
     return addresses;
   }
+  bool is_set_aside(const allocator::Address& address) override {
+    return aside_.count(address) != 0;
+  }
+  std::vector<allocator::Address> set_aside() override { return {aside_.begin(), aside_.end()}; }
   std::optional<allocator::Address> cursor(std::size_t set) override {
     const auto found = cursors_.find(set);
     return found == cursors_.end() ? std::nullopt : std::optional(found->second);
@@ -61,6 +65,10 @@ class MemorySnapshot final : public allocator::Snapshot {
     cursors_.insert_or_assign(set, ip(address));
     return *this;
   }
+  MemorySnapshot& put_aside(const std::string& address) {
+    aside_.insert(ip(address));
+    return *this;
+  }
   void free(const std::string& address) { holders_.erase(ip(address)); }
 
   /// What an ADD does with its choice.
@@ -80,6 +88,7 @@ class MemorySnapshot final : public allocator::Snapshot {
   std::map<std::size_t, allocator::Address> cursors_;
   std::vector<allocator::Address> by_age_;
   std::set<allocator::Address> dead_;
+  std::set<allocator::Address> aside_;
 };
 
 inline std::string reason_name(allocator::Reason reason) {

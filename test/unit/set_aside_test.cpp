@@ -1,0 +1,178 @@
+// Addresses that a main plugin refuses: what the choice makes of them, and how they are remembered.
+#include "allocator/store/set_aside.hpp"
+
+#include <string>
+
+#include "allocator/store/call_start.hpp"
+#include "allocator/store/repeat.hpp"
+#include "test/unit/catch.hpp"
+#include "test/unit/support/memory_snapshot.hpp"
+#include "test/unit/support/store_world.hpp"
+
+using allocator::Attachment;
+using allocator::Wish;
+using allocator::store::BootScanState;
+using allocator::store::RuntimeFolder;
+using allocator::store::SetAsides;
+using test::ip;
+using test::ips;
+using test::MemorySnapshot;
+using test::outcome;
+using test::pod;
+using test::sets_of;
+using test::StoreWorld;
+
+namespace {
+
+constexpr const char* kGeneration = "11111111-aaaa-4bbb-8ccc-000000000001~7~8";
+
+Wish of_pod(const std::string& name, std::vector<allocator::Address> bound = {}) {
+  Wish wish;
+  wish.pod = pod(name);
+  wish.bound = std::move(bound);
+  return wish;
+}
+
+/// A runtime folder whose boot scan is done.
+struct Folder {
+  Folder() { runtime().mark_boot_scan(kGeneration, BootScanState::live_restored); }
+  RuntimeFolder& runtime() {
+    current.emplace(world.fs, world.options.runtime_dir + "/net");
+    static_cast<void>(current->boot_scan(kGeneration));
+    return *current;
+  }
+  StoreWorld world;
+  std::optional<RuntimeFolder> current;
+  std::vector<std::string> notes;
+};
+
+const Attachment kOld = {"old", "eth0"};
+
+}  // namespace
+
+TEST_CASE("an address that is set aside is passed over by every step of the choice", "[choose]") {
+  const auto sets = sets_of({"10.0.0.0/29"});  // .2 to .6
+  MemorySnapshot snapshot;
+  SECTION("the pod's own: round robin instead") {
+    snapshot.bind("10.0.0.2", pod("web"), 1).put_aside("10.0.0.2");
+    CHECK(outcome(choose(sets, {}, of_pod("web", ips({"10.0.0.2"})), snapshot)) ==
+          "10.0.0.3 round robin");
+  }
+  SECTION("the pod's own: the next one that it is bound to") {
+    snapshot.bind("10.0.0.2", pod("web"), 1).put_aside("10.0.0.2").bind("10.0.0.4", pod("web"), 2);
+    CHECK(outcome(choose(sets, {}, of_pod("web", ips({"10.0.0.2", "10.0.0.4"})), snapshot)) ==
+          "10.0.0.4 held");
+  }
+  SECTION("a free one") {
+    snapshot.put_aside("10.0.0.2");
+    CHECK(outcome(choose(sets, {}, of_pod("web"), snapshot)) == "10.0.0.3 round robin");
+  }
+  SECTION("one that is held longest") {
+    for (const char* used : {"10.0.0.2", "10.0.0.3", "10.0.0.4"}) snapshot.use(used);
+    snapshot.bind("10.0.0.5", pod("db"), 1).bind("10.0.0.6", pod("db"), 2).put_aside("10.0.0.5");
+    CHECK(outcome(choose(sets, {}, of_pod("web"), snapshot)) == "10.0.0.6 evicted");
+  }
+  SECTION("a dead one's") {
+    for (const char* used : {"10.0.0.2", "10.0.0.3", "10.0.0.4"}) snapshot.use(used);
+    snapshot.dead("10.0.0.5").dead("10.0.0.6").put_aside("10.0.0.5");
+    CHECK(outcome(choose(sets, {}, of_pod("web"), snapshot)) == "10.0.0.6 reclaimed");
+  }
+}
+
+TEST_CASE("an address that is set aside is the last resort", "[choose]") {
+  const auto sets = sets_of({"10.0.0.0/30"});  // .2 only
+  MemorySnapshot snapshot;
+  snapshot.bind("10.0.0.2", pod("web"), 1).put_aside("10.0.0.2");
+  CHECK(outcome(choose(sets, {}, of_pod("web", ips({"10.0.0.2"})), snapshot)) == "10.0.0.2 held");
+  const auto stranger = choose(sets, {}, of_pod("db"), snapshot);
+  CHECK(outcome(stranger) == "10.0.0.2 evicted");
+  CHECK(stranger.picks.front().evicted->pod == pod("web"));
+  SECTION("but not while somebody uses it") {
+    snapshot.use("10.0.0.2");
+    CHECK(test::contains(outcome(choose(sets, {}, of_pod("db"), snapshot)), "no IP addresses"));
+  }
+  SECTION("nor when it is somebody's pin, or excluded") {
+    const allocator::Reservations pinned{{}, {test::pin("other", "10.0.0.2")}};
+    const allocator::Reservations excluded{{test::span("10.0.0.2", "10.0.0.2")}, {}};
+    for (const auto& reservations : {pinned, excluded}) {
+      CHECK(test::contains(outcome(choose(sets, reservations, of_pod("db"), snapshot)),
+                           "no IP addresses"));
+    }
+  }
+}
+
+TEST_CASE("pins and requests are given although they are set aside", "[choose]") {
+  const auto sets = sets_of({"10.0.0.0/29"});
+  MemorySnapshot snapshot;
+  snapshot.put_aside("10.0.0.4");
+  const allocator::Reservations reservations{{}, {test::pin("web", "10.0.0.4")}};
+  CHECK(outcome(choose(sets, reservations, of_pod("web"), snapshot)) == "10.0.0.4 pin");
+  Wish wish = of_pod("db");
+  wish.requested = ips({"10.0.0.4"});
+  CHECK(outcome(choose(sets, {}, wish, snapshot)) == "10.0.0.4 requested");
+}
+
+TEST_CASE("what is set aside lasts until the old attachment's DEL, over commands", "[set-aside]") {
+  Folder folder;
+  CHECK_FALSE(folder.runtime().has_set_aside());
+  SetAsides(folder.runtime(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
+  REQUIRE(folder.notes.size() == 1);
+  CHECK(test::contains(folder.notes.front(), "10.0.0.2, taken over from old"));
+  CHECK(folder.runtime().has_set_aside());
+  CHECK(folder.runtime().boot_scan(kGeneration) == BootScanState::live_restored);
+  CHECK(SetAsides(folder.runtime(), kGeneration).refused() == ips({"10.0.0.2"}));
+  SetAsides(folder.runtime(), kGeneration).end({"other", "eth0"});
+  CHECK(SetAsides(folder.runtime(), kGeneration).is_refused(ip("10.0.0.2")));
+  SetAsides(folder.runtime(), kGeneration).end(kOld);
+  SetAsides ended(folder.runtime(), kGeneration);
+  CHECK_FALSE(ended.is_refused(ip("10.0.0.2")));
+  CHECK(ended.is_due_back(ip("10.0.0.2")));
+  CHECK(ended.take(ip("10.0.0.2")).empty());
+  CHECK_FALSE(SetAsides(folder.runtime(), kGeneration).is_due_back(ip("10.0.0.2")));
+}
+
+TEST_CASE("an address whose old attachment's DEL has come is not set aside", "[set-aside]") {
+  Folder folder;
+  folder.runtime().put_tombstone(kOld, allocator::store::boottime_now());
+  SetAsides(folder.runtime(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
+  CHECK(folder.notes.empty());
+  CHECK_FALSE(folder.runtime().has_set_aside());
+}
+
+TEST_CASE("an address that is given out again while it is aside is as if taken over once more",
+          "[set-aside]") {
+  Folder folder;
+  SetAsides asides(folder.runtime(), kGeneration);
+  asides.put({{ip("10.0.0.2"), kOld}}, folder.notes);
+  CHECK(asides.take(ip("10.0.0.3")).empty());
+  const auto taken = asides.take(ip("10.0.0.2"));
+  REQUIRE(taken.size() == 1);
+  CHECK(taken.front().old == kOld);
+  CHECK(asides.refused().empty());
+}
+
+TEST_CASE("what another generation set aside is nothing", "[set-aside]") {
+  Folder folder;
+  SetAsides(folder.runtime(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
+  const std::string next = "22222222-aaaa-4bbb-8ccc-000000000002~7~8";
+  auto& runtime = folder.runtime();
+  CHECK(runtime.boot_scan(next) == BootScanState::due);
+  CHECK_FALSE(runtime.has_set_aside());
+  runtime.mark_boot_scan(next, BootScanState::live_restored);
+  SetAsides(runtime, next).put({{ip("10.0.0.3"), kOld}}, folder.notes);
+  CHECK(runtime.boot_scan(next) == BootScanState::live_restored);
+  CHECK(SetAsides(runtime, next).refused() == ips({"10.0.0.3"}));
+}
+
+TEST_CASE("a takeover is remembered for the DEL that takes it back only", "[set-aside]") {
+  Folder folder;
+  const Attachment taker = {"new", "eth0"};
+  using allocator::store::look_for_take_back;
+  using allocator::store::remember_answer;
+  remember_answer(folder.world.fs, folder.runtime(), taker, {}, {{ip("fd00::2"), {"o~,l d", "e"}}});
+  folder.world.fs.redirections = {{"/proc", folder.world.options.state_dir}};  // nobody above
+  const auto ordinary = look_for_take_back(folder.world.fs, folder.runtime(), taker, folder.notes);
+  CHECK(ordinary.taken_over.empty());
+  CHECK_FALSE(ordinary.is_repeat);
+  CHECK_FALSE(folder.runtime().repeat(taker));
+}
