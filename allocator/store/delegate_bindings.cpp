@@ -59,14 +59,20 @@ Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
     network.emplace(fs_, std::move(*folder));
     lock.emplace(fs_, network->folder(), options_.lock_patience);
   }
+  const auto refused = network ? refused_now(network->folder()) : std::vector<Address>();
   for (const auto& [address, binding] : bound_to(*records, *owner.pod)) {
     if (owner.require_same_uid && binding.uid != owner.uid) continue;
+    if (std::find(refused.begin(), refused.end(), address) != refused.end()) continue;
     const auto file = network ? network->read(address.to_string()) : std::nullopt;
     if (file && is_torn(*file, binding)) network->remove(address.to_string());
     if (file && !is_torn(*file, binding)) {
       const Attachment holder = parse_owner(file->bytes);
-      if (!judge.is_dead(holder, network->stamp_of(address.to_string()))) continue;
+      const auto stamp = network->stamp_of(address.to_string());
+      if (!judge.is_dead(holder, stamp)) continue;
       append_once(wishes.dead, holder);
+      const bool is_of_now =
+          stamp && stamp->boot_id == boot_id() && stamp->pid_namespace == fs_.pid_namespace();
+      if (is_of_now) wishes.taken_over.push_back({address, holder});
     }
     wishes.addresses.push_back(address);
   }
@@ -77,57 +83,6 @@ Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
 bool DelegateBindings::is_torn(const FileContent& file, const Binding& binding) {
   const bool says_nothing = file.bytes.find_first_not_of('\0') == std::string::npos;
   return says_nothing && binding.boot8 != boot_id().substr(0, 8);
-}
-
-Presence DelegateBindings::presence(const DelegatedOwner& owner) {
-  auto folder = is_host_local() ? fs_.open_directory(options_.network_dir) : std::nullopt;
-  if (!folder) return Presence::none;
-  NetworkDir network(fs_, std::move(*folder));
-  const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
-  network.scan();
-  DeathJudge judge(fs_, boot_id(), owner.netns_path);
-  const auto files = network.find(owner.attachment);
-  const bool all_dead = std::all_of(files.begin(), files.end(), [&](const AttachmentFile& file) {
-    return judge.is_dead(owner.attachment, network.stamp_of(file.name));
-  });
-  if (files.empty()) return Presence::none;
-  return all_dead ? Presence::dead : Presence::live;
-}
-
-bool DelegateBindings::knows_whole_boot() noexcept {
-  try {
-    const std::string boot = boot_id();
-    if (runtime_.known_since() == boot) return true;
-    std::vector<std::string> changed;  // not flushed: the mark is for this boot
-    auto records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
-    auto folder = fs_.open_directory(records.path());
-    if (!folder) return false;
-    const NetworkLock lock(fs_, *folder, options_.lock_patience);
-    if (runtime_.known_since() == boot) return true;
-    const auto boots = records.boots();
-    if (!boots.empty() && boots.back() == boot.substr(0, 8)) return false;
-    records.append_boot(boot.substr(0, 8));
-    runtime_.mark_known_since(boot);
-    return true;
-  } catch (const std::exception&) {
-    return false;
-  }
-}
-
-Stamp DelegateBindings::stamp_of(const DelegatedOwner& owner) {
-  return stamp_of_call(fs_, boot_id(), owner.attachment.container_id, owner.netns_path);
-}
-
-bool DelegateBindings::is_given_elsewhere(const DelegatedOwner& owner, const Stamp& given_to) {
-  if (has_no_namespace(owner.attachment) || given_to.netns_inode == 0) return false;
-  if (given_to.boot_id != boot_id()) return false;
-  try {
-    const auto own = fs_.network_namespace(owner.netns_path);
-    if (!own || *own == given_to.netns_inode) return false;
-    return DeathJudge(fs_, boot_id(), owner.netns_path).is_seen(given_to);
-  } catch (const std::system_error&) {
-    return true;  // what we may not look at may be alive
-  }
 }
 
 void DelegateBindings::renew(const DelegatedOwner& owner, const std::vector<Address>& addresses) {

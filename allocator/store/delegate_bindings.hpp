@@ -17,6 +17,7 @@
 #include "allocator/store/network_dir.hpp"
 #include "allocator/store/record_folder.hpp"
 #include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/set_aside.hpp"
 #include "allocator/store/store_options.hpp"
 
 namespace allocator::store {
@@ -26,6 +27,8 @@ struct Wishes {
   std::vector<Address> addresses;
   /// Attachments on them that are proven dead: they must be deleted first.
   std::vector<Attachment> dead;
+  /// Those of the addresses that they had in this boot.
+  std::vector<TakenOver> taken_over;
 };
 
 /// What host-local's folder has of an attachment.
@@ -49,7 +52,8 @@ class DelegateBindings {
                    std::vector<std::string>& notes)
       : fs_(fs), options_(options), runtime_(runtime), notes_(notes) {}
 
-  /// The pod's bound addresses that no live attachment holds, newest first. Address files on them
+  /// The pod's bound addresses that no live attachment holds and that are not left aside, newest
+  /// first. Address files on them
   /// that a power cut emptied are removed. Nothing for any plugin but host-local. Errors: throws
   /// LockTimeout, std::system_error, NewerFormat.
   [[nodiscard]] Wishes wishes(const DelegatedOwner& owner);
@@ -87,6 +91,9 @@ class DelegateBindings {
   /// The addresses that a DEL of the attachment is going to free, as far as host-local's folder or
   /// the pod's bindings of an earlier boot tell.
   [[nodiscard]] std::vector<Address> about_to_be_freed(const DelegatedOwner& owner);
+  /// A DEL of `ended` is done: sets aside what its main plugin took back, for host-local; see
+  /// set_aside.hpp.
+  void set_aside(const std::vector<TakenOver>& taken, const Attachment& ended);
   /// Turns the bindings of freed addresses into held ones.
   void release(const DelegatedOwner& owner, const std::vector<Address>& freed);
 
@@ -96,6 +103,7 @@ class DelegateBindings {
                                                                   const PodKey& pod);
   void write(const DelegatedOwner& owner, const std::vector<Address>& addresses,
              const std::vector<std::string>& ranges);
+  [[nodiscard]] std::vector<Address> refused_now(const Directory& folder);
   void stamp(NetworkDir& network, const DelegatedOwner& owner,
              const std::vector<Address>& addresses);
   [[nodiscard]] std::vector<Address> still_held(NetworkDir& network, const DelegatedOwner& owner,

@@ -77,6 +77,8 @@ class RuntimeFolder {
   /// Addresses that are set aside, by name, with what is said of each. Whether there are any is
   /// told by what boot_scan() has read, so that ordinary commands pay nothing for it.
   [[nodiscard]] bool has_set_aside() const noexcept { return has_set_aside_; }
+  /// For whoever does not call boot_scan(): there may be some.
+  void look_for_set_aside() noexcept { has_set_aside_ = true; }
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> set_aside() noexcept;
   void put_set_aside(const std::string& generation, const std::string& name,
                      const std::string& text) noexcept;

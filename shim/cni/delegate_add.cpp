@@ -139,6 +139,8 @@ class DelegatedAdd {
       has_run_ = true;
       const Result result = wished.run(earlier.presence);
       auto addresses = addresses_of(result);
+      allocator::store::remember_answer(command_.fs, lease_.journal().runtime(),
+                                        lease_.attachment(), {}, wished.taken_over(addresses));
       tell(entry, result, addresses);
       finish(entry);
       return addresses;

@@ -157,11 +157,12 @@ void delegate_del(const Command& command, const DelegateChoice& choice) {
   logged(command, conf, [&](Log& log, Clock::time_point deadline) -> std::string {
     try {
       DelegatedLease lease(command, conf, log, deadline, MissingPlugin::fails_release);
-      if (allocator::store::look_for_take_back(command.fs, lease.journal().runtime(),
-                                               lease.attachment(), lease.notes())
-              .is_repeat)
-        return "nothing: the first ADD stands";
-      return joined(release(lease));
+      const auto taken_back = allocator::store::look_for_take_back(
+          command.fs, lease.journal().runtime(), lease.attachment(), lease.notes());
+      if (taken_back.is_repeat) return "nothing: the first ADD stands";
+      auto freed = joined(release(lease));
+      lease.bindings().set_aside(taken_back.taken_over, lease.attachment());
+      return freed;
     } catch (const JournalUnavailable& error) {
       log.warning(error.what());
     }

@@ -36,9 +36,19 @@ void WishedLease::look() {
     lease_.note(std::string("the address of before is not known: ") + error.what());
   }
   for (const auto& dead : wishes.dead) end_dead(dead);
+  taken_over_ = std::move(wishes.taken_over);
   wishes_ = std::move(wishes.addresses);
   if (conf_.caller_requests) wishes_.clear();
   if (!conf_.requested.empty()) wishes_ = conf_.requested;
+}
+
+std::vector<allocator::store::TakenOver> WishedLease::taken_over(
+    const std::vector<Address>& answered) const {
+  auto taken = taken_over_;
+  std::erase_if(taken, [&](const allocator::store::TakenOver& one) {
+    return std::find(answered.begin(), answered.end(), one.address) == answered.end();
+  });
+  return taken;
 }
 
 void WishedLease::end_dead(const allocator::Attachment& dead) {

@@ -27,6 +27,10 @@ class WishedLease {
   /// give it a second address. Errors: throws DelegateFailure, CniError.
   [[nodiscard]] Result run(allocator::store::Presence before);
 
+  /// What of the answer dead attachments of this boot had.
+  [[nodiscard]] std::vector<allocator::store::TakenOver> taken_over(
+      const std::vector<allocator::Address>& answered) const;
+
  private:
   void end_dead(const allocator::Attachment& dead);
   void drop_refused(const DelegateFailure& failure);
@@ -35,6 +39,7 @@ class WishedLease {
   DelegatedLease& lease_;
   Clock::time_point deadline_;
   std::vector<allocator::Address> wishes_;
+  std::vector<allocator::store::TakenOver> taken_over_;
 };
 
 }  // namespace shim

@@ -14,7 +14,7 @@ import sandbox  # noqa: E402
 from crowd import DUAL, pair, small  # noqa: E402
 from main_plugin import add_refusing  # noqa: E402
 from node import Node, empty_run, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
+from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
 from pod_process import PodProcesses  # noqa: E402
 from tap import Suite  # noqa: E402
 
@@ -104,9 +104,22 @@ def refused_after_time():
         assert node.add("new-3", wrapper=LATER) != home
 
 
-def after_reboot():
+def by_program():
+    """host-local as a program: it is not asked for the address any more."""
+    with Sandboxes("program", inProcess=False) as node:
+        home = node.lost()
+        node.refuse("new-1")
+        got = node.add("new-2")
+        assert got != home, f"refused again with {home}"
+        node.node.assert_in_use({"new-2": got})
+        node.node.delete("new-2", POD)
+        node.node.delete("old", POD)
+        assert node.add("new-3") == got
+
+
+def after_reboot(**ipam):
     """Cilium's limiter answers 429 to whoever comes too early: every address survives that, however often."""
-    with Sandboxes("reboot") as node:
+    with Sandboxes(f"reboot-{len(ipam)}", **ipam) as node:
         home = {number: node.lost(f"old-{number}", f"shop/db-{number}") for number in range(4)}
         new_boot()
         for number in home:
@@ -215,6 +228,8 @@ TESTS = [
     ("15 minutes later the pod has its own address again without any DEL", comes_back_in_time),
     ("15 minutes later the address is refused still: another one", refused_after_time),
     ("after a reboot every address survives refusals", after_reboot),
+    ("host-local as a program: another address", by_program),
+    ("host-local as a program: after a reboot every address survives refusals", lambda: after_reboot(inProcess=False)),
     ("an address that was taken over survives an ordinary DEL", ordinary_delete),
     ("an address that nobody had any more survives refusals", ordinary_refusal),
     ("the old sandbox's DEL comes in between: nothing is set aside", deleted_in_between),
@@ -227,7 +242,7 @@ TESTS = [
 
 
 def main():
-    require(BINARY)
+    require(BINARY, HOST_LOCAL)
     sandbox.enter()
     fake_boots()
     suite = Suite("set aside")

@@ -1,0 +1,89 @@
+// What is known of an attachment before a plugin's ADD, and of addresses that main plugins refuse.
+#include <algorithm>
+#include <exception>
+#include <system_error>
+
+#include "allocator/store/death.hpp"
+#include "allocator/store/delegate_bindings.hpp"
+#include "allocator/store/network_lock.hpp"
+
+namespace allocator::store {
+
+Presence DelegateBindings::presence(const DelegatedOwner& owner) {
+  auto folder = is_host_local() ? fs_.open_directory(options_.network_dir) : std::nullopt;
+  if (!folder) return Presence::none;
+  NetworkDir network(fs_, std::move(*folder));
+  const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+  network.scan();
+  DeathJudge judge(fs_, boot_id(), owner.netns_path);
+  const auto files = network.find(owner.attachment);
+  const bool all_dead = std::all_of(files.begin(), files.end(), [&](const AttachmentFile& file) {
+    return judge.is_dead(owner.attachment, network.stamp_of(file.name));
+  });
+  if (files.empty()) return Presence::none;
+  return all_dead ? Presence::dead : Presence::live;
+}
+
+bool DelegateBindings::knows_whole_boot() noexcept {
+  try {
+    const std::string boot = boot_id();
+    if (runtime_.known_since() == boot) return true;
+    std::vector<std::string> changed;  // not flushed: the mark is for this boot
+    auto records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
+    auto folder = fs_.open_directory(records.path());
+    if (!folder) return false;
+    const NetworkLock lock(fs_, *folder, options_.lock_patience);
+    if (runtime_.known_since() == boot) return true;
+    const auto boots = records.boots();
+    if (!boots.empty() && boots.back() == boot.substr(0, 8)) return false;
+    records.append_boot(boot.substr(0, 8));
+    runtime_.mark_known_since(boot);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+Stamp DelegateBindings::stamp_of(const DelegatedOwner& owner) {
+  return stamp_of_call(fs_, boot_id(), owner.attachment.container_id, owner.netns_path);
+}
+
+bool DelegateBindings::is_given_elsewhere(const DelegatedOwner& owner, const Stamp& given_to) {
+  if (has_no_namespace(owner.attachment) || given_to.netns_inode == 0) return false;
+  if (given_to.boot_id != boot_id()) return false;
+  try {
+    const auto own = fs_.network_namespace(owner.netns_path);
+    if (!own || *own == given_to.netns_inode) return false;
+    return DeathJudge(fs_, boot_id(), owner.netns_path).is_seen(given_to);
+  } catch (const std::system_error&) {
+    return true;  // what we may not look at may be alive
+  }
+}
+
+std::vector<Address> DelegateBindings::refused_now(const Directory& folder) {
+  RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder.fd));
+  own.look_for_set_aside();
+  return SetAsides(own, boot_id()).refused();
+}
+
+void DelegateBindings::set_aside(const std::vector<TakenOver>& taken, const Attachment& ended) {
+  if (!is_host_local() || options_.retention == Retention::off) return;
+  try {
+    auto folder = fs_.open_directory(options_.network_dir);
+    if (!folder) return;
+    RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder->fd));
+    own.look_for_set_aside();
+    if (taken.empty() && own.set_aside().empty()) return;
+    const NetworkLock lock(fs_, *folder, options_.lock_patience);
+    SetAsides asides(own, boot_id());
+    asides.end(ended);
+    for (const auto& one : taken) {
+      if (!runtime_.tombstone(one.old)) asides.put({one}, notes_);
+    }
+  } catch (const std::exception& error) {
+    notes_.push_back("what the main plugin refused is not left aside: " +
+                     std::string(error.what()));
+  }
+}
+
+}  // namespace allocator::store
