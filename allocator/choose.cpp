@@ -113,9 +113,11 @@ class Chooser {
         return take(pin.address, range, index, Reason::pin);
       }
       if (!busy) {
-        busy = Error(Kind::busy, "address " + pin.address.to_string() + " is pinned to " +
-                                     wish_.pod->display() + " but in use by container " + *holder +
-                                     "; it is given as soon as that container is deleted");
+        busy = Error(Kind::busy,
+                     "address " + pin.address.to_string() + " is pinned to " +
+                         wish_.pod->display() + " but in use by container " + *holder +
+                         "; it is given as soon as that container is deleted",
+                     snapshot_.describe_use(pin.address));
       }
     }
     if (busy) throw Error(*busy);
@@ -136,8 +138,10 @@ class Chooser {
     }
     refuse_reserved(address);
     if (live_holder(address)) {
-      throw Error(Kind::unavailable, "requested IP address " + address.to_string() +
-                                         " is not available in range set " + set.to_string());
+      throw Error(Kind::unavailable,
+                  "requested IP address " + address.to_string() +
+                      " is not available in range set " + set.to_string(),
+                  snapshot_.describe_use(address));
     }
     return take(address, range, index, Reason::requested);
   }

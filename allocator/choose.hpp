@@ -37,6 +37,8 @@ class Snapshot {
   /// The holder of `address` as "<container ID> <ifname>"; nullopt when no attachment holds it.
   virtual std::optional<std::string> holder(const Address& address) = 0;
   virtual std::optional<Binding> binding(const Address& address) = 0;
+  /// Who uses `address` and the file that says so, for whoever is refused it.
+  virtual std::string describe_use(const Address& address) = 0;
   /// Every address that is bound and not in use: read only when nothing is free.
   virtual std::vector<HeldAddress> held() = 0;
   /// True when the attachment that holds `address` is proven dead. Expensive: asked only when its

@@ -88,13 +88,12 @@ void AddTransaction::choose_addresses() {
 }
 
 void AddTransaction::describe_exhaustion(Error& error, Snapshot& snapshot) const {
-  if (!records_) return;
   const RangeSet& set = request_.sets[picks_.size()];
   std::vector<std::pair<std::int64_t, std::string>> owners;
   for (const auto& file : network_.files()) {
     if (!file.address || !set.contains(*file.address)) continue;
     const auto identity = network_.identify(*file.address);
-    const auto binding = records_->binding(*file.address);
+    const auto binding = snapshot.binding(*file.address);
     const std::string owner =
         binding ? binding->pod.display() : network_.holder(*file.address).value_or("");
     owners.emplace_back(identity ? identity->changed_ns : 0,

@@ -12,6 +12,15 @@ std::optional<Binding> StoreSnapshot::binding(const Address& address) {
   return records_ ? records_->binding(address) : std::nullopt;
 }
 
+std::string StoreSnapshot::describe_use(const Address& address) {
+  const auto user = network_.holder(address);
+  const auto bound = binding(address);
+  const AttachmentFile* file = network_.file_of(address);
+  return "in use by " + user.value_or("nobody any more") +
+         (bound ? ", bound to " + bound->pod.display() : "") + ": " + network_.path() +
+         (file == nullptr ? "" : "/" + file->name);
+}
+
 std::vector<HeldAddress> StoreSnapshot::held() {
   std::vector<HeldAddress> held;
   if (!records_) return held;

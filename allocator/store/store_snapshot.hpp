@@ -17,6 +17,7 @@ class StoreSnapshot final : public Snapshot {
 
   std::optional<std::string> holder(const Address& address) override;
   std::optional<Binding> binding(const Address& address) override;
+  std::string describe_use(const Address& address) override;
   /// Where address files vanished in the middle of a boot, the runtime's cache is asked first who
   /// of their pods lives.
   std::vector<HeldAddress> held() override;

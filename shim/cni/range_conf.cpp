@@ -65,6 +65,15 @@ RangeSpecSets own_ranges(const RangeSpec& legacy, const RangeSpecSets& ranges) {
   return sets;
 }
 
+/// Where own_ranges() come from. `legacy`: the place of the legacy range, if there is one.
+std::vector<std::string> places_of(const std::optional<std::string>& legacy,
+                                   const std::string& ranges, std::size_t count) {
+  std::vector<std::string> places;
+  if (legacy) places.push_back(*legacy);
+  for (std::size_t i = 0; i < count; ++i) places.push_back(ranges + "/" + std::to_string(i));
+  return places;
+}
+
 bool overlaps_any(const RangeSpec& legacy, const RangeSpecSets& sets) {
   return std::any_of(sets.begin(), sets.end(), [&](const auto& ranges) {
     return std::any_of(ranges.begin(), ranges.end(), [&](const RangeSpec& range) {
@@ -119,6 +128,24 @@ allocator::RangeSets make_sets_with_hint(const RangeSpecSets& specs) {
   }
 }
 
+/// host-local's text counts the sets; the hint says where they stand.
+void refuse_overlap(const allocator::RangeSets& sets, const std::vector<std::string>& places) {
+  try {
+    allocator::check_disjoint(sets);
+  } catch (const allocator::Error& error) {
+    std::string hint;
+    for (std::size_t i = 0; i < places.size() && hint.empty(); ++i) {
+      for (std::size_t j = i + 1; j < places.size() && hint.empty(); ++j) {
+        if (!sets[i].overlaps(sets[j])) continue;
+        const bool is_same = sets[i].to_string() == sets[j].to_string();
+        hint = places[i] + (is_same ? " repeats " : " overlaps with ") + places[j] +
+               "; remove one of them";
+      }
+    }
+    throw CniError(ErrorCode::internal, error.what(), error.details, hint);
+  }
+}
+
 void check_narrowing(const allocator::RangeSets& sets, std::size_t from_runtime,
                      const allocator::RangeSets& limits) {
   for (std::size_t index = from_runtime; index < sets.size(); ++index) {
@@ -144,15 +171,22 @@ RangesAsWritten read_ranges(const ConfigReader& outer, const ConfigReader& inner
   warn_of_stray_subnet(outer_legacy, outer_ranges, written);
   written.sets = read_range_sets(runtime_config, "ipRanges");
   written.from_runtime = written.sets.size();
+  written.places =
+      places_of(std::nullopt, runtime_config.path_of("ipRanges"), written.from_runtime);
   RangeSpecSets configured;
+  std::vector<std::string> places;
   if (inner_legacy.subnet || !inner_ranges.empty()) {
     const RangeSpec legacy =
         outer_legacy.subnet ? inner_legacy : inherit(inner_legacy, outer_legacy);
     configured = own_ranges(legacy, inner_ranges);
+    places = places_of(legacy.subnet ? std::optional(inner.path_of("subnet")) : std::nullopt,
+                       inner.path_of("ranges"), inner_ranges.size());
     written.limits = own_ranges(outer_legacy, outer_ranges);
   } else {
     const RangeSpec legacy = inherit(inner_legacy, outer_legacy);
     configured = own_ranges(legacy, outer_ranges);
+    places = places_of(legacy.subnet ? std::optional(outer.path_of("subnet")) : std::nullopt,
+                       outer.path_of("ranges"), outer_ranges.size());
     const bool carves = inner_legacy.start || inner_legacy.end || inner_legacy.gateway;
     if (carves && !legacy.subnet) {
       throw CniError(ErrorCode::invalid_config,
@@ -162,6 +196,7 @@ RangesAsWritten read_ranges(const ConfigReader& outer, const ConfigReader& inner
     }
   }
   written.sets.insert(written.sets.end(), configured.begin(), configured.end());
+  written.places.insert(written.places.end(), places.begin(), places.end());
   return written;
 }
 
@@ -176,7 +211,7 @@ allocator::RangeSets complete_ranges(const RangesAsWritten& written, std::string
     throw CniError(ErrorCode::internal, "CNI version " + std::string(cni_version) +
                                             " does not support more than 1 address per family");
   }
-  allocator::check_disjoint(sets);
+  refuse_overlap(sets, written.places);
   if (!written.limits.empty())
     check_narrowing(sets, written.from_runtime, allocator::make_range_sets(written.limits));
   return sets;

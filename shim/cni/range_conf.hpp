@@ -14,6 +14,8 @@ struct RangesAsWritten {
   /// In the order that counts for last_reserved_ip.N: runtimeConfig.ipRanges, the legacy range,
   /// `ranges`.
   std::vector<std::vector<allocator::RangeSpec>> sets;
+  /// Where each of them is written, as JSON paths; those of rangesFrom are in no configuration.
+  std::vector<std::string> places;
   /// How many of them are the runtime's (ipRanges): it may ask for what it likes.
   std::size_t from_runtime = 0;
   /// The outer ranges that the delegate's own must lie inside; empty when only one side has ranges.

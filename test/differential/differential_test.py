@@ -177,7 +177,7 @@ class Run:
             return f"a rule allows a difference, but the plugins agree: {used}"
         if not agree(expected, got):
             return "\n".join([f"rules {used}", *report.describe(expected, got)])
-        modelled = case.modelled_add() if rules.allocates(case.step, expected) else got
+        modelled = rules.detailed(case.modelled_add()) if rules.allocates(case.step, expected) else got
         if not agree(modelled, got):
             return "\n".join(["the model of the rules is wrong", *report.describe(modelled, got)])
         return None

@@ -70,6 +70,17 @@ def not_found(case):
     return f"host-local: Failed to find address added by container {case.step.container}"
 
 
+DETAILED = re.compile(r"^failed to allocate for range \d+: "
+                      r"(no IP addresses available in range set: |requested IP address \S+ is not available in )")
+
+
+def detailed(answer):
+    """The answer with the details that this plugin adds."""
+    if not DETAILED.search(answer.message) or field(answer, "details") is not None:
+        return answer
+    return with_fields(answer, details=Begins("in use by " if "requested" in answer.message else "in-use "))
+
+
 # ---- what changed since 1.1.1 --------------------------------------------------------------------------------------
 
 
@@ -403,6 +414,12 @@ HARMLESS = [
         "they are Go's; code and effect are the same",
         lambda c, a: re.match(r"json: cannot unmarshal|invalid character '", a.message) is not None,
         lambda c, a: with_fields(a, msg=Begins("/")),
+    ),
+    Rule(
+        "the details of a taken or missing address tell who has it",
+        "the Go plugin gives none",
+        lambda c, a: detailed(a) != a,
+        lambda c, a: detailed(a),
     ),
 ]
 

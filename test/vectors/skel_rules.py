@@ -157,6 +157,9 @@ def malformed_attachments(vector):
     return False
 
 
+DETAILED = re.compile(r"^failed to allocate for range \d+: "
+                      r"(no IP addresses available in range set: |requested IP address \S+ is not available in )")
+
 OURS = [
     Rule(
         "the network namespace is not compared with the plugin's own",
@@ -211,6 +214,12 @@ OURS = [
         "they are Go's; the code and the words before them are kept",
         lambda v, a: go_decoder_text(a) is not None,
         lambda v, a: with_fields(a, msg=Begins(go_decoder_text(a))),
+    ),
+    Rule(
+        "the details of a taken or missing address tell who has it",
+        "the reference gives none",
+        lambda v, a: DETAILED.search(str(field(a, "msg"))) is not None and field(a, "details") is None,
+        lambda v, a: with_fields(a, details=Begins("in use by " if "requested" in a.doc["msg"] else "in-use ")),
     ),
 ]
 

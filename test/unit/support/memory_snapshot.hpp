@@ -18,6 +18,9 @@ class MemorySnapshot final : public allocator::Snapshot {
     const auto found = bindings_.find(address);
     return found == bindings_.end() ? std::nullopt : std::optional(found->second);
   }
+  std::string describe_use(const allocator::Address& address) override {
+    return "in use by " + holder(address).value_or("nobody");
+  }
   std::vector<allocator::HeldAddress> held() override {
     ++held_questions;
     std::vector<allocator::HeldAddress> held;
