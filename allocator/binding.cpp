@@ -1,5 +1,6 @@
 #include "allocator/binding.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace allocator {
@@ -52,7 +53,36 @@ std::optional<std::vector<Address>> parse_addresses(std::string_view text) {
   return addresses;
 }
 
+bool is_ascii_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool is_container_id(std::string_view id) {
+  return !id.empty() && is_ascii_alnum(id.front()) && std::all_of(id.begin(), id.end(), [](char c) {
+    return is_ascii_alnum(c) || c == '_' || c == '.' || c == '-';
+  });
+}
+
+bool is_interface_name(std::string_view name) {
+  constexpr std::size_t longest = 15;
+  constexpr std::string_view never = "/: \t\n\v\f\r";
+  return !name.empty() && name.size() <= longest && name != "." && name != ".." &&
+         name.find_first_of(never) == std::string_view::npos;
+}
+
+/// What runtimes of old made: 64 hexadecimal digits, or a UUID.
+bool is_machine_made(std::string_view id) {
+  constexpr std::size_t shortest = 32;
+  return id.size() >= shortest &&
+         id.find_first_not_of("0123456789abcdefABCDEF-") == std::string_view::npos;
+}
+
 }  // namespace
+
+bool looks_like_attachment(const Attachment& attachment) {
+  if (attachment.ifname.empty()) return is_machine_made(attachment.container_id);
+  return is_container_id(attachment.container_id) && is_interface_name(attachment.ifname);
+}
 
 std::string escape(std::string_view text) {
   std::string escaped;

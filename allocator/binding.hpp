@@ -26,6 +26,12 @@ struct Attachment {
   friend bool operator==(const Attachment&, const Attachment&) = default;
 };
 
+/// True for what a runtime calls an attachment: a container ID and an interface name as the CNI
+/// specification has them. Without an interface name, as host-local before 0.8 wrote it, only an ID
+/// that no person would write: hexadecimal digits and dashes, 32 of them or more.
+/// Source: CNI spec 1.1.0 section 2 "Parameters"; the kernel's IFNAMSIZ.
+bool looks_like_attachment(const Attachment& attachment);
+
 /// The pod that a binding belongs to, one of its interfaces.
 struct PodKey {
   std::string pod_namespace;

@@ -29,6 +29,7 @@ void AddTransaction::run() {
       // again.
       if (!publish()) continue;
       pod_records_.write(picks_);
+      if (!pod_records_.is_held()) note_unbound();
     } catch (...) {
       take_back();
       throw;
@@ -178,6 +179,7 @@ void AddTransaction::take_set_asides() {
 /// between leaves a free address.
 void AddTransaction::end_dead_owner(const std::string& owner) {
   std::vector<Address> freed;
+  context_.session.will_remove(parse_owner(owner));
   for (const auto& file : network_.files()) {
     if (file.owner != owner || !file.address) continue;
     network_.remove(file.name);
@@ -230,6 +232,11 @@ void AddTransaction::look_at_former_use() {
   remember_use(runtime, records_ ? &*records_ : nullptr, {});
 }
 
+/// Nothing else would tell that the addresses were in use, should somebody remove their files.
+void AddTransaction::note_unbound() {
+  for (const auto& pick : picks_) context_.session.note_unbound(pick.address);
+}
+
 void AddTransaction::write_cursors() {
   for (const auto& pick : picks_) {
     const bool moves = pick.reason == Reason::round_robin || pick.reason == Reason::requested;
@@ -239,8 +246,13 @@ void AddTransaction::write_cursors() {
 
 void AddTransaction::take_back() noexcept {
   try {
-    for (const auto& [address, identity] : linked_) network_.remove(address.to_string());
+    const bool is_told = linked_.empty() || context_.session.will_remove(request_.attachment);
+    const std::string owner = owner_text(request_.attachment);
+    for (const auto& [address, identity] : linked_) {
+      if (network_.is_file(address, identity, owner)) network_.remove(address.to_string());
+    }
     linked_.clear();
+    if (!is_told) network_.sync();
     if (new_file_) network_.discard_private_name(*new_file_);
     new_file_.reset();
     if (records_) records_->undo();

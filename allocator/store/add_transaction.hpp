@@ -54,6 +54,7 @@ class AddTransaction {
   [[nodiscard]] OpenFile file_to_link();
   void renew_stamps();
   void look_at_former_use();
+  void note_unbound();
   void write_cursors();
   void take_back() noexcept;
 

@@ -63,7 +63,7 @@ bool BootScan::look_at_files() {
     attempt(parts_.notes, file.name, [&] {
       if (is_blank(file.owner)) {
         remove_if_torn(file);
-      } else {
+      } else if (names_attachment(file)) {
         stamp_if_unstamped(file);
       }
     });
@@ -104,17 +104,43 @@ void BootScan::stamp_if_unstamped(const AttachmentFile& file) {
   network_.set_stamp(*fd, encode(Stamp{parts_.boot_id, hash, 0, {}}));
 }
 
-void BootScan::restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets) {
+void BootScan::restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,
+                            RecordFolder* records) {
   const bool changed_before = changed_;
   changed_ = false;
+  std::map<Address, Claim> claims;
   for (const auto& one : cached) {
-    attempt(parts_.notes, one.attachment.container_id, [&] { restore(one, sets); });
+    attempt(parts_.notes, one.attachment.container_id, [&] { claim(one, sets, records, claims); });
+  }
+  for (const auto& [address, claim] : claims) {
+    attempt(parts_.notes, claim.cached->attachment.container_id,
+            [&] { publish(*claim.cached, address, claim.netns_inode); });
   }
   if (changed_) network_.scan();
   changed_ = changed_ || changed_before;
 }
 
-void BootScan::restore(const CachedAttachment& cached, const RangeSets& sets) {
+namespace {
+
+/// How much speaks for the attachment having the address: it is bound to its pod, and to the same
+/// pod object.
+int strength_of(const CachedAttachment& cached, const Address& address, RecordFolder* records) {
+  if (records == nullptr || !cached.pod) return 0;
+  try {
+    const auto binding = records->binding(address);
+    if (!binding || binding->pod != *cached.pod) return 0;
+    return binding->uid == cached.uid ? 2 : 1;
+  } catch (const NewerFormat&) {
+    return 0;
+  }
+}
+
+}  // namespace
+
+/// An entry may be stale: its pod was deleted, and the address is somebody else's by now. Giving it
+/// the file would let its DEL free a live pod's address.
+void BootScan::claim(const CachedAttachment& cached, const RangeSets& sets, RecordFolder* records,
+                     std::map<Address, Claim>& claims) {
   const auto netns = parts_.fs.network_namespace(cached.netns_path);
   if (!netns) return;
   // The cache was read without the lock, and a runtime clears it after its DEL only.
@@ -123,7 +149,9 @@ void BootScan::restore(const CachedAttachment& cached, const RangeSets& sets) {
   if (is_deleted) return;
   for (const auto& address : cached.addresses) {
     if (set_of(sets, address) == sets.size() || network_.holder(address)) continue;
-    publish(cached, address, *netns);
+    const int strength = strength_of(cached, address, records);
+    const auto [place, is_first] = claims.try_emplace(address, Claim{&cached, *netns, strength});
+    if (!is_first && place->second.strength < strength) place->second = {&cached, *netns, strength};
   }
 }
 
@@ -140,6 +168,17 @@ void BootScan::publish(const CachedAttachment& cached, const Address& address,
   changed_ = true;
   parts_.notes.push_back("restored " + address.to_string() + ": container " +
                          cached.attachment.container_id + " lives and its file was missing");
+}
+
+/// Should somebody remove their files, nothing else would tell that they were in use.
+void BootScan::mark_unbound(RecordFolder* records) {
+  for (const auto& file : network_.files()) {
+    if (!file.address || file.owner.empty()) continue;
+    attempt(parts_.notes, file.name, [&] {
+      if (records != nullptr && records->binding(*file.address)) return;
+      parts_.runtime.put_unbound(*file.address);
+    });
+  }
 }
 
 bool BootScan::has_work_for_records(const std::vector<CachedAttachment>& cached) const {
@@ -180,26 +219,30 @@ void BootScan::stamp_released(RecordFolder& records) {
 
 bool BootScan::adopt_in_use(RecordFolder& records, const std::vector<CachedAttachment>& cached) {
   bool learned = true;
-  for (const auto& file : network_.files()) {
-    if (!file.address || file.owner.empty()) continue;
-    learned &= attempt(parts_.notes, file.name, [&] {
-      const auto known =
-          std::find_if(cached.begin(), cached.end(), [&](const CachedAttachment& one) {
-            return one.pod && match_owner(file, one.attachment) != OwnerMatch::none;
-          });
-      if (known == cached.end() || !parts_.is_held(*known->pod)) return;
-      // The Go plugin made the file: whatever was bound before it is older.
-      const auto stamp = network_.stamp_of(file.name);
-      const bool is_ours = stamp && !stamp->netns_path.empty();
-      const Binding binding{*known->pod, known->uid, 0, 0, boot8()};
-      if (is_ours) {
-        adopt(records, *file.address, binding);
-      } else {
-        bind(records, *file.address, binding);
-      }
-    });
+  // The newest last: of two sandboxes of a pod it is the one whose address is kept.
+  for (auto one = cached.rbegin(); one != cached.rend(); ++one) {
+    if (!one->pod || !parts_.is_held(*one->pod)) continue;
+    learned &= attempt(parts_.notes, one->attachment.container_id,
+                       [&] { adopt_attachment(records, *one); });
   }
   return learned;
+}
+
+/// All addresses of an attachment together: it has one from each range set.
+void BootScan::adopt_attachment(RecordFolder& records, const CachedAttachment& cached) {
+  std::vector<Address> addresses;
+  bool is_ours = false;
+  for (const auto& file : network_.find(cached.attachment)) {
+    if (!file.address) continue;
+    addresses.push_back(*file.address);
+    const auto stamp = network_.stamp_of(file.name);
+    is_ours = is_ours || (stamp && !stamp->netns_path.empty());
+  }
+  const Binding binding{*cached.pod, cached.uid, 0, 0, boot8()};
+  // The Go plugin made the files: whatever was bound before them is older.
+  if (!is_ours && !addresses.empty()) bind_attachment(records, addresses, binding);
+  if (!is_ours) return;
+  for (const auto& address : addresses) adopt(records, address, binding, addresses);
 }
 
 /// OpenYurt's patched host-local keeps an empty file "<address>_<namespace>_<pod>" beside the
@@ -211,7 +254,14 @@ void BootScan::adopt_marker(RecordFolder& records, const std::string& name, bool
   if (in_use != wants_in_use) return;
   // Released before anything that we have seen: first to go.
   const std::uint64_t sequence = in_use ? 0 : 1;
-  adopt(records, marker->address, {marker->pod, {}, sequence, 0, in_use ? boot8() : std::string()});
+  std::vector<Address> of_attachment;
+  const AttachmentFile* own = network_.file_of(marker->address);
+  for (const auto& file : network_.files()) {
+    const bool is_same = own != nullptr && !own->owner.empty() && file.owner == own->owner;
+    if (is_same && file.address) of_attachment.push_back(*file.address);
+  }
+  adopt(records, marker->address, {marker->pod, {}, sequence, 0, in_use ? boot8() : std::string()},
+        of_attachment);
 }
 
 void BootScan::adopt_lost(RecordFolder& records, const CachedAttachment& cached,
@@ -219,7 +269,7 @@ void BootScan::adopt_lost(RecordFolder& records, const CachedAttachment& cached,
   for (const auto& address : cached.addresses) {
     const bool is_strange = !sets.empty() && set_of(sets, address) == sets.size();
     if (is_strange || network_.holder(address)) continue;
-    adopt(records, address, {*cached.pod, cached.uid, 1, 0, {}});
+    adopt(records, address, {*cached.pod, cached.uid, 1, 0, {}}, cached.addresses);
   }
 }
 

@@ -6,6 +6,7 @@
 /// Trouble with one file is that file's own: it is told in the notes and the scan goes on. After a
 /// crash: each step stands on its own; the next command does all of it again.
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct CachedAttachment {
   std::string netns_path;
   std::vector<Address> addresses;
   std::string entry;  ///< the name of the cache's entry
+  /// When the entry was written; only tells which of two entries is the newer one.
+  std::int64_t written_ns = 0;
 };
 
 /// Where the runtime's cache is read; asked at most once in a boot, without the lock.
@@ -56,8 +59,10 @@ class BootScan {
   bool look_at_files();
 
   /// Gives live attachments whose file is missing their file back: the folder was wiped, or the
-  /// pods came from another IPAM. Only inside `sets`.
-  void restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets);
+  /// pods came from another IPAM. Only inside `sets`. Of several that claim an address the one of
+  /// the pod that it is bound to gets it, then the first in `cached`. `records`: may be null.
+  void restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,
+                    RecordFolder* records);
 
   /// True when there is anything to be learned about bindings.
   [[nodiscard]] bool has_work_for_records(const std::vector<CachedAttachment>& cached) const;
@@ -69,13 +74,25 @@ class BootScan {
   bool learn_bindings(RecordFolder& records, const std::vector<CachedAttachment>& cached,
                       const RangeSets& sets);
 
+  /// Notes in the runtime folder which addresses in use no binding tells of. `records`: may be
+  /// null.
+  void mark_unbound(RecordFolder* records);
+
   /// True when the folder was changed and needs an fsync.
   [[nodiscard]] bool changed() const { return changed_; }
 
  private:
   void remove_if_torn(const AttachmentFile& file);
   void stamp_if_unstamped(const AttachmentFile& file);
-  void restore(const CachedAttachment& cached, const RangeSets& sets);
+  /// The attachment that gets an address back.
+  struct Claim {
+    const CachedAttachment* cached;
+    std::uint64_t netns_inode;
+    int strength;
+  };
+  void claim(const CachedAttachment& cached, const RangeSets& sets, RecordFolder* records,
+             std::map<Address, Claim>& claims);
+  void adopt_attachment(RecordFolder& records, const CachedAttachment& cached);
   void publish(const CachedAttachment& cached, const Address& address, std::uint64_t netns_inode);
   bool adopt_in_use(RecordFolder& records, const std::vector<CachedAttachment>& cached);
   void adopt_marker(RecordFolder& records, const std::string& name, bool wants_in_use);

@@ -30,6 +30,8 @@ bool has_no_namespace(const Attachment& attachment) {
 
 bool DeathJudge::is_dead(const Attachment& owner, const std::optional<Stamp>& stamp) {
   if (!stamp || stamp->container_hash != container_hash(owner.container_id)) return false;
+  // A note of somebody who reserves the address by hand; earlier versions stamped those too.
+  if (!looks_like_attachment(owner)) return false;
   const auto key = std::pair(owner.container_id + "~" + owner.ifname, encode(*stamp));
   const auto known = verdicts_.find(key);
   if (known != verdicts_.end()) return known->second;

@@ -109,7 +109,7 @@ bool DelegateBindings::still_holds(const Attachment& attachment,
 }
 
 void DelegateBindings::record(const DelegatedOwner& owner, const std::vector<Address>& addresses,
-                              const std::vector<std::string>& ranges) {
+                              const RememberedRanges& ranges) {
   try {
     write(owner, addresses, ranges);
   } catch (const std::exception& error) {
@@ -120,10 +120,10 @@ void DelegateBindings::record(const DelegatedOwner& owner, const std::vector<Add
 }
 
 void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Address>& addresses,
-                             const std::vector<std::string>& ranges) {
+                             const RememberedRanges& ranges) {
   std::vector<std::string> changed;
   const bool retains = options_.retention == Retention::on && owner.pod;
-  const bool has_records = retains || !ranges.empty();
+  const bool has_records = retains || !ranges.cidrs.empty();
   std::optional<RecordFolder> records;
   if (has_records)
     records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
@@ -137,7 +137,7 @@ void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Addr
     if (is_host_local()) stamp(network, owner, held);
     if (!records) return;
     if (!is_host_local()) records->append_boot(boot_id().substr(0, 8));
-    if (!ranges.empty()) records->put_last_ranges(ranges);
+    if (!ranges.cidrs.empty()) records->put_last_ranges(ranges);
     const bool was_deleted = held.size() != addresses.size();
     if (retains && !was_deleted && owner.is_never_held) forget(*records, *owner.pod);
     if (retains && !was_deleted && !owner.is_never_held) {

@@ -86,7 +86,7 @@ class DelegateBindings {
   /// attachment has no more, as its DEL came meanwhile, are left to whom they are bound. `ranges`:
   /// what rangesFrom gave.
   void record(const DelegatedOwner& owner, const std::vector<Address>& addresses,
-              const std::vector<std::string>& ranges);
+              const RememberedRanges& ranges);
 
   /// The addresses that a DEL of the attachment is going to free, as far as host-local's folder or
   /// the pod's bindings of an earlier boot tell.
@@ -102,7 +102,7 @@ class DelegateBindings {
   [[nodiscard]] std::vector<std::pair<Address, Binding>> bound_to(RecordFolder& records,
                                                                   const PodKey& pod);
   void write(const DelegatedOwner& owner, const std::vector<Address>& addresses,
-             const std::vector<std::string>& ranges);
+             const RememberedRanges& ranges);
   [[nodiscard]] std::vector<Address> refused_now(const Directory& folder);
   void stamp(NetworkDir& network, const DelegatedOwner& owner,
              const std::vector<Address>& addresses);

@@ -37,6 +37,7 @@ class Fd {
 struct Directory {
   Fd fd;
   std::string path;
+  mutable bool was_listed = false;  ///< reading it anew needs a rewind
 };
 
 enum class FileKind : std::uint8_t { regular, directory, symbolic_link, other };

@@ -7,6 +7,7 @@ namespace allocator::store {
 namespace {
 
 constexpr std::size_t kHeldPerFamily = 4096;
+constexpr std::size_t kBoundPerFamily = 4;   // of one pod
 constexpr std::uint64_t kTrimInterval = 64;  // counting all records is for now and then
 
 std::uint64_t highest_sequence(RecordFolder& records) {
@@ -35,11 +36,20 @@ void trim(RecordFolder& records) {
   }
 }
 
-bool has_binding_of_family(RecordFolder& records, const PodKey& pod, Family family) {
-  const auto hint = records.hint(pod);
-  if (!hint) return false;
-  return std::any_of(hint->addresses.begin(), hint->addresses.end(), [&](const Address& address) {
-    if (address.family() != family) return false;
+bool has(const std::vector<Address>& addresses, const Address& address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+bool has_family(const std::vector<Address>& addresses, Family family) {
+  return std::any_of(addresses.begin(), addresses.end(),
+                     [&](const Address& address) { return address.family() == family; });
+}
+
+/// Another binding of the pod than those on addresses of the same attachment.
+bool is_bound_elsewhere(RecordFolder& records, const PodHint& hint, const PodKey& pod,
+                        Family family, const std::vector<Address>& of_attachment) {
+  return std::any_of(hint.addresses.begin(), hint.addresses.end(), [&](const Address& address) {
+    if (address.family() != family || has(of_attachment, address)) return false;
     const auto binding = records.binding(address);
     return binding && binding->pod == pod;
   });
@@ -47,36 +57,62 @@ bool has_binding_of_family(RecordFolder& records, const PodKey& pod, Family fami
 
 }  // namespace
 
-bool adopt(RecordFolder& records, const Address& address, const Binding& binding) {
-  if (records.binding(address) || has_binding_of_family(records, binding.pod, address.family()))
-    return false;
+std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses) {
+  std::vector<Address> kept;
+  for (const auto& address : addresses) {
+    const auto same = std::count_if(kept.begin(), kept.end(), [&](const Address& other) {
+      return other.family() == address.family();
+    });
+    if (static_cast<std::size_t>(same) < kBoundPerFamily) kept.push_back(address);
+  }
+  return kept;
+}
+
+bool adopt(RecordFolder& records, const Address& address, const Binding& binding,
+           const std::vector<Address>& of_attachment) {
+  if (records.binding(address)) return false;
   PodHint hint = records.hint(binding.pod).value_or(PodHint{});
-  std::erase_if(hint.addresses,
-                [&](const Address& other) { return other.family() == address.family(); });
-  hint.addresses.insert(hint.addresses.begin(), address);
+  const Family family = address.family();
+  if (is_bound_elsewhere(records, hint, binding.pod, family, of_attachment)) return false;
+  std::erase_if(hint.addresses, [&](const Address& other) {
+    return other == address || (other.family() == family && !has(of_attachment, other));
+  });
+  // Behind the others of its attachment: when there are too many, the first sets keep theirs.
+  hint.addresses.push_back(address);
+  if (!has(newest_of_each_family(hint.addresses), address)) return false;
   records.put(binding.pod, hint);
   records.put(address, binding);
   return true;
 }
 
-void bind(RecordFolder& records, const Address& address, const Binding& binding) {
-  const auto before = records.binding(address);
-  if (before && before->pod == binding.pod) return;
+void bind_attachment(RecordFolder& records, const std::vector<Address>& addresses,
+                     const Binding& binding) {
+  const auto now = newest_of_each_family(addresses);
   PodHint hint = records.hint(binding.pod).value_or(PodHint{});
   std::vector<Address> given_up;
   for (const auto& other : hint.addresses) {
-    if (other.family() == address.family()) given_up.push_back(other);
+    if (!has(now, other) && has_family(now, other.family())) given_up.push_back(other);
   }
+  std::vector<std::optional<Binding>> before;
+  for (const auto& address : now) before.push_back(records.binding(address));
+  const bool is_known = std::all_of(before.begin(), before.end(), [&](const auto& one) {
+    return one && one->pod == binding.pod;
+  });
+  if (is_known) return;
   std::erase_if(hint.addresses,
-                [&](const Address& other) { return other.family() == address.family(); });
-  hint.addresses.insert(hint.addresses.begin(), address);
+                [&](const Address& other) { return has_family(now, other.family()); });
+  hint.addresses.insert(hint.addresses.begin(), now.begin(), now.end());
   records.put(binding.pod, hint);
-  records.put(address, binding);
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    if (!before[i] || before[i]->pod != binding.pod) records.put(now[i], binding);
+  }
   for (const auto& other : given_up) {
     const auto own = records.binding(other);
-    if (other != address && own && own->pod == binding.pod) records.remove(other);
+    if (own && own->pod == binding.pod) records.remove(other);
   }
-  if (before) records.forget_evicted(before->pod);
+  for (const auto& one : before) {
+    if (one && one->pod != binding.pod) records.forget_evicted(one->pod);
+  }
 }
 
 namespace {
@@ -90,15 +126,6 @@ std::vector<std::pair<Address, Binding>> bindings_of(RecordFolder& records, cons
     if (binding && binding->pod == pod) own.emplace_back(address, std::move(*binding));
   }
   return own;
-}
-
-bool has_family(const std::vector<Address>& addresses, Family family) {
-  return std::any_of(addresses.begin(), addresses.end(),
-                     [&](const Address& address) { return address.family() == family; });
-}
-
-bool has(const std::vector<Address>& addresses, const Address& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
 }
 
 }  // namespace
@@ -165,7 +192,7 @@ void hold(RecordFolder& records, RuntimeFolder& runtime, const std::vector<Addre
       binding->sequence = next();
       records.put(address, *binding);
     } else if (owner.pod && !owner.is_never_held) {
-      adopt(records, address, {*owner.pod, owner.uid, next(), 0, {}});
+      adopt(records, address, {*owner.pod, owner.uid, next(), 0, {}}, freed);
     }
   };
   for (const auto& address : freed) {

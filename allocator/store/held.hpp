@@ -26,13 +26,18 @@ struct FormerOwner {
 void hold(RecordFolder& records, RuntimeFolder& runtime, const std::vector<Address>& freed,
           const FormerOwner& owner);
 
-/// Binds `address` to a pod that has no binding of the family yet; false when it has one, or the
-/// address is bound.
-bool adopt(RecordFolder& records, const Address& address, const Binding& binding);
+/// Binds `address` to a pod that has no binding of the family yet, but for those on addresses of
+/// the same attachment: one a range set. False when it has one, or the address is bound.
+bool adopt(RecordFolder& records, const Address& address, const Binding& binding,
+           const std::vector<Address>& of_attachment);
 
-/// Binds `address` to a pod that uses it now, whatever was bound before: another pod's binding on
-/// it ends, and so does the pod's own on another address of the family.
-void bind(RecordFolder& records, const Address& address, const Binding& binding);
+/// Binds the addresses of one attachment to a pod that uses them now, whatever was bound before:
+/// other pods' bindings on them end, and so do the pod's own on other addresses of their families.
+void bind_attachment(RecordFolder& records, const std::vector<Address>& addresses,
+                     const Binding& binding);
+
+/// The first addresses of each family, as many as a pod may be bound to.
+std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses);
 
 /// Binds a pod to the addresses that it has got now, and to nothing else of their families. Tells
 /// in `notes` when its address changed, or another pod's binding ended.

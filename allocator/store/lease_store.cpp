@@ -9,10 +9,12 @@
 #include "allocator/store/death.hpp"
 #include "allocator/store/late_add.hpp"
 #include "allocator/store/repeat.hpp"
+#include "allocator/store/sibling_networks.hpp"
 
 namespace allocator::store {
 namespace {
 
+constexpr std::size_t kBoot8Length = 8;        // as bindings and the list of boots have it
 constexpr unsigned kNetworkFolderMode = 0755;  // what the Go plugin makes
 
 /// Looks again at our own names: a DEL may have come between the lock and the answer.
@@ -55,9 +57,17 @@ void LeaseStore::refuse_deleted(Session& session, const Attachment& attachment) 
     session.runtime().remove_tombstone(attachment);
 }
 
+/// The network may be an old one under a new name. Only when its folder is made: nothing is looked
+/// for in any other ADD.
+void LeaseStore::tell_of_siblings(const AddRequest& request) {
+  auto text = sibling_text(sibling_networks(fs_, options_.network_dir, request.sets));
+  if (!text.empty()) notes_.push_back(std::move(text));
+}
+
 Lease LeaseStore::add(const AddRequest& request) {
   std::vector<std::string> changed;
   auto folder = ensure_folder(fs_, options_.network_dir, kNetworkFolderMode, changed);
+  if (!changed.empty()) tell_of_siblings(request);
   Session session = open_session(std::move(folder), std::move(changed));
   if (session.is_first()) session.refuse_remote();
   DeathJudge judge(fs_, session.boot_id(), request.netns_path);
@@ -74,9 +84,10 @@ Lease LeaseStore::add(const AddRequest& request) {
     remember_answer(fs_, session.runtime(), request.attachment, transaction.picks(),
                     transaction.taken_over());
   }
-  Lease lease{transaction.picks(), transaction.linked(), std::nullopt, judge.process_scans()};
+  Lease lease{transaction.picks(),      transaction.linked(), owner_text(request.attachment),
+              transaction.take_files(), std::nullopt,         judge.process_scans()};
   try {
-    session.flush(transaction.take_files());
+    session.flush(lease.files);
     session.flush_parents();
     verify(session.network(), request, transaction.answered());
   } catch (...) {
@@ -110,11 +121,20 @@ void LeaseStore::undo(Lease& lease) {
   if (!folder) return;
   NetworkDir network(fs_, std::move(*folder));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+  RuntimeFolder runtime(fs_, options_.runtime_dir, fs_.identify(network.folder().fd));
+  // The DEL that follows finds nothing, and flushes.
+  const bool flushes = !lease.linked.empty() && options_.durability == Durability::full &&
+                       !runtime.put_unflushed(parse_owner(lease.owner));
+  bool is_deleted = !lease.linked.empty();
   for (const auto& [address, identity] : lease.linked) {
-    const auto now = network.identify(address);
-    if (now && now->same_file(identity)) network.remove(address.to_string());
+    if (!network.is_file(address, identity, lease.owner)) continue;
+    network.remove(address.to_string());
+    runtime.remove_unbound(address);
+    is_deleted = false;
   }
-  if (lease.records) lease.records->undo();
+  // A DEL has settled what becomes of the records; they may be another ADD's by now.
+  if (lease.records && !is_deleted) lease.records->undo();
+  if (flushes) network.sync();
 }
 
 /// Made where it is missing, as host-local does: the tombstone needs a folder to belong to.
@@ -164,6 +184,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
   std::vector<Address> freed;
   FailureList failures;
   bool found = false;
+  bool unflushed = false;
   NetworkDir& network = session.network();
   {
     const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
@@ -173,6 +194,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
       network.scan();
       const auto files = network.find(request.attachment);
       if (files.empty()) break;
+      if (!found) session.will_remove(request.attachment);
       found = true;
       for (const auto& file : files) {
         failures.attempt([&] {
@@ -181,7 +203,11 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
         });
       }
     }
-    if (!found) refuse_if_unreadable(session, request.attachment, request.owner.pod);
+    if (!found) {
+      refuse_if_unreadable(session, request.attachment, request.owner.pod);
+      // Whoever removed it may have died before its flush.
+      unflushed = session.is_unflushed(request.attachment);
+    }
     if (!freed.empty() && request.owner.pod) session.try_records();
     session.end_use(freed, request.owner);
     if (!failures.any()) session.runtime().put_tombstone(request.attachment, boottime_now());
@@ -189,6 +215,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
     session.set_asides().put(taken_back, notes_);
   }
   if (found) session.flush_release(failures);
+  if (unflushed) session.flush_removal(failures);
   failures.raise();
   return freed;
 }
@@ -222,9 +249,14 @@ std::vector<AttachmentFile> LeaseStore::held_by(const Attachment& attachment) {
   return network.find(attachment);
 }
 
-std::vector<std::string> LeaseStore::last_ranges() {
+std::optional<RememberedRanges> LeaseStore::last_ranges() {
   auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
-  return records ? records->last_ranges() : std::vector<std::string>();
+  auto last = records ? records->last_ranges() : std::nullopt;
+  if (!last || !last->is_anonymous) return last;
+  const auto boots = records->boots();
+  const std::string boot8 = fs_.read_path(options_.boot_id_path, kBoot8Length);
+  last->is_anonymous = boots.empty() || boots.back() != boot8;
+  return last;
 }
 
 std::optional<std::string> LeaseStore::obstacle() const {
@@ -245,54 +277,6 @@ std::optional<std::string> LeaseStore::obstacle() const {
            (existing == folder ? "" : ", which " + folder + " needs");
   }
   return std::nullopt;
-}
-
-std::vector<HeldFile> LeaseStore::collect(const std::vector<Attachment>& valid) {
-  std::vector<HeldFile> collected;
-  auto folder = open_existing();
-  if (!folder) return collected;
-  Session session = open_session(std::move(*folder));
-  NetworkDir& network = session.network();
-  std::vector<Address> freed;
-  FailureList failures;
-  {
-    const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
-    session.prepare(lock, {});
-    network.scan();
-    for (const auto& file : network.files()) {
-      const bool is_valid =
-          std::any_of(valid.begin(), valid.end(), [&](const Attachment& attachment) {
-            return match_owner(file, attachment) != OwnerMatch::none;
-          });
-      if (!file.address || file.owner.empty() || is_valid || is_protected(network, file)) continue;
-      failures.attempt([&] {
-        network.remove(file.name);
-        freed.push_back(*file.address);
-        collected.push_back({parse_owner(file.owner), *file.address});
-      });
-    }
-    session.end_use(freed, {});
-  }
-  if (!freed.empty()) session.flush_release(failures);
-  failures.raise();
-  return collected;
-}
-
-/// A runtime's list may be older than the attachment: a network namespace that is still there says
-/// that it lives.
-bool LeaseStore::is_protected(NetworkDir& network, const AttachmentFile& file) {
-  const Attachment owner = parse_owner(file.owner);
-  if (has_no_namespace(owner)) return true;
-  const auto stamp = network.stamp_of(file.name);
-  if (!stamp || stamp->container_hash != container_hash(owner.container_id) ||
-      stamp->netns_inode == 0) {
-    return false;
-  }
-  try {
-    return fs_.network_namespace(stamp->netns_path) == stamp->netns_inode;
-  } catch (const std::system_error&) {
-    return true;  // what we may not look at may be alive
-  }
 }
 
 }  // namespace allocator::store

@@ -47,8 +47,9 @@ struct AddRequest {
   Reservations reservations;
   std::vector<Address> requested;
   OnDuplicate on_duplicate = OnDuplicate::same_addresses;
-  /// The CIDR blocks that `sets` came from, if they came from a source that may be gone tomorrow.
-  std::vector<std::string> ranges_to_remember;
+  /// The CIDR blocks that `sets` came from, if they came from a source that may be gone tomorrow;
+  /// else none.
+  RememberedRanges ranges_to_remember = {};
 };
 
 struct ReleaseRequest {
@@ -66,8 +67,11 @@ struct ReleaseRequest {
 /// An answered ADD: the addresses, and what undo() needs to take it back.
 struct Lease {
   std::vector<Pick> picks;  ///< the ranges belong to the request
-  /// The names that this call made, with their inode.
+  /// The names that this call made, with their inode, and their content.
   std::vector<std::pair<Address, FileIdentity>> linked;
+  std::string owner;
+  /// The attachment's files, open as long as the lease is there: no other file gets their inodes.
+  std::vector<Fd> files;
   std::optional<RecordFolder> records;
   /// How often all processes were looked at to prove a death: never on the ordinary path.
   unsigned process_scans = 0;
@@ -95,8 +99,9 @@ class LeaseStore {
   /// files that nobody has been told of; DEL frees them, a repeated ADD returns them.
   Lease add(const AddRequest& request);
 
-  /// Takes an answered ADD back that could not be told to the caller: names with our inode, and our
-  /// records. What the attachment had before stays. Errors: throws TryAgain, std::system_error;
+  /// Takes an answered ADD back that could not be told to the caller: names with our inode and
+  /// content, and our records. What the attachment had before stays, and so does everything once a
+  /// DEL has come. Errors: throws TryAgain, std::system_error;
   /// then the attachment stays until its DEL.
   void undo(Lease& lease);
 
@@ -110,21 +115,25 @@ class LeaseStore {
   /// What the attachment holds: all its files, foreign names included.
   [[nodiscard]] std::vector<AttachmentFile> held_by(const Attachment& attachment);
 
-  /// The CIDR blocks that an ADD was asked to remember last; empty when none was.
-  [[nodiscard]] std::vector<std::string> last_ranges();
+  /// What an ADD was asked to remember last; nullopt when none was. What an earlier version
+  /// remembered counts as this node's when the network was used in this very boot: a copied disk
+  /// was not.
+  [[nodiscard]] std::optional<RememberedRanges> last_ranges();
 
   /// Why no ADD can work here at all (a folder cannot be made or written); nullopt when nothing is
   /// in the way. Changes nothing.
   [[nodiscard]] std::optional<std::string> obstacle() const;
 
-  /// Frees every attachment that is not in `valid`, unless its stamp names a network namespace that
-  /// is still there, or it is one of Cilium's ingress attachments. Returns what was freed. Errors:
+  /// Frees every attachment that is not in `valid`, unless its network namespace is still there (by
+  /// its stamp; for what host-local made in this boot by the runtime's cache), nothing tells which
+  /// one it had, or it is one of Cilium's ingress attachments. Returns what was freed. Errors:
   /// as release(); all attachments are tried first.
   std::vector<HeldFile> collect(const std::vector<Attachment>& valid);
 
  private:
   [[nodiscard]] std::optional<Directory> open_existing() const;
   [[nodiscard]] Session open_session(Directory folder, std::vector<std::string> changed = {});
+  void tell_of_siblings(const AddRequest& request);
   void refuse_deleted(Session& session, const Attachment& attachment);
   [[noreturn]] void undo_or_say_so(Lease& lease, const std::exception_ptr& cause);
   [[nodiscard]] std::vector<Address> release_now(Session& session, const ReleaseRequest& request,
@@ -134,7 +143,7 @@ class LeaseStore {
                                                           std::vector<std::string>& changed);
   void refuse_if_unreadable(Session& session, const Attachment& attachment,
                             const std::optional<PodKey>& pod);
-  [[nodiscard]] bool is_protected(NetworkDir& network, const AttachmentFile& file);
+  [[nodiscard]] bool is_protected(Session& session, const AttachmentFile& file);
 
   FileSystem& fs_;
   StoreOptions options_;

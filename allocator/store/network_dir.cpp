@@ -65,6 +65,10 @@ OwnerMatch match_owner(const AttachmentFile& file, const Attachment& attachment)
   return file.owner == attachment.container_id ? OwnerMatch::container_only : OwnerMatch::none;
 }
 
+bool names_attachment(const AttachmentFile& file) {
+  return !file.is_padded && looks_like_attachment(parse_owner(file.owner));
+}
+
 std::string owner_text(const Attachment& attachment) {
   return attachment.container_id + "\r\n" + attachment.ifname;
 }
@@ -102,7 +106,10 @@ void NetworkDir::scan() {
     AttachmentFile file{name, address_of_name(name), {}, true};
     try {
       const auto content = fs_.read_file(folder_, name, kOwnerLimit);
-      if (content && content->bytes.size() < kOwnerLimit) file.owner = trimmed(content->bytes);
+      if (content && content->bytes.size() < kOwnerLimit) {
+        file.owner = trimmed(content->bytes);
+        file.is_padded = file.owner.size() != content->bytes.size();
+      }
     } catch (const std::system_error& error) {
       if (error.code().value() != EIO) throw;
       file.readable = false;
@@ -243,6 +250,12 @@ Outcome NetworkDir::remove(const std::string& name) {
 
 std::optional<FileIdentity> NetworkDir::identify(const Address& address) {
   return fs_.identify(folder_, address.to_string());
+}
+
+bool NetworkDir::is_file(const Address& address, const FileIdentity& identity,
+                         const std::string& content) {
+  const auto now = read(address.to_string());
+  return now && now->identity.same_file(identity) && now->bytes == content;
 }
 
 }  // namespace allocator::store

@@ -38,6 +38,8 @@ struct AttachmentFile {
   std::string owner;
   /// False when the disk refused to give the content (EIO): whose it is cannot be told.
   bool readable = true;
+  /// True when the content has white space around it: host-local never writes that.
+  bool is_padded = false;
 };
 
 /// How a file's content names an attachment.
@@ -48,6 +50,11 @@ enum class OwnerMatch : std::uint8_t {
 };
 
 OwnerMatch match_owner(const AttachmentFile& file, const Attachment& attachment);
+
+/// True when the content is an attachment's, byte for byte as host-local writes it. Anything else
+/// (a note of somebody who reserves the address by hand) is in use for ever: it is never stamped,
+/// never proven dead and never collected.
+bool names_attachment(const AttachmentFile& file);
 
 /// The content of an attachment's file.
 std::string owner_text(const Attachment& attachment);
@@ -114,6 +121,10 @@ class NetworkDir {
   Outcome remove(const std::string& name);
   /// The inode that reserves `address` now.
   [[nodiscard]] std::optional<FileIdentity> identify(const Address& address);
+  /// True when the file that reserves `address` now has this inode and this content: a freed number
+  /// goes to the next file at once on some file systems (xfs).
+  [[nodiscard]] bool is_file(const Address& address, const FileIdentity& identity,
+                             const std::string& content);
   [[nodiscard]] std::optional<FileContent> read(const std::string& name);
   /// True when the folder lies on a network file system: its locks and links are not ours to trust.
   [[nodiscard]] bool is_remote() { return fs_.is_remote(folder_.fd); }

@@ -9,22 +9,8 @@
 namespace allocator::store {
 namespace {
 
-constexpr std::size_t kBoundPerFamily = 4;
-
 bool has(const std::vector<Address>& addresses, const Address& address) {
   return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
-/// Keeps the first `kBoundPerFamily` addresses of each family.
-std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses) {
-  std::vector<Address> kept;
-  for (const auto& address : addresses) {
-    const auto same = std::count_if(kept.begin(), kept.end(), [&](const Address& other) {
-      return other.family() == address.family();
-    });
-    if (static_cast<std::size_t>(same) < kBoundPerFamily) kept.push_back(address);
-  }
-  return kept;
 }
 
 }  // namespace
@@ -89,6 +75,11 @@ void PodRecords::write_bindings(const PodHint& hint) {
                         });
   write_if_room(!is_known, [&] { records_->put(*request_.pod, meanwhile); });
   for (const auto& pick : picks_) {
+    if (!has(hint.addresses, pick.address)) {
+      // Over the limit: it would be held for nobody.
+      if (pick.evicted) records_->remove(pick.address);
+      continue;
+    }
     const bool is_bound = std::any_of(bound_.begin(), bound_.end(), [&](const auto& bound) {
       return bound.first == pick.address;
     });

@@ -17,6 +17,8 @@ class PodRecords {
   PodRecords(const AddContext& context, const AddRequest& request)
       : context_(context), records_(context.session.records()), request_(request) {}
 
+  /// False for an attachment that leaves no binding.
+  [[nodiscard]] bool is_held() const { return request_.pod.has_value() && request_.is_held; }
   /// Reads the pod's bindings anew; none for a pod that is not held.
   void read();
   /// True when the address file of one of them vanished in this boot.
@@ -32,7 +34,6 @@ class PodRecords {
   void note_changes(const std::vector<Pick>& picks);
 
  private:
-  [[nodiscard]] bool is_held() const { return request_.pod.has_value() && request_.is_held; }
   void write_bindings(const PodHint& hint);
   void end_bindings_of_strangers();
   template <typename Write>

@@ -122,7 +122,8 @@ Outcome PosixFileSystem::make_directory(const std::string& path, unsigned mode) 
 std::vector<std::string> PosixFileSystem::list(const Directory& directory) {
   // getdents64(2) on the descriptor that we have: readdir(3) would open and ask about another one.
   const int fd = directory.fd.number();
-  if (::lseek(fd, 0, SEEK_SET) == -1) fail("read", directory.path);
+  if (directory.was_listed && ::lseek(fd, 0, SEEK_SET) == -1) fail("read", directory.path);
+  directory.was_listed = true;
   std::vector<std::string> names;
   alignas(dirent64) std::array<char, 32768> buffer;
   while (true) {

@@ -14,7 +14,8 @@ constexpr std::size_t kNameLimit = 200;  // below NAME_MAX (255) with room for p
 constexpr std::string_view kBindingPrefix = "ip.";
 constexpr const char* kNetdirName = "netdir";
 constexpr const char* kBootsName = "boots";
-constexpr const char* kRangesName = "ranges";
+constexpr const char* kRangesName = "node-ranges";
+constexpr const char* kAnonymousRangesName = "ranges";
 constexpr std::size_t kBootLimit = 16;
 constexpr const char* kTemporaryName = ".new";
 
@@ -160,10 +161,27 @@ void RecordFolder::append_boot(const std::string& boot8) {
   put_list(kBootsName, list);
 }
 
-std::vector<std::string> RecordFolder::last_ranges() { return read_list(kRangesName); }
+std::optional<RememberedRanges> RecordFolder::last_ranges() {
+  const auto record = read(kRangesName);
+  const auto fields = record ? split(*record, '~') : std::vector<std::string>();
+  constexpr std::size_t width = 4;  // "1~<node>~<source>~<CIDR>,<CIDR>..."
+  if (fields.size() == width) {
+    const auto node = unescape(fields[1]);
+    const auto source = unescape(fields[2]);
+    if (node && source) return RememberedRanges{*node, *source, split(fields[3], ',')};
+  }
+  auto anonymous = read_list(kAnonymousRangesName);
+  if (anonymous.empty()) return std::nullopt;
+  return RememberedRanges{{}, {}, std::move(anonymous), true};
+}
 
-void RecordFolder::put_last_ranges(const std::vector<std::string>& cidrs) {
-  put_list(kRangesName, cidrs);
+void RecordFolder::put_last_ranges(const RememberedRanges& ranges) {
+  std::string record = "1~" + escape(ranges.node) + "~" + escape(ranges.source) + "~";
+  for (const auto& cidr : ranges.cidrs) record += (record.back() == '~' ? "" : ",") + cidr;
+  if (read(kRangesName) == record) return;
+  change(kRangesName, record);
+  // What names no node must not be believed by an earlier version either.
+  remove_record(kAnonymousRangesName);
 }
 
 void RecordFolder::remove_record(const std::string& name) {

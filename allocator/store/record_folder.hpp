@@ -5,7 +5,8 @@
 ///     <stateDir>/<network folder's path, escaped>/
 ///         netdir        -> "1~<network folder's path>"
 ///         boots         -> "1~<boot8>,<boot8>..."         oldest first
-///         ranges        -> "1~<CIDR>,<CIDR>..."           what rangesFrom gave last
+///         node-ranges   -> "1~<node>~<source>~<CIDR>,<CIDR>..."   what rangesFrom gave last
+///         ranges        -> "1~<CIDR>,<CIDR>..."           the same of an earlier version
 ///         ip.10.244.1.7 -> "1~<ns>~<pod>~<ifname>~<uid>~<sequence>~<kept>~<boot8>"     the binding
 ///         pod.<key>     -> "1~<addresses>~<addresses at the previous boot>"            a hint
 ///
@@ -28,6 +29,16 @@ namespace allocator::store {
 /// overwritten.
 struct NewerFormat : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// What `rangesFrom` gave last, on which node and where it was written: a state folder may come
+/// from another machine (a disk image, a renamed node).
+struct RememberedRanges {
+  std::string node;
+  std::string source;
+  std::vector<std::string> cidrs;
+  /// True for what an earlier version remembered, which names neither.
+  bool is_anonymous = false;
 };
 
 /// What a record was before this command changed it; the changes undone in reverse order restore
@@ -64,9 +75,9 @@ class RecordFolder {
   [[nodiscard]] std::vector<std::string> boots();
   /// Adds a boot as the newest; only the last few are kept.
   void append_boot(const std::string& boot8);
-  /// The CIDR blocks that `rangesFrom` gave last; empty when it never did.
-  [[nodiscard]] std::vector<std::string> last_ranges();
-  void put_last_ranges(const std::vector<std::string>& cidrs);
+  /// What `rangesFrom` gave last; nullopt when it never did.
+  [[nodiscard]] std::optional<RememberedRanges> last_ranges();
+  void put_last_ranges(const RememberedRanges& ranges);
 
   /// From here on changes are counted for undo(): those before belong to somebody else's business.
   void begin() {

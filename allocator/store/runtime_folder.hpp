@@ -11,8 +11,10 @@
 ///                          attachment has, or whose addresses its ADD took over (repeat.hpp)
 ///         tombs/<key>   -> when the attachment was deleted, nanoseconds of CLOCK_BOOTTIME
 ///         used          -> there are marks of used addresses
-///         used.<4|6>.<n> -> somebody had an address of the family whose number ends in these bits
-///         pending/<key> -> "<container ID>\r\n<ifname>": a release that could not be written yet
+///         used.<4|6>.<n> -> somebody had an address of the family that ends in these 12 bits
+///         pending/<key> -> "<container ID>\r\n<ifname>": a release that is not written yet
+///         unbound/<address> -> in use by an attachment that no binding tells of
+///         unflushed.<key> -> files of the attachment were removed, which nobody has flushed yet
 ///
 /// The generation is "<boot_id>~<inode and time of change of the network's lock file>": a folder
 /// that was wiped has another lock. <key> is the SHA-256 of the attachment. The folder may vanish
@@ -102,6 +104,18 @@ class RuntimeFolder {
   [[nodiscard]] bool is_pending(const Attachment& attachment) noexcept;
   [[nodiscard]] std::vector<Attachment> pending() noexcept;
   void remove_pending(const Attachment& attachment) noexcept;
+
+  void put_unbound(const Address& address) noexcept;
+  [[nodiscard]] bool is_unbound(const Address& address) noexcept;
+  void remove_unbound(const Address& address) noexcept;
+
+  /// Says that files of the attachment are about to be removed: whoever answers that it has none
+  /// must flush first, until remove_unflushed(). To be put before the first file is removed. False
+  /// when it cannot be said: who removes the files must flush then, whatever comes.
+  [[nodiscard]] bool put_unflushed(const Attachment& attachment) noexcept;
+  /// True also where nothing can be kept: then nobody knows.
+  [[nodiscard]] bool is_unflushed(const Attachment& attachment) noexcept;
+  void remove_unflushed(const Attachment& attachment) noexcept;
 
  private:
   static constexpr const char* kSince = "since";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <tuple>
 
 #include "allocator/store/failure_list.hpp"
 #include "allocator/store/former_use.hpp"
@@ -38,12 +39,20 @@ void Session::look_what_is_due() {
   const BootScanState state = runtime_->boot_scan(generation_);
   scan_due_ = state == BootScanState::due;
   restore_due_ = state != BootScanState::live_restored;
-  if (!restore_due_ || cache_read_) return;
-  cache_read_ = true;
   // Without the lock: the runtime's cache may be large, and others must not wait for it.
+  if (restore_due_) static_cast<void>(cached());
+}
+
+const std::vector<CachedAttachment>& Session::cached() {
+  if (cache_read_) return cached_;
+  cache_read_ = true;
   if (parts_.source != nullptr) {
     cached_ = parts_.source->attachments(last_component(parts_.options.network_dir));
+    std::stable_sort(cached_.begin(), cached_.end(), [](const auto& one, const auto& other) {
+      return std::tie(other.written_ns, one.entry) < std::tie(one.written_ns, other.entry);
+    });
   }
+  return cached_;
 }
 
 void Session::prepare(const NetworkLock& lock, const RangeSets& sets) {
@@ -60,6 +69,7 @@ void Session::prepare(const NetworkLock& lock, const RangeSets& sets) {
   // then would bring the deleted attachment back.
   if (restore_due_) look_what_is_due();
   if (!records_) open_existing_records();
+  was_first_ = scan_due_;
   replay_pending();
   if (scan_due_ || (restore_due_ && !sets.empty())) run_boot_scan(sets);
   // What was done so far is not this command's to take back.
@@ -71,25 +81,6 @@ SetAsides& Session::set_asides() {
   return *set_asides_;
 }
 
-void Session::look_for_lost(const RangeSets& sets) {
-  if (looked_for_lost_ || sets.empty()) return;
-  looked_for_lost_ = true;
-  if (!cache_read_ && parts_.source != nullptr) {
-    // Under the lock, against all rules: this happens when somebody has removed files.
-    cached_ = parts_.source->attachments(last_component(parts_.options.network_dir));
-    cache_read_ = true;
-  }
-  restore_due_ = true;
-  run_boot_scan(sets);
-  network_.scan_if_changed();
-  if (records_) records_->begin();
-}
-
-bool Session::is_lost(const Address& address, const Binding& binding) const {
-  return binding.sequence == 0 && binding.boot8 == boot_id_.substr(0, 8) &&
-         !network_.holder(address);
-}
-
 void Session::refuse_remote() {
   if (network_.is_remote()) throw Unsupported(remote_text(network_.path(), "ipam.dataDir"));
   const auto state = parts_.fs.open_directory(parts_.options.state_dir);
@@ -98,15 +89,15 @@ void Session::refuse_remote() {
   }
 }
 
-void Session::remember_ranges(const std::vector<std::string>& cidrs) {
-  if (cidrs.empty()) return;
+void Session::remember_ranges(const RememberedRanges& ranges) {
+  if (ranges.cidrs.empty()) return;
   try {
     require_records();
     if (!records_) {
       ranges_folder_ = RecordFolder::create(parts_.fs, parts_.options.state_dir,
                                             parts_.options.network_dir, changed_);
     }
-    (records_ ? *records_ : *ranges_folder_).put_last_ranges(cidrs);
+    (records_ ? *records_ : *ranges_folder_).put_last_ranges(ranges);
   } catch (const std::system_error& error) {
     parts_.notes.push_back("the ranges are not remembered: " + std::string(error.what()));
   }
@@ -135,6 +126,7 @@ void Session::try_records() {
 }
 
 void Session::end_use(const std::vector<Address>& freed, const FormerOwner& owner) {
+  forget_unbound(freed);
   if (records_) hold(*records_, *runtime_, freed, owner);
   remember_use(*runtime_, records_ ? &*records_ : nullptr, freed);
 }
@@ -151,13 +143,16 @@ void Session::replay_pending() {
   if (parts_.options.durability == Durability::none) return;
   network_.sync();
   if (records_) records_->sync();
+  forget_removals();
 }
 
 /// Removes exactly what the pending release names.
 bool Session::replay(const Attachment& attachment) {
   std::vector<Address> freed;
   FailureList failures;
-  for (const auto& file : network_.find(attachment)) {
+  const auto files = network_.find(attachment);
+  if (!files.empty()) will_remove(attachment);
+  for (const auto& file : files) {
     failures.attempt([&] {
       network_.remove(file.name);
       if (file.address) freed.push_back(*file.address);
@@ -172,15 +167,17 @@ bool Session::replay(const Attachment& attachment) {
 }
 
 void Session::run_boot_scan(const RangeSets& sets) {
+  flush_what_is_unknown();
   BootScan scan({parts_.fs, network_, *runtime_, parts_.source, boot_id_, parts_.options.is_held,
                  parts_.notes});
   bool complete = scan.look_at_files();
   const bool restores = complete && !sets.empty() && restore_due_;
-  if (restores) scan.restore_live(cached_, sets);
+  if (restores) scan.restore_live(cached_, sets, records_ ? &*records_ : nullptr);
   if (complete && scan.has_work_for_records(cached_)) try_records();
   if (complete && records_) complete = scan.learn_bindings(*records_, cached_, sets);
   if (scan.changed() && parts_.options.durability == Durability::full) network_.sync();
   if (!complete) return;
+  scan.mark_unbound(records_ ? &*records_ : nullptr);
   runtime_->mark_boot_scan(generation_,
                            restores ? BootScanState::live_restored : BootScanState::files_scanned);
 }
@@ -191,6 +188,7 @@ void Session::flush(const std::vector<Fd>& files) {
   network_.sync();
   if (records_) records_->sync();
   if (ranges_folder_ && !ranges_folder_->changes().empty()) ranges_folder_->sync();
+  forget_removals();
 }
 
 void Session::flush_parents() {
@@ -216,6 +214,7 @@ void Session::flush_release(FailureList& failures) {
   if (records_ && !records_->changes().empty()) failures.attempt([&] { records_->sync(); });
   failures.attempt([&] { sync_folders(parts_.fs, std::move(changed_)); });
   changed_.clear();
+  if (!failures.any()) forget_removals();
 }
 
 std::string remote_text(const std::string& path, const std::string& key) {

@@ -49,6 +49,14 @@ class Session {
   /// True for a binding whose address file vanished in this boot: its pod may still run.
   [[nodiscard]] bool is_lost(const Address& address, const Binding& binding) const;
 
+  /// True for an address without a file that was in use in this boot and that nobody has released:
+  /// by its binding, or by note_unbound().
+  [[nodiscard]] bool may_be_lost(const Address& address);
+  /// An attachment got the address, and no binding tells of it.
+  void note_unbound(const Address& address);
+  /// The addresses are in no use any more.
+  void forget_unbound(const std::vector<Address>& freed);
+
   /// Opens the records, making them. Nothing happens without retention.
   void require_records();
   /// The same as far as the disk allows: a release must not fail for it.
@@ -71,8 +79,16 @@ class Session {
   void refuse_remote();
   /// Keeps what `rangesFrom` gave as the last good copy, also without retention. A disk that has no
   /// room for it is told in the notes.
-  void remember_ranges(const std::vector<std::string>& cidrs);
+  void remember_ranges(const RememberedRanges& ranges);
   [[nodiscard]] const std::string& boot_id() const { return boot_id_; }
+
+  /// To be called before the first file of an attachment is removed: a command that is killed
+  /// before its flush leaves word for the one that finds nothing. False when no word could be left:
+  /// the command must flush, also when it fails.
+  bool will_remove(const Attachment& attachment);
+  /// True when files of the attachment were removed and nobody knows that to be on the disk: who
+  /// answers that it has none must flush_removal() first.
+  [[nodiscard]] bool is_unflushed(const Attachment& attachment);
 
   /// Flushes new files, the network folder and the records. Errors: throws std::system_error; must
   /// not be called again then.
@@ -82,6 +98,10 @@ class Session {
   void flush_parents();
   /// Flushes what a release changed, as far as it goes.
   void flush_release(FailureList& failures);
+  /// Flushes what another command removed, and may have changed in the records for it.
+  void flush_removal(FailureList& failures);
+  /// The runtime's cache, newest entries first; read at most once. To be asked without the lock.
+  [[nodiscard]] const std::vector<CachedAttachment>& cached();
 
  private:
   [[nodiscard]] std::string generation();
@@ -90,6 +110,8 @@ class Session {
   void replay_pending();
   [[nodiscard]] bool replay(const Attachment& attachment);
   void run_boot_scan(const RangeSets& sets);
+  void flush_what_is_unknown();
+  void forget_removals();
 
   Parts parts_;
   NetworkDir network_;
@@ -105,6 +127,8 @@ class Session {
   bool restore_due_ = false;
   bool looked_for_lost_ = false;
   bool cache_read_ = false;
+  bool was_first_ = false;  ///< nothing was known of this boot, or /run has been emptied
+  std::vector<Attachment> removed_;
   std::vector<CachedAttachment> cached_;
 };
 

@@ -25,12 +25,13 @@ std::string container_hash(std::string_view container_id) {
 Stamp stamp_of_call(FileSystem& fs, const std::string& boot_id, const std::string& container_id,
                     const std::string& netns_path) {
   Stamp stamp{boot_id, container_hash(container_id), 0, netns_path, 0};
+  // First: it tells what kind of file a namespace is.
+  stamp.pid_namespace = fs.pid_namespace();
   try {
     stamp.netns_inode = fs.network_namespace(netns_path).value_or(0);
   } catch (const std::system_error&) {
     stamp.netns_inode = 0;
   }
-  stamp.pid_namespace = fs.pid_namespace();
   return stamp;
 }
 

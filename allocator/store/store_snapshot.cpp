@@ -5,6 +5,10 @@
 namespace allocator::store {
 
 std::optional<std::string> StoreSnapshot::holder(const Address& address) {
+  auto holder = network_.holder(address);
+  if (holder || !asked_.insert(address).second || !session_.may_be_lost(address)) return holder;
+  session_.look_for_lost(sets_);
+  if (!network_.holder(address)) session_.forget_unbound({address});
   return network_.holder(address);
 }
 
@@ -41,7 +45,8 @@ std::vector<HeldAddress> StoreSnapshot::held() {
 bool StoreSnapshot::is_dead(const Address& address) {
   if (!records_) return false;
   const AttachmentFile* file = network_.file_of(address);
-  return file != nullptr && judge_.is_dead(parse_owner(file->owner), network_.stamp_of(file->name));
+  return file != nullptr && names_attachment(*file) &&
+         judge_.is_dead(parse_owner(file->owner), network_.stamp_of(file->name));
 }
 
 std::optional<Address> StoreSnapshot::cursor(std::size_t set) { return network_.cursor(set); }

@@ -1,5 +1,7 @@
 #pragma once
 /// choose()'s view of a network: its folder, its records, and who is dead. The lock is held.
+#include <set>
+
 #include "allocator/choose.hpp"
 #include "allocator/store/add_context.hpp"
 
@@ -15,6 +17,8 @@ class StoreSnapshot final : public Snapshot {
         records_(session_.records()),
         judge_(context.judge) {}
 
+  /// Where the address was in use in this boot and its file vanished, the runtime's cache is asked
+  /// first.
   std::optional<std::string> holder(const Address& address) override;
   std::optional<Binding> binding(const Address& address) override;
   std::string describe_use(const Address& address) override;
@@ -35,6 +39,7 @@ class StoreSnapshot final : public Snapshot {
   NetworkDir& network_;
   std::optional<RecordFolder>& records_;
   DeathJudge& judge_;
+  std::set<Address> asked_;  ///< whether they may be lost
 };
 
 }  // namespace allocator::store

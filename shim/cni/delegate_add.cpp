@@ -208,7 +208,8 @@ class DelegatedAdd {
           ErrorCode::try_again_later,
           "record the lease of " + lease_.attachment().container_id + ": " + error.what());
     }
-    lease_.bindings().record(lease_.owner(), addresses, conf_.ranges_from);
+    lease_.bindings().record(lease_.owner(), addresses,
+                             ranges_to_remember(conf_.ranges_source, conf_.ranges_from));
     try {
       look_again();
       command_.write_stdout(answer);

@@ -114,6 +114,7 @@ void add_ranges_from(const ConfigReader& ipam, const ConfInputs& inputs, Delegat
   const RangesSource source = read_ranges_source(ipam, &node_name);
   if (has_ranges(block)) return;
   conf.ranges_from = inputs.ranges_from(source, conf.placement, conf.name);
+  conf.ranges_source = source;
   block["ranges"] = ranges_of_blocks(conf.ranges_from);
 }
 

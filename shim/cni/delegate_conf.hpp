@@ -25,6 +25,7 @@ struct DelegateConf {
   /// The outer configuration with `ipam` replaced by the plugin's own.
   Json document;
   std::vector<std::string> ranges_from;  ///< the CIDR blocks that rangesFrom gave
+  RangesSource ranges_source;            ///< and what it is
   /// The pod's annotation: asked for, and an error when it cannot be had.
   std::vector<allocator::Address> requested;
   /// The caller asks for addresses itself: then none is asked for on the pod's behalf.

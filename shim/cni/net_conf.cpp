@@ -96,6 +96,7 @@ std::string add_ranges_from(const IpamReaders& ipam, const ConfInputs& inputs, N
   const RangesSource source = read_ranges_source(ipam.own, &node_name);
   if (!written.sets.empty()) return {};
   conf.allocation.ranges_from = inputs.ranges_from(source, conf.placement, conf.name);
+  conf.allocation.ranges_source = source;
   for (const auto& text : conf.allocation.ranges_from) {
     const auto subnet = allocator::Cidr::parse(text);
     if (!subnet) continue;

@@ -67,6 +67,7 @@ struct AllocationConf {
   std::vector<allocator::Address> requested;  ///< args.cni.ips, then runtimeConfig.ips
   OnDuplicateConf on_duplicate = OnDuplicateConf::same_addresses;
   std::vector<std::string> ranges_from;  ///< the CIDR blocks that rangesFrom gave
+  RangesSource ranges_source;            ///< and what it is
 };
 
 /// What a configuration cannot say by itself.

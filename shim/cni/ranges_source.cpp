@@ -134,18 +134,20 @@ RangesSource read_ranges_source(const ConfigReader& ipam,
   if (forms != 1) {
     ipam.fail("rangesFrom", "must have exactly one of subnetFile, nodesDir and yurthubNode");
   }
-  if (const auto file = source.text("subnetFile"))
-    return {RangesSource::Kind::subnet_file, {checked_path(source, "subnetFile", *file)}};
+  if (const auto file = source.text("subnetFile")) {
+    const std::string path = checked_path(source, "subnetFile", *file);
+    return {RangesSource::Kind::subnet_file, {path}, path, own_node_name()};
+  }
   if (const auto folder = source.text("nodesDir")) {
     const std::string node = source.text("node").value_or("");
     const std::string name = checked_node(source, "node", node.empty() ? own_node_name() : node);
-    return {RangesSource::Kind::node_file,
-            {checked_path(source, "nodesDir", *folder) + "/" + name}};
+    const std::string path = checked_path(source, "nodesDir", *folder);
+    return {RangesSource::Kind::node_file, {path + "/" + name}, path, name};
   }
   const std::string node = source.text("yurthubNode").value_or("");
   const std::string name =
       checked_node(source, "yurthubNode", node.empty() ? own_node_name() : node);
-  RangesSource result{RangesSource::Kind::yurthub_node, {}};
+  RangesSource result{RangesSource::Kind::yurthub_node, {}, "yurthub", name};
   for (const char* folder : kYurthubNodes) {
     result.paths.push_back(folder + name);
     result.paths.push_back(folder + name + ".json");

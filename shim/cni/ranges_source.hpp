@@ -19,6 +19,10 @@ struct RangesSource {
   Kind kind = Kind::subnet_file;
   /// Files to try, in this order.
   std::vector<std::string> paths;
+  /// What the configuration names: a path, or "yurthub".
+  std::string name = {};
+  /// Whose ranges they are: what was remembered on another node is not this one's.
+  std::string node = {};
 };
 
 /// Reads the `rangesFrom` object. `own_node_name` is asked for where the configuration names no

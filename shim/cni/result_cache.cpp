@@ -77,6 +77,7 @@ std::vector<CachedAttachment> ResultCache::attachments(const std::string& networ
         auto attachment = content ? read_entry(content->bytes, network) : std::nullopt;
         if (!attachment) continue;
         attachment->entry = name;
+        attachment->written_ns = content->identity.changed_ns;
         found.push_back(std::move(*attachment));
       } catch (const std::exception&) {
         // An entry that a power cut left torn tells nothing.

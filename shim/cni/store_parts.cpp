@@ -17,6 +17,21 @@ using allocator::store::StoreOptions;
 constexpr std::chrono::milliseconds kLockPatience{10'000};
 constexpr std::size_t kRangesLimit = std::size_t{1} << 20;
 
+/// The state folder may be another machine's: a disk image, a node that was renamed.
+bool is_of(const RangesSource& source, const allocator::store::RememberedRanges& last) {
+  if (last.is_anonymous) return false;
+  const bool names_nobody = last.node.empty() && last.source.empty();
+  return names_nobody || (last.node == source.node && last.source == source.name);
+}
+
+std::string why_not(const std::optional<allocator::store::RememberedRanges>& last) {
+  if (!last) return "none is remembered";
+  if (last->is_anonymous) {
+    return "what an earlier version remembered names no node; it may be another machine's";
+  }
+  return "what is remembered is of node " + go_quoted(last->node) + " from " + last->source;
+}
+
 /// The ranges of `rangesFrom`: from the source, else what it gave last.
 std::vector<std::string> ranges_from(allocator::store::FileSystem& fs, const RangesSource& source,
                                      const PlacementConf& placement, const std::string& network) {
@@ -30,10 +45,10 @@ std::vector<std::string> ranges_from(allocator::store::FileSystem& fs, const Ran
   }
   allocator::store::LeaseStore store(fs,
                                      store_options(placement, placement.data_dir + "/" + network));
-  auto last = store.last_ranges();
-  if (!last.empty()) return last;
+  const auto last = store.last_ranges();
+  if (last && is_of(source, *last)) return last->cidrs;
   throw CniError(ErrorCode::try_again_later, "rangesFrom: no subnet for this node yet (" + why +
-                                                 "), and none is remembered; try again");
+                                                 "), and " + why_not(last) + "; try again");
 }
 
 /// The attachments in one of GC's lists; false when the key is absent.
@@ -104,6 +119,11 @@ ConfInputs conf_inputs(const Command& command,
                      const std::string& network) {
             return ranges_from(command.fs, source, placement, network);
           }};
+}
+
+allocator::store::RememberedRanges ranges_to_remember(const RangesSource& source,
+                                                      const std::vector<std::string>& cidrs) {
+  return {source.node, source.name, cidrs};
 }
 
 ValidAttachments read_valid_attachments(const Json& document) {

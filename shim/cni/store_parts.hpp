@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "allocator/binding.hpp"
+#include "allocator/store/record_folder.hpp"
 #include "allocator/store/store_options.hpp"
 #include "shim/cni/arguments.hpp"
 #include "shim/cni/command.hpp"
@@ -29,6 +30,10 @@ bool is_held(const std::optional<allocator::PodKey>& pod, const PlacementConf& p
 /// see ConfInputs. `command` must outlive the inputs.
 ConfInputs conf_inputs(const Command& command,
                        std::function<std::optional<allocator::Address>()> requested_by_args);
+
+/// What `rangesFrom` gave, for the time when it gives nothing.
+allocator::store::RememberedRanges ranges_to_remember(const RangesSource& source,
+                                                      const std::vector<std::string>& cidrs);
 
 /// GC's lists of valid attachments.
 struct ValidAttachments {

@@ -34,7 +34,8 @@ allocator::store::AddRequest add_request(const Environment& environment, const N
   request.netns_path = environment.netns;
   request.pod = pod_of(arguments, environment.ifname);
   request.is_held = is_held(request.pod, conf.placement);
-  request.ranges_to_remember = conf.allocation.ranges_from;
+  request.ranges_to_remember =
+      ranges_to_remember(conf.allocation.ranges_source, conf.allocation.ranges_from);
   request.uid = arguments.pod_uid;
   request.require_same_uid = conf.placement.retain.require_same_uid;
   request.sets = conf.allocation.sets;

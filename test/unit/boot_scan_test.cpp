@@ -3,68 +3,22 @@
 
 #include <string>
 
-#include "allocator/store/stamp.hpp"
 #include "test/unit/catch.hpp"
-#include "test/unit/support/store_world.hpp"
+#include "test/unit/support/cached_world.hpp"
 
-using allocator::store::AttachmentSource;
-using allocator::store::CachedAttachment;
 using test::Contents;
 using test::owner;
 using test::pod;
-using test::StoreWorld;
 
 namespace {
 
-constexpr const char* kOwnNamespace = "/proc/self/ns/net";
+using test::kOwnNamespace;
 constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
-
-class Cache final : public AttachmentSource {
- public:
-  std::vector<CachedAttachment> attachments(const std::string& network) override {
-    ++times_read;
-    return network == "net" ? entries : std::vector<CachedAttachment>();
-  }
-  bool still_has(const CachedAttachment& cached) override {
-    return gone.find(cached.attachment.container_id) == std::string::npos;
-  }
-
-  void add(const std::string& container_id, const std::string& pod_name,
-           const std::string& netns_path, const std::string& address) {
-    CachedAttachment one;
-    one.attachment = {container_id, "eth0"};
-    one.pod = pod(pod_name);
-    one.uid = "u-" + pod_name;
-    one.netns_path = netns_path;
-    one.addresses = {test::ip(address)};
-    entries.push_back(one);
-  }
-
-  std::vector<CachedAttachment> entries;
-  std::string gone;
-  int times_read = 0;
-};
-
-struct Node : StoreWorld {
-  Cache cache;
-
-  allocator::store::LeaseStore cached_leases() { return {fs, options, &cache}; }
-  std::string add_cached(const std::string& container_id, const std::string& pod_name = "") {
-    auto leases = cached_leases();
-    const auto text = test::joined(picked(leases.add(request(container_id, pod_name))));
-    for (const auto& note : leases.notes()) notes += note + "\n";
-    return text;
-  }
-  void put(const std::string& name, const std::string& text) {
-    test::write_text(network_file(name), text);
-  }
-  std::string notes;
-};
 
 }  // namespace
 
 TEST_CASE("files that a power cut emptied are removed, odd ones stay", "[boot_scan]") {
-  Node node;
+  test::CachedWorld node;
   node.put("10.0.0.2", "");
   node.put("10.0.0.3", std::string(70, '\0'));
   node.put("10.0.0.4", "reserved by hand");
@@ -78,7 +32,7 @@ TEST_CASE("files that a power cut emptied are removed, odd ones stay", "[boot_sc
 }
 
 TEST_CASE("the cache is read once in a boot, and again when the folder was wiped", "[boot_scan]") {
-  Node node;
+  test::CachedWorld node;
   node.add_cached("c1", "web");
   node.add_cached("c2", "db");
   CHECK(node.cache.times_read == 1);
@@ -95,9 +49,9 @@ TEST_CASE("the cache is read once in a boot, and again when the folder was wiped
 }
 
 TEST_CASE("an address in use is bound to the pod that the cache names", "[boot_scan]") {
-  Node node;
+  test::CachedWorld node;
   node.put("10.0.0.3", owner("c-go"));
-  node.cache.add("c-go", "web", "/var/run/netns/gone", "10.0.0.3");
+  node.cache.add("c-go", "web", "/var/run/netns/gone", {"10.0.0.3"});
   CHECK(node.add_cached("c1", "db") == "10.0.0.2");
   REQUIRE(node.binding("10.0.0.3").has_value());
   CHECK(node.binding("10.0.0.3")->pod == pod("web"));
@@ -107,18 +61,18 @@ TEST_CASE("an address in use is bound to the pod that the cache names", "[boot_s
 }
 
 TEST_CASE("an entry of another container proves nothing about a file", "[boot_scan]") {
-  Node node;
+  test::CachedWorld node;
   node.put("10.0.0.3", owner("c-go"));
-  node.cache.add("c-other", "web", "/var/run/netns/gone", "10.0.0.3");
+  node.cache.add("c-other", "web", "/var/run/netns/gone", {"10.0.0.3"});
   CHECK(node.add_cached("c1", "db") == "10.0.0.2");
   CHECK_FALSE(node.binding("10.0.0.3").has_value());
 }
 
 TEST_CASE("a live attachment whose file is missing gets it back", "[boot_scan]") {
-  Node node;
-  node.cache.add("c-live", "web", kOwnNamespace, "10.0.0.2");
-  node.cache.add("c-dead", "db", "/var/run/netns/gone", "10.0.0.3");
-  node.cache.add("c-outside", "mq", kOwnNamespace, "192.168.0.9");
+  test::CachedWorld node;
+  node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.2"});
+  node.cache.add("c-dead", "db", "/var/run/netns/gone", {"10.0.0.3"});
+  node.cache.add("c-outside", "mq", kOwnNamespace, {"192.168.0.9"});
   CHECK(node.add_cached("c1", "new") == "10.0.0.4");
   CHECK(node.files() == Contents{{"10.0.0.2", owner("c-live")}, {"10.0.0.4", owner("c1")}});
   CHECK(node.binding("10.0.0.2")->pod == pod("web"));
@@ -130,17 +84,17 @@ TEST_CASE("a live attachment whose file is missing gets it back", "[boot_scan]")
 }
 
 TEST_CASE("an entry that is gone when the lock is held brings nothing back", "[boot_scan]") {
-  Node node;
-  node.cache.add("c-live", "web", kOwnNamespace, "10.0.0.2");
+  test::CachedWorld node;
+  node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.2"});
   node.cache.gone = "c-live";
   node.add_cached("c1", "new");
   CHECK(node.files().count("10.0.0.2") == 0);
 }
 
 TEST_CASE("a DEL without ranges leaves the restoring to the first ADD", "[boot_scan]") {
-  Node node;
+  test::CachedWorld node;
   node.put("10.0.0.6", owner("c-go"));
-  node.cache.add("c-live", "web", kOwnNamespace, "10.0.0.2");
+  node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.2"});
   auto request = node.release_request("c-go");
   request.sets.clear();
   CHECK(test::joined(node.cached_leases().release(request)) == "10.0.0.6");
@@ -150,7 +104,7 @@ TEST_CASE("a DEL without ranges leaves the restoring to the first ADD", "[boot_s
 }
 
 TEST_CASE("OpenYurt's marker files bind their addresses", "[boot_scan]") {
-  Node node;
+  test::CachedWorld node;
   node.put("10.0.0.3", "c-yurt");
   node.put("10.0.0.3_default_web", "");
   node.put("10.0.0.4_default_db", "");
@@ -167,7 +121,7 @@ TEST_CASE("OpenYurt's marker files bind their addresses", "[boot_scan]") {
 
 TEST_CASE("a file without a stamp is known to be of this boot, and dead in the next",
           "[boot_scan]") {
-  Node node;
+  test::CachedWorld node;
   for (const char* last : {"2", "3", "4", "5"}) {
     node.put(std::string("10.0.0.") + last, owner(std::string("c-go-") + last));
   }
@@ -180,7 +134,7 @@ TEST_CASE("a file without a stamp is known to be of this boot, and dead in the n
 }
 
 TEST_CASE("a record of a newer version does not keep the scan from going on", "[boot_scan]") {
-  Node node;
+  test::CachedWorld node;
   node.add_cached("c1", "web");
   std::filesystem::create_symlink("2~who~knows", node.record_dir() + "/ip.10.0.0.6");
   node.put("10.0.0.6", owner("c-go"));

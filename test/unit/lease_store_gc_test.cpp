@@ -14,6 +14,21 @@ using test::StoreWorld;
 
 namespace {
 
+namespace store = allocator::store;
+
+constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
+
+/// A runtime's cache with one entry.
+class Entries final : public store::AttachmentSource {
+ public:
+  std::vector<store::CachedAttachment> attachments(const std::string& /*network*/) override {
+    return {entry};
+  }
+  bool still_has(const store::CachedAttachment& /*cached*/) override { return true; }
+
+  store::CachedAttachment entry;
+};
+
 std::string collected(StoreWorld& world, const std::vector<Attachment>& valid) {
   std::string text;
   for (const auto& file : world.leases().collect(valid)) {
@@ -44,9 +59,13 @@ TEST_CASE("GC tells the interfaces of a container apart", "[gc]") {
 
 TEST_CASE("GC keeps old-format files of a valid container", "[gc]") {
   StoreWorld world;
-  test::write_text(world.network_file("10.0.0.2"), "c1");
-  test::write_text(world.network_file("10.0.0.3"), "c2");
-  CHECK(collected(world, {{"c1", "net9"}}) == "c2/=10.0.0.3");
+  const std::string one(64, '1');
+  const std::string two(64, '2');
+  test::write_text(world.network_file("10.0.0.2"), one);
+  test::write_text(world.network_file("10.0.0.3"), two);
+  world.add("c3");
+  world.boot(kSecondBoot);
+  CHECK(collected(world, {{one, "net9"}, {"c3", "eth0"}}) == two + "/=10.0.0.3");
 }
 
 TEST_CASE("GC with an empty list frees all attachments, but no file that names none", "[gc]") {
@@ -80,17 +99,56 @@ TEST_CASE("GC never frees an attachment whose network namespace is there", "[gc]
     CHECK(collected(world, {}) == "c1/eth0=10.0.0.2");
   }
   SECTION("a stamp that belongs to another container says nothing") {
-    request.netns_path = "/proc/self/ns/net";
     world.add(request);
     test::write_text(world.network_file("10.0.0.2"), owner("c2"));
-    CHECK(collected(world, {}) == "c2/eth0=10.0.0.2");
+    CHECK(collected(world, {}).empty());
   }
-  SECTION("without attributes nothing is known, and the list decides") {
-    world.fs.has_attributes = false;
-    request.netns_path = "/proc/self/ns/net";
-    world.add(request);
-    CHECK(collected(world, {}) == "c1/eth0=10.0.0.2");
+}
+
+TEST_CASE("GC asks the runtime's cache about what host-local made in this boot", "[gc]") {
+  StoreWorld world;
+  test::write_text(world.network_file("10.0.0.3"), owner("c-go"));
+  world.add("c1");
+  Entries cache;
+  cache.entry.attachment = {"c-go", "eth0"};
+  const auto gc = [&] {
+    std::string text;
+    store::LeaseStore leases(world.fs, world.options, &cache);
+    for (const auto& file : leases.collect({{"c1", "eth0"}}))
+      text += file.attachment.container_id + " ";
+    return text;
+  };
+  SECTION("its namespace lives") {
+    cache.entry.netns_path = "/proc/self/ns/net";
+    CHECK(gc().empty());
   }
+  SECTION("its namespace is gone") {
+    cache.entry.netns_path = "/run/netns/gone";
+    CHECK(gc() == "c-go ");
+  }
+  SECTION("the entry names none, or another attachment") {
+    cache.entry.netns_path = GENERATE("", "/run/netns/gone");
+    if (!cache.entry.netns_path.empty()) cache.entry.attachment.ifname = "net1";
+    CHECK(gc().empty());
+    world.boot(kSecondBoot);
+    world.add("c1");
+    CHECK(gc() == "c-go ");
+  }
+  SECTION("what may not be looked at may be alive") {
+    cache.entry.netns_path = "/run/netns/secret";
+    world.fs.before = [](const test::Call& call) {
+      if (call.method == "network_namespace" && call.subject == "/run/netns/secret")
+        throw std::system_error(EACCES, std::generic_category(), "stat");
+    };
+    CHECK(gc().empty());
+  }
+}
+
+TEST_CASE("GC without attributes keeps what the cache does not tell of", "[gc]") {
+  StoreWorld world;
+  world.fs.has_attributes = false;
+  world.add("c1");
+  CHECK(collected(world, {}).empty());
 }
 
 TEST_CASE("GC of a network without a folder collects nothing and makes nothing", "[gc]") {

@@ -139,3 +139,42 @@ TEST_CASE("the next ADD after an undo goes on behind the address that was given 
   world.leases().undo(lease);
   CHECK(world.add("c2") == "10.0.0.3");
 }
+
+TEST_CASE("undo knows its files by their content where inode numbers come again", "[undo]") {
+  StoreWorld world;
+  world.fs.inodes_come_again = true;
+  const auto request = world.request("c1", "web");
+  Lease lease = lease_of(world, request);
+  world.release("c1");
+  auto next = world.request("c2", GENERATE("web", "db", ""));
+  next.requested = {test::ip("10.0.0.2")};
+  REQUIRE(world.add(next) == "10.0.0.2");
+  const auto records = world.records();
+  world.leases().undo(lease);
+  CHECK(world.files() == Contents{{"10.0.0.2", owner("c2")}});
+  CHECK(world.records() == records);
+}
+
+TEST_CASE("undo leaves records alone that look like its own but are another ADD's", "[undo]") {
+  StoreWorld world;
+  const auto request = world.request("c1", "web");
+  Lease lease = lease_of(world, request);
+  // A DEL that ends the binding, so that the next ADD writes the same record again.
+  auto del = world.release_request("c1", "eth0", pod("web"));
+  del.owner.is_never_held = true;
+  static_cast<void>(world.leases().release(del));
+  auto next = world.request("c2", "web");
+  next.requested = {test::ip("10.0.0.2")};
+  REQUIRE(world.add(next) == "10.0.0.2");
+  const auto records = world.records();
+  world.leases().undo(lease);
+  CHECK(world.records() == records);
+}
+
+TEST_CASE("the files of a lease stay open, so that no other file gets their numbers", "[undo]") {
+  StoreWorld world(sets_of({"10.0.0.0/29", "2001:db8::/64"}));
+  const auto request = world.request("c1", "web");
+  const Lease lease = lease_of(world, request);
+  REQUIRE(lease.files.size() == 1);
+  CHECK(lease.files.front().is_open());
+}

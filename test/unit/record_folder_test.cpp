@@ -245,3 +245,50 @@ TEST_CASE("a network that was never retained has no records", "[records]") {
   State state;
   CHECK_FALSE(RecordFolder::open(state.fs, state.path(), "/var/lib/cni/networks/net").has_value());
 }
+
+TEST_CASE("the last good ranges are remembered with their node and their source", "[records]") {
+  State state;
+  RecordFolder records = state.create();
+  CHECK_FALSE(records.last_ranges().has_value());
+  records.put_last_ranges({"edge-1.example~org", "/etc/a b/~", {"10.1.0.0/24", "2001:db8::/64"}});
+  const auto last = state.create().last_ranges();
+  REQUIRE(last.has_value());
+  CHECK(last->node == "edge-1.example~org");
+  CHECK(last->source == "/etc/a b/~");
+  CHECK(last->cidrs == std::vector<std::string>{"10.1.0.0/24", "2001:db8::/64"});
+  CHECK_FALSE(last->is_anonymous);
+}
+
+TEST_CASE("ranges that an earlier version remembered name no node, and give way", "[records]") {
+  State state;
+  RecordFolder records = state.create();
+  const std::string old = records.path() + "/ranges";
+  std::filesystem::create_symlink("1~10.1.0.0/24,10.2.0.0/24", old);
+  const auto last = records.last_ranges();
+  REQUIRE(last.has_value());
+  CHECK(last->is_anonymous);
+  CHECK(last->cidrs.size() == 2);
+  records.put_last_ranges({"n1", "yurthub", {"10.3.0.0/24"}});
+  CHECK_FALSE(test::exists(old));
+  SECTION("undo brings them back") {
+    records.undo();
+    CHECK(test::exists(old));
+    CHECK(state.create().last_ranges()->is_anonymous);
+  }
+  SECTION("once") {
+    RecordFolder again = state.create();
+    again.put_last_ranges({"n1", "yurthub", {"10.3.0.0/24"}});
+    CHECK(again.changes().empty());
+  }
+}
+
+TEST_CASE("a damaged record of ranges is none", "[records]") {
+  State state;
+  RecordFolder records = state.create();
+  for (const char* text : {"1~n1~src", "1~n%~src~10.1.0.0/24", "", "nonsense", "1~a~b~c~d"}) {
+    const std::string path = records.path() + "/node-ranges";
+    std::filesystem::remove(path);
+    if (*text != '\0') std::filesystem::create_symlink(text, path);
+    CHECK_FALSE(state.create().last_ranges().has_value());
+  }
+}

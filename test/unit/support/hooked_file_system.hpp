@@ -30,6 +30,9 @@ class HookedFileSystem final : public store::FileSystem {
   /// O_TMPFILE, extended attributes
   bool has_unnamed_files = true;
   bool has_attributes = true;
+  /// As on xfs, where the next file gets the number of the one that was removed: every regular file
+  /// says that it has the same one.
+  bool inodes_come_again = false;
   /// Path prefix -> what stands for it.
   std::vector<std::pair<std::string, std::string>> redirections;
 
@@ -59,14 +62,22 @@ class HookedFileSystem final : public store::FileSystem {
   }
   std::optional<store::FileIdentity> identify(const store::Directory& directory,
                                               const std::string& name) override {
-    return hooked({"identify", name}, [&] { return real_.identify(directory, name); });
+    return hooked({"identify", name}, [&] {
+      auto identity = real_.identify(directory, name);
+      if (identity) *identity = as_numbered(*identity);
+      return identity;
+    });
   }
   store::FileIdentity identify(const store::Fd& fd) override {
-    return hooked({"identify", "descriptor"}, [&] { return real_.identify(fd); });
+    return hooked({"identify", "descriptor"}, [&] { return as_numbered(real_.identify(fd)); });
   }
   std::optional<store::FileContent> read_file(const store::Directory& directory,
                                               const std::string& name, std::size_t limit) override {
-    return hooked({"read_file", name}, [&] { return real_.read_file(directory, name, limit); });
+    return hooked({"read_file", name}, [&] {
+      auto content = real_.read_file(directory, name, limit);
+      if (content) content->identity = as_numbered(content->identity);
+      return content;
+    });
   }
   std::string read_path(const std::string& path, std::size_t limit) override {
     return hooked({"read_path", path}, [&] { return real_.read_path(redirected(path), limit); });
@@ -170,6 +181,11 @@ class HookedFileSystem final : public store::FileSystem {
       after(call);
       return result;
     }
+  }
+
+  [[nodiscard]] store::FileIdentity as_numbered(store::FileIdentity identity) const {
+    if (inodes_come_again && identity.kind == store::FileKind::regular) identity.inode = 7;
+    return identity;
   }
 
   [[nodiscard]] std::string redirected(const std::string& path) const {

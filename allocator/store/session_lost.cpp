@@ -1,0 +1,52 @@
+#include <system_error>
+
+#include "allocator/store/session.hpp"
+
+namespace allocator::store {
+
+void Session::look_for_lost(const RangeSets& sets) {
+  if (looked_for_lost_ || sets.empty()) return;
+  looked_for_lost_ = true;
+  // Under the lock, against all rules: this happens when somebody has removed files.
+  static_cast<void>(cached());
+  restore_due_ = true;
+  run_boot_scan(sets);
+  network_.scan_if_changed();
+  if (records_) records_->begin();
+}
+
+bool Session::may_be_lost(const Address& address) {
+  if (parts_.options.retention == Retention::off) return false;
+  try {
+    const auto binding = records_ ? records_->binding(address) : std::nullopt;
+    return binding ? is_lost(address, *binding) : runtime_->is_unbound(address);
+  } catch (const NewerFormat&) {
+    return false;  // the choice meets the same record
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+void Session::note_unbound(const Address& address) {
+  if (parts_.options.retention == Retention::on) runtime_->put_unbound(address);
+}
+
+void Session::forget_unbound(const std::vector<Address>& freed) {
+  if (parts_.options.retention == Retention::off) return;
+  for (const auto& address : freed) {
+    try {
+      if (!records_ || !records_->binding(address)) runtime_->remove_unbound(address);
+    } catch (const NewerFormat&) {
+      continue;
+    } catch (const std::system_error&) {
+      continue;
+    }
+  }
+}
+
+bool Session::is_lost(const Address& address, const Binding& binding) const {
+  return binding.sequence == 0 && binding.boot8 == boot_id_.substr(0, 8) &&
+         !network_.holder(address);
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,204 @@
+// Who gets an address whose file somebody removed: live attachments that the runtime's cache tells
+// of, whether a binding tells of them or not; of several that claim it, the right one.
+#include <algorithm>
+#include <string>
+
+#include "test/unit/catch.hpp"
+#include "test/unit/support/cached_world.hpp"
+
+using test::CachedWorld;
+using test::Contents;
+using test::kOwnNamespace;
+using test::owner;
+using test::pod;
+using test::sets_of;
+
+namespace {
+
+constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
+
+/// The entries in the one order and in the other.
+void in_either_order(CachedWorld& node, bool turned) {
+  if (turned) std::reverse(node.cache.entries.begin(), node.cache.entries.end());
+}
+
+/// An attachment that leaves no binding.
+enum class Unbound { without_pod, excluded, of_host_local };
+
+/// Starts it; returns its address.
+std::string start_unbound(CachedWorld& node, Unbound kind, const std::string& container_id) {
+  if (kind == Unbound::of_host_local) {
+    node.put("10.0.0.4", owner(container_id));
+    return "10.0.0.4";
+  }
+  auto request = node.request(container_id, kind == Unbound::excluded ? "job" : "");
+  request.is_held = false;
+  auto leases = node.cached_leases();
+  return test::joined(CachedWorld::picked(leases.add(request)));
+}
+
+}  // namespace
+
+TEST_CASE("of two that claim an address the one whose pod is bound to it gets the file",
+          "[claims]") {
+  CachedWorld node;
+  node.add_cached("c-b", "b-0");
+  node.cache.add("c-a", "a-0", kOwnNamespace, {"10.0.0.2"});
+  node.cache.add("c-b", "b-0", kOwnNamespace, {"10.0.0.2"});
+  in_either_order(node, GENERATE(false, true));
+  node.wipe(GENERATE(false, true));
+  auto request = node.request("c-new", "new");
+  request.requested = {test::ip("10.0.0.5")};
+  static_cast<void>(node.cached_leases().add(request));
+  node.add_cached("c-next", "b-0");
+  CHECK(node.files()["10.0.0.2"] == owner("c-b"));
+  CHECK(node.release("c-a").empty());
+  CHECK(node.files()["10.0.0.2"] == owner("c-b"));
+  CHECK(node.release("c-b") == "10.0.0.2");
+}
+
+TEST_CASE("of two sandboxes of a pod the one of the same pod object, then the newer one",
+          "[claims]") {
+  CachedWorld node;
+  auto first = node.request("c-1", "b-0");
+  first.uid = "u-b-0";
+  node.add(first);
+  auto& old = node.cache.add("c-old", "b-0", kOwnNamespace, {"10.0.0.2"});
+  old.written_ns = 10;
+  auto& now = node.cache.add("c-1", "b-0", kOwnNamespace, {"10.0.0.2"});
+  SECTION("the same object") {
+    now.written_ns = 5;
+    node.cache.entries.front().uid = "u-of-before";
+  }
+  SECTION("the newer one") { now.written_ns = 11; }
+  in_either_order(node, GENERATE(false, true));
+  node.wipe(true);
+  node.add_cached("c-new", "new");
+  CHECK(node.files()["10.0.0.2"] == owner("c-1"));
+}
+
+TEST_CASE("claims without a binding are settled by age, then by name, in any order", "[claims]") {
+  CachedWorld node;
+  const bool same_age = GENERATE(false, true);
+  node.cache.add("c-a", "", kOwnNamespace, {"10.0.0.2"}).written_ns = 5;
+  node.cache.add("c-b", "", kOwnNamespace, {"10.0.0.2"}).written_ns = same_age ? 5 : 6;
+  in_either_order(node, GENERATE(false, true));
+  CHECK(node.add_cached("c-new", "new") == "10.0.0.3");
+  CHECK(node.files()["10.0.0.2"] == owner(same_age ? "c-a" : "c-b"));
+}
+
+TEST_CASE("a claim alone is heard although the address is bound to another pod", "[claims]") {
+  CachedWorld node;
+  node.add_cached("c-b", "b-0");
+  node.cache.add("c-a", "a-0", kOwnNamespace, {"10.0.0.2"});
+  node.wipe(true);
+  CHECK(node.add_cached("c-new", "new") == "10.0.0.3");
+  CHECK(node.files()["10.0.0.2"] == owner("c-a"));
+}
+
+TEST_CASE("a record that cannot be understood keeps no live attachment from its file", "[claims]") {
+  CachedWorld node;
+  node.add_cached("c-b", "b-0");
+  std::filesystem::remove(node.record_dir() + "/ip.10.0.0.2");
+  std::filesystem::create_symlink("2~who~knows", node.record_dir() + "/ip.10.0.0.2");
+  node.cache.add("c-b", "b-0", kOwnNamespace, {"10.0.0.2"});
+  node.wipe(true);
+  CHECK(node.add_cached("c-new", "new") == "10.0.0.3");
+  CHECK(node.files()["10.0.0.2"] == owner("c-b"));
+}
+
+TEST_CASE("of a pod's dead sandboxes the newest one says what it had", "[claims]") {
+  CachedWorld node;
+  node.cache.add("c-1", "web", "/run/netns/gone", {"10.0.0.3"}).written_ns = 1;
+  node.cache.add("c-2", "web", "/run/netns/gone", {"10.0.0.4"}).written_ns = 2;
+  in_either_order(node, GENERATE(false, true));
+  const bool by_host_local = GENERATE(false, true);
+  if (by_host_local) {
+    node.put("10.0.0.3", owner("c-1"));
+    node.put("10.0.0.4", owner("c-2"));
+  }
+  node.add_cached("c-new", "new");
+  CHECK(node.hint("web")->addresses == test::ips({"10.0.0.4"}));
+}
+
+TEST_CASE("an address whose file was removed is not given away while its attachment lives",
+          "[claims]") {
+  const Unbound kind = GENERATE(Unbound::without_pod, Unbound::excluded, Unbound::of_host_local);
+  CachedWorld node;
+  std::string address;
+  if (kind == Unbound::of_host_local) address = start_unbound(node, kind, "c-live");
+  node.add_cached("c-first", "first");
+  if (kind != Unbound::of_host_local) address = start_unbound(node, kind, "c-live");
+  node.cache.add("c-live", "", kOwnNamespace, {}).addresses = {test::ip(address)};
+  std::filesystem::remove(node.network_file(address));
+  SECTION("when the cursor comes to it") {
+    for (const char* id : {"c1", "c2", "c3", "c4"})
+      test::failure_of([&] { node.add_cached(id, id); });
+  }
+  SECTION("on request") {
+    auto request = node.request("c1", "web");
+    request.requested = {test::ip(address)};
+    const auto failure =
+        test::failure_of([&] { static_cast<void>(node.cached_leases().add(request)); });
+    CHECK(test::contains(failure, "is not available"));
+  }
+  SECTION("by a pin") {
+    node.reservations.pins = {test::pin("web", address)};
+    CHECK(test::contains(test::failure_of([&] { node.add_cached("c1", "web"); }),
+                         "in use by container c-live"));
+  }
+  CHECK(node.files()[address] == owner("c-live"));
+}
+
+TEST_CASE("the address of a pod with a binding is not given away on request either", "[claims]") {
+  CachedWorld node;
+  node.add_cached("c-live", "web");
+  node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.2"});
+  std::filesystem::remove(node.network_file("10.0.0.2"));
+  auto request = node.request("c1", GENERATE("", "db"));
+  request.requested = {test::ip("10.0.0.2")};
+  CHECK(test::contains(
+      test::failure_of([&] { static_cast<void>(node.cached_leases().add(request)); }),
+      "is not available"));
+  CHECK(node.files()["10.0.0.2"] == owner("c-live"));
+}
+
+TEST_CASE("an address whose file was removed is free when nobody lives there, and asked for once",
+          "[claims]") {
+  CachedWorld node;
+  node.add_cached("c-first", "first");
+  const auto address = start_unbound(node, Unbound::without_pod, "c-dead");
+  REQUIRE(address == "10.0.0.3");
+  node.cache.add("c-dead", "", "/run/netns/gone", {"10.0.0.3"});
+  std::filesystem::remove(node.network_file("10.0.0.3"));
+  const int before = node.cache.times_read;
+  auto request = node.request("c1", "web");
+  request.requested = {test::ip("10.0.0.3")};
+  static_cast<void>(node.cached_leases().add(request));
+  CHECK(node.files()["10.0.0.3"] == owner("c1"));
+  CHECK(node.cache.times_read == before + 1);
+  node.release("c1", "eth0", pod("web"));
+  request = node.request("c2", "web");
+  static_cast<void>(node.cached_leases().add(request));
+  CHECK(node.cache.times_read == before + 1);
+}
+
+TEST_CASE("what comes and goes in order never costs a look at the cache", "[claims]") {
+  CachedWorld node;
+  node.add_cached("c-first", "first");
+  const int before = node.cache.times_read;
+  for (int lap = 0; lap < 12; ++lap) {
+    const std::string id = "c-" + std::to_string(lap);
+    const auto kind = lap % 2 == 0 ? Unbound::without_pod : Unbound::excluded;
+    start_unbound(node, kind, id);
+    if (lap % 3 == 0) {
+      auto lease = node.cached_leases().add(node.request(id + "-x"));
+      node.cached_leases().undo(lease);
+    }
+    node.cached_leases().release(node.release_request(id));
+  }
+  CHECK(node.cache.times_read == before);
+  node.boot(kSecondBoot);
+  node.add_cached("c-next", "next");
+  CHECK(node.cache.times_read == before + 1);
+}
