@@ -8,6 +8,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 
 import sandbox  # noqa: E402
+import trace  # noqa: E402
 from disk import Disk  # noqa: E402
 from node import Node, fake_boots, new_boot  # noqa: E402
 from plugin import BINARY, HOST_LOCAL  # noqa: E402
@@ -17,6 +18,7 @@ PODS = 20
 SINGLE = [[{"subnet": "10.9.0.0/24"}]]
 DUAL = [[{"subnet": "10.9.0.0/24"}], [{"subnet": "fd00:9::/64"}]]
 TINY = [[{"subnet": "10.9.0.0/29"}]]
+ADDRESS = "10.9.0.2"  # the first pod's
 
 
 def pod(number):
@@ -156,6 +158,57 @@ def repeated_add(folder):
         assert node.bindings()[written[0]].owner == "shop/twice"
 
 
+def settled(disk, name):
+    """A node with a pod and a neighbour whose ADDs are on the disk."""
+    node = Node(os.path.join(disk.mount_point, name), SINGLE)
+    assert node.add("c-old", pod(0)) == [ADDRESS]
+    node.add("c-neighbour", pod(1))
+    disk.settle()
+    return node
+
+
+def killed_at_flush(node, *request):
+    outcome, _, _ = trace.inject(node.binary, *node.request(*request), "fsync", 1, "signal=KILL")
+    assert outcome.exit == -9, f"{request} was not killed at its flush: {outcome}"
+
+
+def answered_and_gone(disk, node):
+    """DEL is answered, the power fails, and the file is not back."""
+    assert not node.addresses_of("c-old"), "the killed command had not removed the file"
+    node.delete("c-old", pod(0))
+    power_cut(disk)
+    assert not node.addresses_of("c-old"), f"came back: {node.attachments()}"
+
+
+def repeated_del(folder, kind):
+    """The runtime repeats a DEL that was killed at a flush; what is answered then is on the disk."""
+    with Disk(folder, kind) as disk:
+        for occurrence in (1, 2):
+            node = settled(disk, f"del-{occurrence}")
+            request = node.request("DEL", "c-old", pod(0))
+            outcome, _, _ = trace.inject(node.binary, *request, "fsync", occurrence, "signal=KILL")
+            assert outcome.exit == -9, f"not killed at fsync {occurrence}: {outcome}"
+            answered_and_gone(disk, node)
+            assert node.bindings()[ADDRESS].sequence > 0, "the binding is not held"
+
+
+def del_after_others(folder):
+    """The same where it was a takeover or a GC that had removed the file and died."""
+    with Disk(folder, "ext4") as disk:
+        node = settled(disk, "takeover")
+        new_boot()
+        node.add("c-neighbour-2", pod(1))
+        disk.settle()
+        killed_at_flush(node, "ADD", "c-new", pod(0))
+        answered_and_gone(disk, node)
+        node = settled(disk, "gc")
+        env, conf = node.request("GC", "", ifname="", netns="")
+        conf.update({"cniVersion": "1.1.0", "cni.dev/valid-attachments": []})
+        outcome, _, _ = trace.inject(node.binary, env, conf, "fsync", 1, "signal=KILL")
+        assert outcome.exit == -9, f"GC: {outcome}"
+        answered_and_gone(disk, node)
+
+
 def main():
     sandbox.enter()
     fake_boots()
@@ -173,6 +226,11 @@ def main():
         for kind in ("ext4", "xfs", "btrfs"):
             suite.run(f"acknowledged takeovers survive a power cut on {kind}", takeovers_stay, folder, kind)
         suite.run("a repeated ADD makes durable what the first one had only written", repeated_add, folder)
+        for kind in ("ext4", "xfs"):
+            suite.run(f"a DEL that repeats one killed at a flush survives a power cut on {kind}",
+                      repeated_del, folder, kind)
+        suite.run("a DEL after a takeover or a GC that was killed at its flush survives a power cut",
+                  del_after_others, folder)
     suite.finish()
 
 

@@ -135,7 +135,7 @@ def newer_others():
     """The list of boots and the last ranges: an ADD that needs neither goes on, and does not overwrite them."""
     node = ConfNode(SMALL)
     home = node.restart("c-1")
-    newer = {"boots": "2~abcd1234", "ranges": "2~10.1.0.0/24", "pins": "2~x"}
+    newer = {"boots": "2~abcd1234", "ranges": "2~10.1.0.0/24", "node-ranges": "2~x", "pins": "2~x"}
     for name, target in newer.items():
         put(node, name, target)
     new_boot()

@@ -77,7 +77,7 @@ def both_gone():
     assert node.add("c-2", POD) == home
     node.delete("c-2", POD)
     for name in os.listdir(node.state_dir):
-        os.unlink(os.path.join(node.state_dir, name, "ranges"))
+        os.unlink(os.path.join(node.state_dir, name, "node-ranges"))
     node.refused(11, path)
 
 

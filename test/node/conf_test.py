@@ -7,6 +7,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 
 import conf_annotations  # noqa: E402
+import conf_copied  # noqa: E402
 import conf_format  # noqa: E402
 import conf_ranges  # noqa: E402
 import conf_retain  # noqa: E402
@@ -20,7 +21,8 @@ from node import fake_boots  # noqa: E402
 from syslog_socket import private_dev  # noqa: E402
 from tap import Suite  # noqa: E402
 
-PARTS = (conf_retain, conf_annotations, conf_ranges, conf_sources, conf_yurthub, conf_syslog, conf_verbs, conf_format)
+PARTS = (conf_retain, conf_annotations, conf_ranges, conf_sources, conf_copied, conf_yurthub, conf_syslog,
+         conf_verbs, conf_format)
 
 
 def main():

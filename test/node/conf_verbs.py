@@ -6,6 +6,7 @@ import subprocess
 import trace
 from conf_node import DUAL, OTHER, POD, SMALL, ConfNode, assert_error
 from live_netns import Namespace
+from node import new_boot
 
 NEWEST = {"cniVersion": "1.1.0"}
 LOOKS = ("access", "arch_prctl", "brk", "close", "execve", "exit_group", "faccessat", "faccessat2", "fcntl", "fstat",
@@ -198,12 +199,16 @@ def gc_interface():
 def gc_old_format():
     """Files of old host-local without an interface go by the container alone."""
     node = ConfNode(SMALL)
-    node.add("c-0", POD)
+    os.makedirs(node.network_dir)
     for number in (7, 8):
         with open(os.path.join(node.network_dir, f"10.9.0.{number}"), "w") as file:
-            file.write(f"c-{number}")
-    node.collect([("c-7", "eth0")])
-    assert remaining(node) == {"c-7"}
+            file.write(f"{number}" * 64)
+    node.add("c-0", POD)
+    node.collect([("c-0", "eth0")])
+    assert remaining(node) == {"7" * 64, "8" * 64, "c-0"}, "they are of this boot, and nothing tells of their namespaces"
+    new_boot()
+    node.collect([("7" * 64, "eth0")])
+    assert remaining(node) == {"7" * 64}
 
 
 def gc_live():

@@ -69,6 +69,20 @@ def torn_files():
     assert set(torn) <= {address for addresses in live.values() for address in addresses}
 
 
+def inode_comes_again():
+    """While an ADD waits for its flush its attachment is deleted and another pod gets the address. xfs gives a freed
+    inode's number to the next file: the ADD must neither answer with the other's file nor take it away."""
+    with tempfile.TemporaryDirectory(prefix="races.") as folder, Disk(folder, "xfs") as disk:
+        for when in (2, 4, 5):  # the network folder; folders above, which only the first ADD of a boot flushes
+            node = Node(os.path.join(disk.mount_point, f"node-{when}"), [[{"subnet": "10.9.0.0/24"}]])
+            with race.Stopped(node, "ADD", "c-1", POD, "fsync", when) as adding:
+                node.delete("c-1", POD)
+                assert node.add("c-2", args="IP=10.9.0.2") == ["10.9.0.2"]
+                done = adding.resume()
+            assert done.exit == 1 and done.json["code"] == 11, f"at flush {when}: {done}"
+            node.assert_in_use({"c-2": ["10.9.0.2"]})
+
+
 def same_add_at_once():
     """Twelve times the same ADD at once, and again: one answer, one file with two names."""
     node = node_at("r8")
@@ -201,6 +215,8 @@ TESTS = [
     ("R7: an ADD that dies with the power at any change of the disk leaves every address its owner's",
      power_cut_in_the_middle),
     ("R7: torn files of another boot are healed, files with content are not touched", torn_files),
+    ("an ADD whose file was deleted meanwhile leaves the next file alone, which has the same inode number",
+     inode_comes_again),
     ("R8: the same ADD twelve times at once has one answer", same_add_at_once),
     ("R8: an ADD repeated before the first one's answer has the same one", add_again_before_the_answer),
     ("R9: a DEL under changed, broken or missing ranges releases, and the addresses stay held", del_by_another_conf),
