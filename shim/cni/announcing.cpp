@@ -33,6 +33,18 @@ Announceable announceable(const std::vector<allocator::Pick>& picks) {
   return what;
 }
 
+Announceable announceable(const Result& result) {
+  Announceable what;
+  for (const auto& ip : result.ips) {
+    const bool is_gateway =
+        ip.address && std::any_of(result.ips.begin(), result.ips.end(), [&](const IpConfig& other) {
+          return other.gateway == ip.address->address;
+        });
+    if (ip.address && !is_gateway) what.addresses.push_back(ip.address->address);
+  }
+  return what;
+}
+
 void announce_after_add(const Command& command, Log& log, const Announceable& what,
                         const std::function<bool()>& is_still_given) noexcept {
   if (command.wire == nullptr || what.addresses.empty()) return;

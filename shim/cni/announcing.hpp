@@ -8,6 +8,7 @@
 #include "allocator/choose.hpp"
 #include "shim/cni/command.hpp"
 #include "shim/cni/log.hpp"
+#include "shim/cni/result.hpp"
 
 namespace shim {
 
@@ -19,6 +20,9 @@ struct Announceable {
 
 /// What to announce of the picks: those that somebody had in this boot, and that are no gateway.
 Announceable announceable(const std::vector<allocator::Pick>& picks);
+
+/// The same of another plugin's answer: every address but gateways.
+Announceable announceable(const Result& result);
 
 /// Announces the addresses where the main plugin is one that makes the pods' links ports of a
 /// bridge of the kernel's; elsewhere, and where there is nothing to announce, no system call is

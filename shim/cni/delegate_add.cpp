@@ -5,6 +5,7 @@
 
 #include "allocator/store/late_add.hpp"
 #include "allocator/store/repeat.hpp"
+#include "shim/cni/announcing.hpp"
 #include "shim/cni/command_log.hpp"
 #include "shim/cni/convert.hpp"
 #include "shim/cni/delegate_verbs.hpp"
@@ -60,6 +61,13 @@ class DelegatedAdd {
     return addresses;
   }
 
+  /// Which of them neighbours may know by an old entry: all, as nobody tells who had them before.
+  [[nodiscard]] const Announceable& told() const { return told_; }
+  /// True while no DEL has come.
+  [[nodiscard]] bool is_recorded() {
+    return lease_.journal().known(lease_.attachment()).has_value();
+  }
+
  private:
   [[nodiscard]] std::chrono::milliseconds time_for_add() const {
     return conf_.placement.timeout - std::min(kRollBackTime, conf_.placement.timeout / 4);
@@ -109,6 +117,8 @@ class DelegatedAdd {
     allocator::store::remember_repeat(command_.fs, lease_.journal().runtime(), lease_.attachment());
     renew(known, addresses_of(result));
     command_.write_stdout(print_result(result, conf_.cni_version));
+    told_ = announceable(result);
+    told_.is_repeated = true;
     return addresses_of(result);
   }
 
@@ -143,6 +153,7 @@ class DelegatedAdd {
                                         lease_.attachment(), {}, wished.taken_over(addresses));
       tell(entry, result, addresses);
       finish(entry);
+      told_ = announceable(result);
       return addresses;
     } catch (const DelegateFailure& failure) {
       take_back(entry, failure.has_run && may_roll_back(is_acknowledged));
@@ -242,6 +253,7 @@ class DelegatedAdd {
   Clock::time_point started_;
   DelegatedLease lease_;
   EarlierLease earlier_;
+  Announceable told_;
   bool has_run_ = false;      ///< the plugin was asked
   bool was_deleted_ = false;  ///< a DEL came while the plugin's ADD ran
   std::uint64_t tried_ = 0;   ///< when a DEL of before was tried that has to be repeated
@@ -256,7 +268,10 @@ void delegate_add(const Command& command, const DelegateChoice& choice) {
   Log log(conf.placement.log);
   CommandLine line(log, command.environment, conf.name, conf.warnings);
   try {
-    line.done(joined(DelegatedAdd(command, conf, log).run()));
+    DelegatedAdd add(command, conf, log);
+    const auto addresses = add.run();
+    announce_after_add(command, log, add.told(), [&] { return add.is_recorded(); });
+    line.done(joined(addresses));
   } catch (...) {
     line.failed();
   }
