@@ -158,9 +158,11 @@ bool replace_key(Json& object, const std::string& from, std::string_view to,
 void correct_key(PluginPlace& place, Json& object, const std::string& pointer,
                  const std::string& key, const Meant& meant) {
   const std::string_view wanted = meant.known->name;
+  const bool has_its_shape = *meant.value == object.at(key);
   place.found(rules::kKeyTypo, {pointer, "/", escaped(key)},
               {key, " is a key that nobody reads; did you mean ", wanted, "?"},
-              joined({"write \"", wanted, "\""}));
+              joined({"write \"", wanted, "\"", has_its_shape ? "" : " with ",
+                      has_its_shape ? "" : shape_name(meant.known->shape)}));
   if (replace_key(object, key, wanted, *meant.value))
     place.moved(joined({pointer, "/", wanted}), pointer + "/" + escaped(key));
 }

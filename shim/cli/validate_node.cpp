@@ -55,13 +55,33 @@ void check_delegate_binary(const Json& ipam, const Names& bin_dirs, const Report
   }
 }
 
+/// Bindings are in the one, who holds an address now in the other.
+enum class Folder : std::uint8_t { state, data };
+
 /// The folder, or the nearest one above it that is there.
 Directory nearest(FileSystem& fs, const std::string& path) {
   auto folder = fs.open_directory(path);
   return folder ? std::move(*folder) : nearest(fs, allocator::store::parent_of(path));
 }
 
-void check_folder(FileSystem& fs, const std::string& path, const Report& report, Words pointer) {
+/// What becomes of pods when the folder is empty after a reboot.
+void tell_of_memory(const std::string& path, Folder folder, const Report& report, Words pointer) {
+  if (folder == Folder::state) {
+    report.found(rules::kNodeFolder, pointer,
+                 {path,
+                  " is in memory here, and with it what every pod had is forgotten after a "
+                  "reboot"});
+  } else {
+    report.warned(rules::kNodeFolder, pointer,
+                  {path,
+                   " is in memory here: pods keep their addresses by stateDir, but callers "
+                   "without a pod's name, and pods of retain.exclude, begin anew"},
+                  "nothing has to be done; to move it, drain the node first");
+  }
+}
+
+void check_folder(FileSystem& fs, const std::string& path, Folder kind, const Report& report,
+                  Words pointer) {
   try {
     const Directory folder = nearest(fs, path);
     struct statfs status {};
@@ -69,8 +89,7 @@ void check_folder(FileSystem& fs, const std::string& path, const Report& report,
       throw std::system_error(errno, std::generic_category(), "statfs " + folder.path);
     const auto type = static_cast<std::uint32_t>(status.f_type);
     if (type == TMPFS_MAGIC || type == RAMFS_MAGIC) {
-      report.found(rules::kNodeFolder, pointer,
-                   {path, " is in memory here: every pod gets another address after a reboot"});
+      tell_of_memory(path, kind, report, pointer);
     } else if (type == OVERLAYFS_SUPER_MAGIC) {
       report.warned(rules::kNodeFolder, pointer,
                     {path, " is on an overlay: it may not survive a reboot"});
@@ -102,8 +121,8 @@ void check_nested(FileSystem& fs, const std::string& path, const Report& report,
 
 void check_folders(const Network& network, const Json& ipam, FileSystem& fs, const Report& report) {
   const std::string_view state_dir = text_member(ipam, "stateDir");
-  check_folder(fs, clean_path(state_dir.empty() ? "/var/lib/delegated-ipam" : state_dir), report,
-               {"/ipam/", spelled(ipam, "stateDir")});
+  check_folder(fs, clean_path(state_dir.empty() ? "/var/lib/delegated-ipam" : state_dir),
+               Folder::state, report, {"/ipam/", spelled(ipam, "stateDir")});
   if (!is_host_local(ipam)) return;
   const Json* delegate = object_member(ipam, "delegate");
   const bool is_inner = delegate != nullptr && !text_member(*delegate, "dataDir").empty();
@@ -111,7 +130,7 @@ void check_folders(const Network& network, const Json& ipam, FileSystem& fs, con
                          spelled(is_inner ? *delegate : ipam, "dataDir")};
   const std::string data_dir = data_dir_of(ipam);
   const std::string_view name = text_member(network.json, "name");
-  check_folder(fs, data_dir, report, pointer);
+  check_folder(fs, data_dir, Folder::data, report, pointer);
   check_nested(fs, joined({data_dir, "/", name, "/", name}), report, pointer);
 }
 

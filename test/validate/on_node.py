@@ -62,6 +62,9 @@ def in_memory():
     said = [one for one in found(conflist(), "--bin-dir", BIN) if one[0] == "node-folder"]
     assert [one[1] for one in said] == ["/plugins/0/ipam/stateDir", "/plugins/0/ipam/dataDir"], said
     assert said[0][2].startswith("/var/lib/delegated-ipam is in memory here"), said
+    given = corpus.findings("--node", "--bin-dir", BIN, "-", stdin=conflist().encode())
+    assert [one["severity"] for one in given if one["rule"] == "node-folder"] == ["error", "warning"], given
+    assert "pods keep their addresses by stateDir" in said[1][2], said
 
 
 def disk(kind):
