@@ -61,19 +61,22 @@ class MainPlugin:
 
 REFUSING = """answer=$("$PLUGIN" <"$CONF") || { code=$?; printf %s "$answer"; exit $code; }
 case $answer in *"$REFUSED"*) ;; *) printf %s "$answer"; exit 0 ;; esac
+eval "$MEANWHILE"
 CNI_COMMAND=DEL "$PLUGIN" <"$CONF" || exit 2
 printf '{"code": 999, "msg": "refused by the main plugin"}'
 exit 1
 """
 
 
-def add_refusing(node, container_id, pod=None, refused="", wrapper=(), **more):
+def add_refusing(node, container_id, pod=None, refused="", meanwhile="", wrapper=(), **more):
     """ADD through a main plugin that refuses answers with this text in them ("": every one), and then takes them back
-    as cilium-cni and bridge do: by a DEL of its own, before it ends. Returns an Outcome."""
+    as cilium-cni and bridge do: by a DEL of its own, before it ends. meanwhile: shell that it runs before that.
+    Returns an Outcome."""
     env, conf = node.request("ADD", container_id, pod, **more)
     with tempfile.NamedTemporaryFile("w", prefix="main-plugin.") as file:
         json.dump(conf, file)
         file.flush()
-        env = {**env, "PLUGIN": node.binary, "CONF": file.name, "REFUSED": refused, "PATH": os.environ["PATH"]}
+        env = {**env, "PLUGIN": node.binary, "CONF": file.name, "REFUSED": refused, "MEANWHILE": meanwhile,
+               "PATH": os.environ["PATH"]}
         done = subprocess.run([*wrapper, "/bin/sh", "-c", REFUSING], env=env, text=True, capture_output=True)
     return Outcome(done.returncode, done.stdout, done.stderr)
