@@ -203,7 +203,7 @@ bool BootScan::learn_bindings(RecordFolder& records, const std::vector<CachedAtt
     learned &= attempt(parts_.notes, one.pod->display(), [&] { adopt_lost(records, one, sets); });
   }
   learned &= attempt(parts_.notes, "bindings", [&] { stamp_released(records); });
-  attempt(parts_.notes, "boots", [&] { records.append_boot(boot8()); });
+  attempt(parts_.notes, "boots", [&] { knew_boot_ = !records.append_boot(boot8()); });
   return learned;
 }
 

@@ -78,6 +78,8 @@ class BootScan {
   /// null.
   void mark_unbound(RecordFolder* records);
 
+  /// True when this boot was recorded before: somebody has emptied the runtime folder since.
+  [[nodiscard]] bool knew_boot() const { return knew_boot_; }
   /// True when the folder was changed and needs an fsync.
   [[nodiscard]] bool changed() const { return changed_; }
 
@@ -103,6 +105,7 @@ class BootScan {
   Parts parts_;
   NetworkDir& network_;
   bool changed_ = false;
+  bool knew_boot_ = false;
 };
 
 }  // namespace allocator::store

@@ -152,13 +152,14 @@ void RecordFolder::put_list(const std::string& name, const std::vector<std::stri
 
 std::vector<std::string> RecordFolder::boots() { return read_list(kBootsName); }
 
-void RecordFolder::append_boot(const std::string& boot8) {
+bool RecordFolder::append_boot(const std::string& boot8) {
   auto list = boots();
-  if (!list.empty() && list.back() == boot8) return;
+  if (!list.empty() && list.back() == boot8) return false;
   std::erase(list, boot8);
   list.push_back(boot8);
   if (list.size() > kBootLimit) list.erase(list.begin());
   put_list(kBootsName, list);
+  return true;
 }
 
 std::optional<RememberedRanges> RecordFolder::last_ranges() {

@@ -73,8 +73,8 @@ class RecordFolder {
   /// The boots in which this network was used, oldest first, as the first eight digits of their
   /// boot_id.
   [[nodiscard]] std::vector<std::string> boots();
-  /// Adds a boot as the newest; only the last few are kept.
-  void append_boot(const std::string& boot8);
+  /// Adds a boot as the newest; only the last few are kept. False when it is the newest already.
+  bool append_boot(const std::string& boot8);
   /// What `rangesFrom` gave last; nullopt when it never did.
   [[nodiscard]] std::optional<RememberedRanges> last_ranges();
   void put_last_ranges(const RememberedRanges& ranges);

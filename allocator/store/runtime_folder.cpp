@@ -23,6 +23,7 @@ constexpr const char* kPending = "pending";
 constexpr const char* kRepeats = "repeats";
 
 constexpr const char* kUsed = "used";
+constexpr const char* kAllUsed = "all";
 constexpr unsigned kUsedMask = 0xfff;
 
 constexpr const char* kFlushed = "boot";
@@ -197,9 +198,15 @@ void RuntimeFolder::mark_used(const std::vector<Address>& addresses) noexcept {
   }
 }
 
+void RuntimeFolder::mark_all_used() noexcept {
+  static_cast<void>(put_link(kUsed, kAllUsed));
+  used_ = kAllUsed;
+}
+
 bool RuntimeFolder::was_used(const Address& address) noexcept {
-  if (!has_used_) has_used_ = !is_new_ && read_link(kUsed).has_value();
-  return *has_used_ && read_link(used_name(address)).has_value();
+  if (!used_) used_ = is_new_ ? "" : read_link(kUsed).value_or("");
+  if (used_->empty()) return false;
+  return *used_ == kAllUsed || read_link(used_name(address)).has_value();
 }
 
 bool RuntimeFolder::put_pending(const Attachment& attachment) noexcept {

@@ -10,7 +10,7 @@
 ///         repeats/<key> -> "<PID>:<start>" of the repeated ADD that was answered what the
 ///                          attachment has, or whose addresses its ADD took over (repeat.hpp)
 ///         tombs/<key>   -> when the attachment was deleted, nanoseconds of CLOCK_BOOTTIME
-///         used          -> there are marks of used addresses
+///         used          -> there are marks of used addresses, or "all" may have been used
 ///         used.<4|6>.<n> -> somebody had an address of the family that ends in these 12 bits
 ///         pending/<key> -> "<container ID>\r\n<ifname>": a release that is not written yet
 ///         unbound/<address> -> in use by an attachment that no binding tells of
@@ -97,6 +97,8 @@ class RuntimeFolder {
   /// Remembers that somebody had these addresses. Bounded: one mark serves 4 096 addresses apart,
   /// so that in a range wider than that some count as used which were not.
   void mark_used(const std::vector<Address>& addresses) noexcept;
+  /// Remembers that nothing is known of who had which address in this boot.
+  void mark_all_used() noexcept;
   [[nodiscard]] bool was_used(const Address& address) noexcept;
 
   /// Remembers a release for the next command that can write; false when even that is impossible.
@@ -131,8 +133,8 @@ class RuntimeFolder {
 
   FileSystem& fs_;
   std::optional<Directory> folder_;
-  bool is_new_ = false;           // this object made it: nothing is marked in it
-  std::optional<bool> has_used_;  // there are marks of used addresses
+  bool is_new_ = false;              // this object made it: nothing is marked in it
+  std::optional<std::string> used_;  // what the mark "used" says; empty: there is none
   bool has_set_aside_ = false;
 };
 

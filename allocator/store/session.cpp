@@ -177,6 +177,8 @@ void Session::run_boot_scan(const RangeSets& sets) {
   if (complete && records_) complete = scan.learn_bindings(*records_, cached_, sets);
   if (scan.changed() && parts_.options.durability == Durability::full) network_.sync();
   if (!complete) return;
+  // The marks of who had which address went with /run.
+  if (scan_due_ && scan.knew_boot()) runtime_->mark_all_used();
   scan.mark_unbound(records_ ? &*records_ : nullptr);
   runtime_->mark_boot_scan(generation_,
                            restores ? BootScanState::live_restored : BootScanState::files_scanned);

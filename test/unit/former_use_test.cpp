@@ -117,6 +117,23 @@ TEST_CASE("an attachment that asks again may live elsewhere by now", "[former-us
   CHECK(used(world, "c1", "web") == "10.0.0.2");
 }
 
+TEST_CASE("where /run was emptied in the middle of a boot anybody may have had it",
+          "[former-use]") {
+  StoreWorld world;
+  world.add("c1", "web");
+  world.boot("11111111-aaaa-4bbb-8ccc-000000000001");
+  CHECK(used(world, "c2", "db") == "10.0.0.3");
+  CHECK(used(world, "c3") == "10.0.0.4");
+  world.boot(kSecondBoot);
+  CHECK(used(world, "c4", "new") == "[10.0.0.5]");
+  // A DEL looks at the files only, so that the next ADD scans once more.
+  world.boot("33333333-aaaa-4bbb-8ccc-000000000003");
+  auto gone = world.release_request("c4");
+  gone.sets.clear();
+  world.leases().release(gone);
+  CHECK(used(world, "c5", "newer") == "[10.0.0.6]");
+}
+
 TEST_CASE("what GC drops is used", "[former-use]") {
   StoreWorld world;
   world.add("c1");
