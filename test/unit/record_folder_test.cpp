@@ -261,9 +261,9 @@ TEST_CASE("the last good ranges are remembered with their node and their source"
 
 TEST_CASE("ranges that an earlier version remembered name no node, and give way", "[records]") {
   State state;
-  RecordFolder records = state.create();
-  const std::string old = records.path() + "/ranges";
+  const std::string old = state.create().path() + "/ranges";
   std::filesystem::create_symlink("1~10.1.0.0/24,10.2.0.0/24", old);
+  RecordFolder records = state.create();
   const auto last = records.last_ranges();
   REQUIRE(last.has_value());
   CHECK(last->is_anonymous);
