@@ -1,5 +1,6 @@
 """What holds for every correction: it validates clean, there is nothing more to correct in it, and nothing is lost of what
 was written, but for the value that is the mistake itself."""
+import copy
 import json
 import os
 import random
@@ -40,19 +41,19 @@ def documents(text):
     return opened(read if len(read) > 1 else (read or [{}])[0])
 
 
-def leaves(value, path=()):
-    """(path, scalar) of all that is written; what is null is not there, what is empty has no scalar."""
+def leaves(value, path=(), nulls=False):
+    """(path, scalar) of all that is written; what is null is there only if asked for, what is empty has no scalar."""
     if isinstance(value, (dict, list)) and value:
         members = value.items() if isinstance(value, dict) else enumerate(value)
         for key, member in members:
-            yield from leaves(member, path + (str(key),))
-    elif value is not None:
+            yield from leaves(member, path + (str(key),), nulls)
+    elif value is not None or nulls:
         yield path, "" if isinstance(value, (dict, list)) else value
 
 
 def words(text):
     """The keys, in small letters, and the scalars of a text."""
-    found = list(leaves(documents(text)))
+    found = list(leaves(documents(text), nulls=True))
     return {key.lower() for path, _ in found for key in path}, {str(value).lower() for _, value in found}
 
 
@@ -174,10 +175,10 @@ def mutate(generator, document):
     elif kind < 5:
         member[1] = mistyped(generator, member[1])
     elif kind < 6:
-        chosen.append([member[0], mistyped(generator, member[1])])
+        chosen.append([member[0], copy.deepcopy(mistyped(generator, member[1]))])
     else:
         chosen.remove(member)
-        generator.choice([one for one in every if one is not chosen] or [chosen]).append(member)
+        generator.choice(list(objects(document)) or [chosen]).append(member)
 
 
 def mutants(seed):
