@@ -56,7 +56,7 @@ TEST_CASE("validate shapes: a value has one meaning, or none", "[validate]") {
 TEST_CASE("validate duplicates: both places are named, whatever the keys look like", "[validate]") {
   CHECK(
       places_of(duplicate_keys("{\"a\": [1, {\"b\": 1,\n \"\\u0062\" : {}}], \"a\": \"}\\\"\"}")) ==
-      "/a/1/b line 1, column 11; line 2, column 2\n/a line 1, column 2; line 2, column 18\n");
+      "/a/1/b line 1, column 12; line 2, column 2\n/a line 1, column 2; line 2, column 19\n");
   CHECK(duplicate_keys(R"({"a": {"a": [{"a": 1}, {"a": 2}]}, "A": [], "": {}})").empty());
   std::vector<shim::DuplicateKey> found;
   shim::parse_yaml("a: 1\n---\nb:\n- {c: 1, c: 2}\n<<: {d: 1}\nd: 2\n", &found);
