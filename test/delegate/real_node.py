@@ -164,6 +164,11 @@ class RealNode:
                  "type", "macvlan", "mode", "bridge")
         self._in(pod.netns, "ip", "link", "set", "eth0", "up")
 
+    def places(self, neighbour):
+        """From where pods can be reached, beside this one: {name: network namespace}."""
+        places = {"neighbour": neighbour.netns}
+        return {**places, "node": self.netns} if self.main == "ptp" else {**places, "LAN": self.server_netns}
+
     def journal(self):
         """The entries of the network's ADDs that are under way, or were killed. Errors: before the first ADD."""
         folders = {urllib.parse.unquote(name): name for name in os.listdir(DELEGATES)}

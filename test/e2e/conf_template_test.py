@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """containerd writes the conflist itself, from the template that `generate containerd-template` makes and the node's
-pod CIDRs; the plugin is put in place by `install`. Pods keep their addresses over a reboot.
+pod CIDRs; the plugin is put in place by `install`. Pods keep their addresses over a reboot, and are reached there.
 
 usage: conf_template_test.py
 SEED=<number> repeats the order of an earlier run. Needs root and the packages of the e2e list.
@@ -48,10 +48,12 @@ def template_serves_pods(main):
         kubelet = Kubelet(node, random.Random(SEED), [Pod(f"web-{i}") for i in range(6)])
         node.run_all(kubelet.pods)
         expected = kubelet.current_addresses()
+        kubelet.make_again(kubelet.pods[:2])
         assert all(one.startswith(("10.77.3.1", "fd00:77:3::")) for both in expected.values() for one in both), expected
         node.reboot()
         kubelet.start_interleaved(kubelet.in_another_order(), lambda pod: True)
         kubelet.check_kept(expected)
+        kubelet.check_reached(f"{main}, after a reboot")
         kubelet.check_owners()
         print(f"# containerd's template with {main}: {len(expected)} of {len(expected)} pods kept")
     finally:

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Pods under a real containerd with the real bridge, ptp and macvlan plugins: they reach each other, and keep their
-addresses over crashes of the runtime and reboots of the node, whatever order the runtime's calls come in.
+addresses over crashes of the runtime and reboots of the node, whatever order the runtime's calls come in. Who has its
+address is reached there at once, which is measured and printed.
 
 usage: containerd_test.py [PLUGIN[/FAMILY] ...]     for example: containerd_test.py bridge ptp/ipv6
 SEED=<number> repeats the order of an earlier run. Needs root and the packages of the e2e list.
@@ -47,7 +48,10 @@ def machine(plugin, subnets):
     outside = []
     if plugin == "macvlan":
         outside = [f"{GATEWAYS[subnet]}/{subnet.split('/')[1]}" for subnet in subnets]
-    return Machine(f"{FOLDER}/machine", conflist(plugin, subnets), {**binaries, "delegated-ipam": BINARY}, outside)
+    made = Machine(f"{FOLDER}/machine", conflist(plugin, subnets), {**binaries, "delegated-ipam": BINARY}, outside)
+    if plugin == "macvlan":  # which keeps the node itself away from its pods
+        made.places = {"gateway": made.outside}
+    return made
 
 
 def snapshot():
@@ -78,6 +82,7 @@ class Story(Kubelet):
     def __init__(self, plugin, subnets, chance):
         pods = [Pod(f"web-{number}", namespace=chance.choice(("default", "shop"))) for number in range(6)]
         super().__init__(machine(plugin, subnets), chance, pods)
+        self.plugin = plugin
         self.subnets = subnets
         self.old = []
 
@@ -86,6 +91,10 @@ class Story(Kubelet):
         self.node.run_all(self.pods)
         self.check_addresses()
         self.check_reachable()
+
+    def pods_made_again_are_reached(self):
+        self.make_again(self.chance.sample(self.pods, 3), self.is_announced)
+        self.check_addresses()
 
     def runtime_crash_changes_nothing(self):
         before = snapshot()
@@ -99,6 +108,7 @@ class Story(Kubelet):
         after = snapshot()
         changed = sorted(path for path in before | after if before.get(path) != after.get(path))
         assert not changed, f"changed: {changed}"
+        self.check_reached("after a crash of the runtime", self.is_announced)
 
     def reboot_keeps_every_address(self):
         """Some old sandboxes are stopped before all else, the others just before their pod's new sandbox."""
@@ -113,6 +123,7 @@ class Story(Kubelet):
                 self.node.stop(pod.sandbox)
         self.start_interleaved(arriving, stop_first=lambda pod: pod.name not in early)
         self.check_kept(expected)
+        self.check_reached("after a reboot")
         self.check_addresses()
 
     def late_dels_release_nothing(self):
@@ -136,6 +147,7 @@ class Story(Kubelet):
         stop_late = [pod.sandbox for pod in late]
         self.start_interleaved(arriving, stop_first=lambda pod: pod not in late)
         self.check_kept(expected)
+        self.check_reached("after a reboot")
         alive = self.current_addresses()
         self.node.for_all(self.node.stop, stop_late + dead)
         self.node.for_all(self.node.forget, dead)
@@ -161,8 +173,14 @@ class Story(Kubelet):
         returning.uid = str(uuid.uuid4())
         for pod in self.pods:
             self.node.run(pod)
+        self.check_reached("a pod that returns", self.is_announced)
         assert returning.addresses == expected[returning.name], f"{expected[returning.name]} -> {returning.addresses}"
         self.check_addresses()
+
+    def is_announced(self, address):
+        """Debian's macvlan says nothing of an IPv6 address: who has talked to the old pod finds out after 22 to 29 s,
+        where its LAN is. It is not ours to speak there."""
+        return self.plugin != "macvlan" or ":" not in address
 
     def check_addresses(self):
         """One address a family, nobody's twice, and in the network folder the files of the running pods only."""
@@ -183,6 +201,8 @@ class Story(Kubelet):
 CHAPTERS = [
     ("pods get an address of each family and reach each other and the gateway",
      Story.first_pods_reach_each_other_and_the_gateway),
+    ("pods deleted and made again have their addresses, and are reached at once by who had talked to them",
+     Story.pods_made_again_are_reached),
     ("a runtime crash leaves every sandbox ready and changes no state", Story.runtime_crash_changes_nothing),
     ("after a reboot in another order, with newcomers in between, every pod has its address",
      Story.reboot_keeps_every_address),

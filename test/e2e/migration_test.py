@@ -50,6 +50,7 @@ def fifty_pods_move_over_and_back():
         move.move_over()
         assert move.node.ready() == ready and len(ready) == 50, "a pod was restarted"
         assert move.node.address_files() == files, "the network folder changed"
+        move.check_reached("moved over")
         one_day(move)
         made_by_host_local = {pod.name: pod.sandboxes[0].addresses for pod in move.pods[:50]}
         move.node.reboot()
@@ -71,6 +72,8 @@ def one_day(move):
     move.newcomer()
     move.node.run(returning)
     assert returning.addresses == expected, f"{expected} -> {returning.addresses}"
+    move.check_reached("a pod of host-local's that returns")
+    move.make_again(move.pods[8:11])
     move.check_owners()
 
 

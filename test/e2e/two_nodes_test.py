@@ -117,6 +117,17 @@ class Story:
         self.rules = self.cluster.on_all("rules")
         self.check_services()
 
+    def rolling_restart(self):
+        """A few pods of a node, one of its DNS among them, while the rest runs on."""
+        node, pods = self.cluster.nodes[RESTARTED], workloads()[RESTARTED]
+        chosen = [*pods[:3], *(pod for pod in pods if "coredns" in pod)]
+        before = node.addresses_now()
+        after = node.make_again(chosen)
+        changed = changes(before, after)
+        assert not changed, f"changed: {changed}"
+        self.see({RESTARTED: after, OTHER: self.cluster.nodes[OTHER].addresses_now()})
+        self.check_services()
+
     def online_restart(self):
         self.restart("online restart")
         self.check_services()
@@ -285,6 +296,8 @@ def changes(before, after):
 CHAPTERS = [
     ("the pods come up by the generated conflists, and their Services answer on both nodes",
      Story.pods_come_up_and_services_answer),
+    ("pods deleted and made again have their addresses, are reached at once by who had talked to them, and serve",
+     Story.rolling_restart),
     ("(a) online restart of a node: every pod is back on its address", Story.online_restart),
     ("(b) offline restart with newcomers first: every pod is back on its address, Services and DNS answer there",
      Story.offline_restart),

@@ -146,8 +146,14 @@ class EdgeNode(Machine):
         self.run_all(early)
         self._kubelet.start_interleaved(returning, stop_first=lambda pod: True)
         self._kubelet.pods = self._kubelet.pods + early
+        self._kubelet.check_reached(f"{self._spec.name} has restarted")
         self.for_all(self.stop, old)
         self.for_all(self.forget, old)
+        return self.serving()
+
+    def make_again(self, names):
+        """Pods are deleted and made again in this boot, and reached by who had talked to them; returns serving()."""
+        self._kubelet.make_again([pod for pod in self._kubelet.pods if f"{pod.namespace}/{pod.name}" in names])
         return self.serving()
 
     def scale_to_zero(self):
@@ -210,13 +216,13 @@ class EdgeNode(Machine):
     def _start_dns(self, pod):
         zone = [f"--address=/{name}/{address}" for name, addresses in self._spec.zone.items() for address in addresses]
         return subprocess.Popen(
-            ["nsenter", f"--net=/proc/{pod.sandbox.pid}/ns/net", "dnsmasq", "--keep-in-foreground", "--user=root",
+            ["nsenter", f"--net={pod.sandbox.netns}", "dnsmasq", "--keep-in-foreground", "--user=root",
              "--pid-file=", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--log-facility=/dev/null", *zone],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _netns_of(self, name):
         (pod,) = [pod for pod in self._kubelet.pods if pod.name == name]
-        return f"/proc/{pod.sandbox.pid}/ns/net"
+        return pod.sandbox.netns
 
     def _wait_for(self, pod):
         zone = next(iter(self._spec.zone))

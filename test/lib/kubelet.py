@@ -4,6 +4,8 @@ new sandbox. The node below it is a machine.Machine (a real runtime) or a runtim
 import uuid
 from dataclasses import dataclass, field
 
+import reach
+
 
 @dataclass
 class Sandbox:
@@ -12,6 +14,11 @@ class Sandbox:
     id: str
     addresses: list
     pid: int = 0
+
+    @property
+    def netns(self):
+        """The path of its network namespace, while its process lives."""
+        return f"/proc/{self.pid}/ns/net"
 
 
 @dataclass
@@ -59,6 +66,39 @@ class Kubelet:
         self.node.for_all(start, order)
         self.pods = self.pods + newcomers
 
+    def make_again(self, pods, is_expected=lambda address: True):
+        """Pods are deleted and made again under their names, in one boot and several at once, while others live on:
+        they keep their addresses, and whoever had talked to them reaches them, at all that are expected: the node, and
+        a pod beside them. Prints after how many seconds."""
+        expected = {pod.name: pod.addresses for pod in pods}
+        places = self._places(next(pod for pod in self.pods if pod not in pods))
+        reach.measure(places, [address for addresses in expected.values() for address in addresses])
+
+        def again(pod):
+            self.node.stop(pod.sandbox)
+            self.node.forget(pod.sandboxes.pop())
+            pod.uid = str(uuid.uuid4())
+            self.node.run(pod)
+            return reach.measure(places, filter(is_expected, pod.addresses))
+
+        measured = {key: seconds for one in self.node.for_all(again, pods) for key, seconds in one.items()}
+        self.check_kept(expected)
+        _print("made again in one boot", measured)
+
+    def check_reached(self, when, is_expected=lambda address: True):
+        """Every pod is reached from the node, and from one of them, at all addresses that are expected; prints after
+        how many seconds, and `when`. From then on they have talked to each other. Without links nobody is reached.
+        """
+        first, *others = self.pods
+        of_others = [address for pod in others for address in pod.addresses]
+        measured = reach.measure(self.node.places, filter(is_expected, first.addresses))
+        measured |= reach.measure(self._places(first), filter(is_expected, of_others))
+        _print(when, measured)
+
+    def _places(self, neighbour):
+        """From where pods shall be reached: {name: network namespace}."""
+        return {**self.node.places, "neighbour": neighbour.sandbox.netns} if self.node.places else {}
+
     def current_addresses(self):
         return {pod.name: list(pod.addresses) for pod in self.pods}
 
@@ -82,3 +122,8 @@ class Kubelet:
         held = self.check_distinct()
         files = self.node.address_files()
         assert files == held, f"on disk: {files}, held: {held}"
+
+
+def _print(when, measured):
+    if measured:
+        print(f"# {when}, reached by {reach.worst(measured)}", flush=True)

@@ -51,6 +51,7 @@ class Machine:
         self._conf_template = conf_template
         self._runtime = None
         self._client = None
+        self.places = {"node": NETNS}  # from where pods shall be reached; none: they have no data path
         for name in ("bin", "programs", "net.d", "disk", *(f"disk/{kept}" for kept in KEPT_FOLDERS)):
             os.makedirs(f"{folder}/{name}")
         self._install(plugins)
@@ -62,8 +63,8 @@ class Machine:
             self._write_conflist(conflist)
         for kept, path in KEPT_FOLDERS.items():
             nsmount.run("mount", "--bind", f"{folder}/disk/{kept}", path)
-        self._outside = None if uplink else nsmount.make(f"{folder}/outside")
-        self.uplink = uplink or Uplink(self._outside, outside)
+        self.outside = None if uplink else nsmount.make(f"{folder}/outside")
+        self.uplink = uplink or Uplink(self.outside, outside)
 
     def configure(self, conflist, install, remove):
         """Give the running node another conflist of its network, as an operator does, and wait until the runtime has
@@ -108,7 +109,7 @@ class Machine:
     def remove(self):
         """Power off for good: unmount and delete everything, so that the world can have another machine."""
         self.power_off()
-        for path in (self._outside, *KEPT_FOLDERS.values()):
+        for path in (self.outside, *KEPT_FOLDERS.values()):
             if path:
                 nsmount.run("umount", path)
         shutil.rmtree(self.folder)
@@ -282,7 +283,7 @@ class Machine:
 
     def _ping(self, pod, address):
         """Ping from a pod's network namespace; None, or a sentence when no answer came within some seconds."""
-        command = ["nsenter", f"--net=/proc/{pod.sandbox.pid}/ns/net", "busybox", "ping",
+        command = ["nsenter", f"--net={pod.sandbox.netns}", "busybox", "ping",
                    "-6" if ":" in address else "-4", "-c", "1", "-W", "2", address]
         for _ in range(3):
             done = subprocess.run(command, capture_output=True, text=True)

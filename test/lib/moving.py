@@ -118,6 +118,7 @@ class Move(Kubelet):
             self.newcomer()
         self.start_interleaved(returning, stop_first=lambda pod: stopped == EACH)
         self.check_kept(expected)
+        self.check_reached("after a reboot")
         self.node.for_all(self.node.stop, self.chance.sample(old, len(old)))
         self.check_kept(expected)
         self.check_owners()
@@ -129,6 +130,7 @@ class Move(Kubelet):
         """
         self.node.use(STOCK)
         self.check_owners()
+        self.check_reached("moved back")
         self.newcomer()
         self.check_owners()
         sandboxes = [sandbox for pod in self.pods for sandbox in pod.sandboxes]

@@ -69,13 +69,22 @@ def measure(places, addresses, port=PORT, limit=LIMIT):
             found[name, address] = None
 
     threads = [threading.Thread(target=look, args=(name, netns, address))
-               for name, netns in places.items() for address in addresses]
+               for address in addresses for name, netns in places.items()]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert None not in found.values(), f"not reached within {limit} s: {tell(found)}"
     return found
+
+
+def worst(measured):
+    """What measure() found, in short: of each place how many addresses, and the longest that one took."""
+    of_place = {}
+    for (name, _), seconds in measured.items():
+        of_place.setdefault(name, []).append(seconds)
+    return ", ".join(f"{name} {len(seconds)} in at most {max(seconds):.2f} s"
+                     for name, seconds in sorted(of_place.items()))
 
 
 def tell(measured):

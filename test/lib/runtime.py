@@ -37,6 +37,8 @@ class Runtime:
     the namespace in the result only.
     """
 
+    places = {}  # nobody makes links, so that nobody is reached
+
     def __init__(self, node, binary, ipam, names_netns=False):
         self.node = node
         self.binary = binary

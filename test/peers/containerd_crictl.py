@@ -27,6 +27,11 @@ class CrictlStory(Kubelet):
         self.check_owners()
         self.check_listed()
 
+    def pods_made_again_are_reached(self):
+        self.make_again(self.chance.sample(self.pods, 5))
+        self.check_owners()
+        self.check_listed()
+
     def reboot_keeps_every_address(self):
         expected = self.current_addresses()
         self.old = [pod.sandbox for pod in self.pods]
@@ -36,6 +41,7 @@ class CrictlStory(Kubelet):
         self.check_listed(ready=[])
         self.start_interleaved(self.in_another_order(), stop_first=lambda pod: True)
         self.check_kept(expected)
+        self.check_reached("after a reboot")
         self.check_owners()
         self.check_listed()
 
@@ -65,6 +71,8 @@ class CrictlStory(Kubelet):
 
 CHAPTERS = [
     ("20 pods are run by crictl, each with its own address, and listed", CrictlStory.pods_start),
+    ("pods deleted and made again have their addresses, and are reached at once by who had talked to them",
+     CrictlStory.pods_made_again_are_reached),
     ("after a reboot crictl stops and runs them again, with newcomers in between: all have their addresses",
      CrictlStory.reboot_keeps_every_address),
     ("removing the old sandboxes releases nothing", CrictlStory.removing_the_old_releases_nothing),

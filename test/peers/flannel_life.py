@@ -39,6 +39,16 @@ def dual_stack(at):
         assert node.up()[1] == got
 
 
+def made_again(at):
+    """A pod that others talk to is deleted and made again, under Flannel over bridge: they reach it at once."""
+    with at(FIRST, FIRST6, version="0.4.0") as node:
+        node.up("default/neighbour")
+        for _ in range(2):
+            made, got = node.up()
+            assert got == ["10.244.1.3", "fd00:244:0:1::3"], got
+            node.must("DEL", made)
+
+
 def family_comes(at):
     """The node's second family comes with a new subnet.env: the pod keeps its first address, and gets a second."""
     with at(FIRST, version="0.4.0") as node:
@@ -190,6 +200,7 @@ def host_local_forgets(at):
 CASES = [
     ("ADD and DEL through bridge, ranges and routes from subnet.env", life),
     ("dual stack: both addresses are kept over a reboot", dual_stack),
+    ("a pod deleted and made again has both addresses, and is reached at once by who had talked to it", made_again),
     ("a second family comes and goes with subnet.env: the first address stays", family_comes),
     ("reboot: no subnet.env at first, then twenty pods keep their addresses, each deleted before", reboot_del_before),
     ("reboot: the same, each old sandbox deleted after the new one", reboot_del_after),

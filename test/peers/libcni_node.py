@@ -1,8 +1,10 @@
 """A node whose runtime is cnitool: the newest libcni with its result cache, and real plugins under a conflist.
 
 Use it inside world.enter(), after fake_boots(). The node has a network namespace of its own, and so has every sandbox.
+Each sandbox that gets an address is reached there, by the node and by a sandbox that was there before.
 """
 import hashlib
+import ipaddress
 import itertools
 import json
 import os
@@ -13,6 +15,7 @@ import subprocess
 import nsmount
 import peers
 import plugin
+import reach
 import result_cache
 from cilium_node import NETNS, POD, Sandbox
 from node import Node, new_boot
@@ -42,6 +45,7 @@ class LibcniNode:
         self.confs = f"{folder}/net.d"
         self.netns = f"{NETNS}/node"
         self.sandboxes = []
+        self._reached = {}  # what was measured
 
     def __enter__(self):
         shutil.rmtree(result_cache.FOLDER, ignore_errors=True)
@@ -56,6 +60,8 @@ class LibcniNode:
 
     def __exit__(self, *error):
         self._remove_namespaces()
+        if self._reached:
+            print(f"# reached by {reach.worst(self._reached)}", flush=True)
 
     def plugin(self):
         """The plugin of the conflist, with its keys."""
@@ -129,9 +135,10 @@ class LibcniNode:
         return done.stderr.strip().splitlines()[-1]
 
     def add(self, sandbox, **more):
-        """ADD that must succeed; returns its addresses, IPv4 first."""
+        """ADD that must succeed; returns its addresses, IPv4 first, at which the sandbox has been reached."""
         done = self.must("ADD", sandbox, **more)
         sandbox.result = done.json
+        self._check_reached(sandbox, done.addresses)
         return sorted(done.addresses, key=lambda address: ":" in address)
 
     def up(self, pod=POD, **more):
@@ -172,6 +179,19 @@ class LibcniNode:
         new_boot()
         self._make_namespace()
 
+    def _check_reached(self, sandbox, addresses):
+        """So every address has been talked to, by the node and by a sandbox beside it: whoever gets it later is known
+        to them under another MAC address. Where the product is the main plugin nobody makes a link."""
+        links = sandbox.links()
+        for address in addresses if links else ():
+            places = {"node": self.netns}
+            others = (one for one in self.sandboxes if one is not sandbox)
+            neighbour = next((one for one in others if is_beside(address, one.links())), None)
+            if neighbour:
+                places["neighbour"] = neighbour.netns
+            for (place, _), seconds in reach.measure(places, [address]).items():
+                self._reached[place, f"{address} of {sandbox.container_id}"] = seconds
+
     def _make_namespace(self):
         os.makedirs(NETNS, exist_ok=True)
         nsmount.make(self.netns)
@@ -181,6 +201,12 @@ class LibcniNode:
             nsmount.remove(sandbox.netns)
         self.sandboxes = []
         nsmount.remove(self.netns)
+
+
+def is_beside(address, links):
+    """True if one of the links has an address in the same network."""
+    networks = [ipaddress.ip_interface(text).network for texts in links.values() for text in texts]
+    return any(ipaddress.ip_address(address) in network for network in networks)
 
 
 def without_nones(keys):

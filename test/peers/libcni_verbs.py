@@ -191,6 +191,7 @@ def host_local_delegate(at):
         node.configure(type="delegated-ipam", **{"cni.dev/valid-attachments": valid})
         for one in (made, other):
             node.forget(one)
+        node.lose(other)
         node.must("GC")
         node.node.assert_in_use({made.container_id: got})
         node.configure(type="bridge", **{"cni.dev/valid-attachments": None})

@@ -17,6 +17,7 @@ FOLDER = world.enter()
 
 import node  # noqa: E402
 import peers  # noqa: E402
+import reach  # noqa: E402
 from plugin import BINARY, require  # noqa: E402
 from real_life import delete_twice, live  # noqa: E402
 from real_node import GATEWAY, SUBNET, Pod, RealNode  # noqa: E402
@@ -56,18 +57,23 @@ def whole_life(main, built_in, version):
 
 
 def second_add(main, built_in):
-    """The main plugin refuses it and takes back what it did; the pod keeps its address, and gets it after a DEL."""
+    """The main plugin refuses it and takes back what it did; the pod keeps its address, and gets it after a DEL: there
+    it is reached by who had talked to it."""
     with NewestNode(main, built_in) as scene, Pod(scene, 1) as pod:
-        scene.must("ADD", pod, version="1.1.0")
+        neighbour = scene.enter(Pod(scene, 4))
+        for one in (neighbour, pod):
+            scene.must("ADD", one, version="1.1.0")
         before = pod.addresses()
+        reach.measure(scene.places(neighbour), before)
         assert scene.call("ADD", pod, version="1.1.0").exit != 0, "the main plugin made the link twice"
         assert pod.addresses() == before
-        scene.check_held([pod])
+        scene.check_held([neighbour, pod])
         scene.must("DEL", pod, version="1.1.0")
         stranger, again = scene.enter(Pod(scene, 2)), scene.enter(Pod(scene, 3, pod.name))
         for one in (stranger, again):
             scene.must("ADD", one, version="1.1.0")
         assert again.addresses() == before != stranger.addresses()
+        print(f"# {main}: reached by {reach.tell(reach.measure(scene.places(neighbour), before))}", flush=True)
 
 
 def status(main, built_in):

@@ -17,6 +17,7 @@ import world  # noqa: E402
 FOLDER = world.enter()
 
 import peers  # noqa: E402
+import reach  # noqa: E402
 from node import fake_boots, new_boot  # noqa: E402
 from plugin import BINARY, require  # noqa: E402
 from real_kills import KILLS  # noqa: E402
@@ -171,6 +172,7 @@ def returns_after_reboot():
         stranger = node.up(10)
         web = node.up(11, "web")
         assert web.addresses() == before["web"], f"{web.addresses()}, before the reboot {before}"
+        print(f"# reached by {reach.tell(reach.measure(node.places(stranger), web.addresses()))}", flush=True)
         node.must("DEL", old["web"])
         node.must("DEL", old["db"])
         node.check_held([stranger, web])
