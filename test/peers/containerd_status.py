@@ -5,6 +5,7 @@ import shutil
 import time
 
 import nsmount
+import reach
 from kubelet import Pod
 from machine import KEPT_FOLDERS, Machine
 from plugin import BINARY
@@ -100,8 +101,10 @@ def life_of_pods(node):
 
 def sick_disk(node):
     """A state folder that cannot be written: the runtime says so, stops pods all the same, and is ready again after."""
-    pod = Pod("patient")
-    node.machine.run(pod)
+    neighbour, pod = Pod("neighbour"), Pod("patient")
+    node.machine.run_all([neighbour, pod])
+    places = {**node.machine.places, "neighbour": neighbour.sandbox.netns} if node.network.answers_pings else {}
+    reach.measure(places, pod.addresses)
     folder = KEPT_FOLDERS["delegated-ipam"]
     nsmount.run("mount", "-o", "remount,bind,ro", folder)
     try:
@@ -117,7 +120,9 @@ def sick_disk(node):
     node.machine.forget(pod.sandbox)
     node.machine.run(pod)
     assert pod.addresses == addresses, f"{addresses} -> {pod.addresses}"
-    node.machine.stop(pod.sandbox)
+    if places:
+        print(f"# reached by {reach.tell(reach.measure(places, addresses))}", flush=True)
+    node.machine.for_all(node.machine.stop, [pod.sandbox, neighbour.sandbox])
     assert node.machine.address_files() == {}, json.dumps(node.machine.address_files())
 
 

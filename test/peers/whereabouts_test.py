@@ -182,10 +182,24 @@ def returns_after_reboot():
         node.check_held([stranger, web, other, db])
 
 
+def given_on(main):
+    """What a DEL has freed goes to whoever asks next, who is reached there by those that had talked to the old pod."""
+    with node_of(main) as node:
+        neighbour, old = node.up(1), node.up(2)
+        before = old.addresses()
+        reach.measure(node.places(neighbour), before)
+        node.must("DEL", old)
+        new = node.up(3)
+        assert new.addresses() == before, f"{before}, and then {new.addresses()}"
+        print(f"# {main}: reached by {reach.tell(reach.measure(node.places(neighbour), before))}", flush=True)
+
+
 def tests():
     """All cases as (sentence, function, arguments)."""
     for main, version in itertools.product(MAINS, ("0.3.1", "0.4.0", "1.0.0")):
         yield f"under {main}, {version}: ADD, repeated ADD, CHECK, DEL, repeated DEL", whole_life, main, version
+    for main in MAINS:
+        yield f"under {main}: an address that goes on to another pod is reached by who had talked to it", given_on, main
     for version in ("0.1.0", "0.2.0", "1.1.0"):
         yield f"{version}: a caller of this version is answered in it", other_versions, version
     yield "a caller of an unknown version gets code 1, and the cluster is not asked", unknown_version
