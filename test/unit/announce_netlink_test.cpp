@@ -101,9 +101,8 @@ TEST_CASE("what somebody decided is not ours to forget", "[announce]") {
   CHECK(Neighbour{NUD_NOARP, 0}.is_fixed());
   CHECK(Neighbour{NUD_REACHABLE, NTF_EXT_LEARNED}.is_fixed());
   CHECK(Neighbour{NUD_STALE, NTF_PROXY}.is_fixed());
-  for (const std::uint16_t state :
-       {NUD_REACHABLE, NUD_STALE, NUD_FAILED, NUD_INCOMPLETE, NUD_PROBE})
-    CHECK_FALSE(Neighbour{state, 0}.is_fixed());
+  for (const int state : {NUD_REACHABLE, NUD_STALE, NUD_FAILED, NUD_INCOMPLETE, NUD_PROBE})
+    CHECK_FALSE(Neighbour{static_cast<std::uint16_t>(state), 0}.is_fixed());
 }
 
 TEST_CASE("ports are all there or none are", "[announce]") {
@@ -125,8 +124,9 @@ TEST_CASE("an answer that is cut off anywhere says less, never more", "[announce
 TEST_CASE("lengths that do not fit end the reading", "[announce]") {
   ifinfomsg header{};
   header.ifi_index = 4;
-  for (const std::uint16_t length : {0, 1, 3, 5, 200, 0xffff}) {
-    std::string lying = raw(nlattr{length, IFLA_MASTER}) + raw(std::uint32_t{9});
+  for (const int length : {0, 1, 3, 5, 200, 0xffff}) {
+    std::string lying =
+        raw(nlattr{static_cast<std::uint16_t>(length), IFLA_MASTER}) + raw(std::uint32_t{9});
     const auto link = parse_link(message(RTM_NEWLINK, raw(header) + lying));
     REQUIRE(link);
     CHECK_FALSE((link->master && *link->master == 9));
