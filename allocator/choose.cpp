@@ -192,7 +192,9 @@ class Chooser {
         continue;
       }
       if (pin_on(reservations_, candidate->address) != nullptr) continue;
-      if (snapshot_.holder(candidate->address) || snapshot_.binding(candidate->address)) continue;
+      if (snapshot_.holder(candidate->address) || snapshot_.is_closed(candidate->address) ||
+          snapshot_.binding(candidate->address))
+        continue;
       if (snapshot_.is_set_aside(candidate->address)) continue;
       return take(candidate->address, candidate->range, index, Reason::round_robin);
     }
@@ -227,7 +229,8 @@ class Chooser {
           span_around(reservations_, address) != nullptr || snapshot_.is_set_aside(address)) {
         continue;
       }
-      if (snapshot_.is_dead(address)) return take(address, range, index, Reason::reclaimed);
+      if (snapshot_.is_dead(address) && !snapshot_.is_closed(address))
+        return take(address, range, index, Reason::reclaimed);
     }
     return std::nullopt;
   }

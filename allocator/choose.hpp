@@ -39,6 +39,8 @@ class Snapshot {
   virtual std::optional<Binding> binding(const Address& address) = 0;
   /// Who uses `address` and the file that says so, for whoever is refused it.
   virtual std::string describe_use(const Address& address) = 0;
+  /// True when nobody can tell whether a pod is bound to `address`: it is handed out to nobody.
+  virtual bool is_closed(const Address& address) = 0;
   /// Every address that is bound and not in use: read only when nothing is free.
   virtual std::vector<HeldAddress> held() = 0;
   /// True when the attachment that holds `address` is proven dead. Expensive: asked only when its

@@ -151,6 +151,7 @@ run_suite() {
             tap "races with the world" test/node/races_world_test.py
             tap "failure modes" test/node/failure_modes_test.py
             tap "sick disks" test/node/disk_test.py
+            tap "odd disks" test/node/odd_disks_test.py
             tap "recorded sequences" test/node/sequences_test.py
             tap "orphaned ADDs" test/node/orphan_test.py
             tap "two pods of one name" test/node/overlap_test.py

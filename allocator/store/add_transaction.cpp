@@ -13,6 +13,16 @@ namespace {
 constexpr int kPublishAttempts = 16;
 constexpr std::size_t kOwnersInMessage = 3;
 
+/// For display only; 0 for what cannot be looked at.
+std::int64_t changed_ns(NetworkDir& network, const Address& address) {
+  try {
+    const auto identity = network.identify(address);
+    return identity ? identity->changed_ns : 0;
+  } catch (const std::system_error&) {
+    return 0;
+  }
+}
+
 }  // namespace
 
 void AddTransaction::run() {
@@ -51,6 +61,8 @@ void AddTransaction::find_present() {
   }
   // It must not get a second address; another container of the pod may.
   network_.refuse_unreadable_of(request_.attachment, "reserve an address for");
+  network_.refuse_unreadable_nested("reserve an address for " + request_.attachment.container_id +
+                                    " " + request_.attachment.ifname);
   pod_records_.read();
 }
 
@@ -93,11 +105,10 @@ void AddTransaction::describe_exhaustion(Error& error, Snapshot& snapshot) const
   std::vector<std::pair<std::int64_t, std::string>> owners;
   for (const auto& file : network_.files()) {
     if (!file.address || !set.contains(*file.address)) continue;
-    const auto identity = network_.identify(*file.address);
-    const auto binding = snapshot.binding(*file.address);
+    const auto binding = records_ ? records_->readable_binding(*file.address) : std::nullopt;
     const std::string owner =
         binding ? binding->pod.display() : network_.holder(*file.address).value_or("");
-    owners.emplace_back(identity ? identity->changed_ns : 0,
+    owners.emplace_back(changed_ns(network_, *file.address),
                         file.address->to_string() + " " + owner);
   }
   const auto held = snapshot.held();
@@ -118,11 +129,13 @@ bool AddTransaction::publish() {
   files_.clear();
   identities_.clear();
   taken_over_.clear();
+  stamps_.clear();
   renew_stamps();
   end_dead_owners();
   for (const auto& pick : picks_) {
     if (pick.reason == Reason::present) continue;
     const OpenFile file = file_to_link();
+    if (file.stamp == Supported::no) record_stamp(pick.address, file.identity);
     if (network_.publish(*file.fd, pick.address) == Outcome::exists) {
       take_back();
       return false;
@@ -194,17 +207,23 @@ void AddTransaction::end_dead_owner(const std::string& owner) {
 /// The names of one attachment share one inode: a repeated ADD links missing addresses to the file
 /// that is there.
 AddTransaction::OpenFile AddTransaction::file_to_link() {
-  if (new_file_) return {&new_file_->fd, *new_identity_};
+  if (new_file_) return {&new_file_->fd, *new_identity_, new_stamp_};
   const bool joins =
       request_.on_duplicate == OnDuplicate::same_addresses && !files_.empty() &&
       match_owner(present_.front(), request_.attachment) == OwnerMatch::container_and_ifname;
-  if (joins) return {&files_.front(), identities_.front()};
+  if (joins) return {&files_.front(), identities_.front(), stamps_.front()};
   new_file_ = network_.create(request_.attachment);
-  network_.set_stamp(new_file_->fd, encode(stamp_));
+  new_stamp_ = network_.set_stamp(new_file_->fd, encode(stamp_));
   // Asked for before the first link: once a name is there, nothing may fail before it is
   // remembered.
   new_identity_ = network_.file_identity(new_file_->fd);
-  return {&new_file_->fd, *new_identity_};
+  return {&new_file_->fd, *new_identity_, new_stamp_};
+}
+
+/// A file system without attributes: the records keep the stamp, before the name is there.
+void AddTransaction::record_stamp(const Address& address, const FileIdentity& file) {
+  context_.session.try_records();
+  network_.record_stamp(address, file, encode(stamp_));
 }
 
 /// The attachment may live in another boot or network namespace than at its first ADD (podman
@@ -214,14 +233,23 @@ void AddTransaction::renew_stamps() {
   for (const auto& present : present_) {
     auto file = network_.open(present.name);
     if (!file) continue;
-    const FileIdentity identity = network_.file_identity(*file);
+    FileIdentity identity = network_.file_identity(*file);
+    const auto seen =
+        std::find_if(identities_.begin(), identities_.end(),
+                     [&](const FileIdentity& other) { return other.same_file(identity); });
+    if (seen != identities_.end()) {
+      answered_.emplace_back(*present.address, identity);
+      if (stamps_[static_cast<std::size_t>(seen - identities_.begin())] == Supported::no)
+        record_stamp(*present.address, identity);
+      continue;
+    }
+    const auto renewal = network_.renew_stamp(*file, *present.address, encode(stamp_));
+    // A change may copy the file up from the lower layer of an overlay: it is another inode then,
+    // and the attachment's other names stay with the old one.
+    if (renewal == NetworkDir::Renewal::was_set) identity = network_.file_identity(*file);
     answered_.emplace_back(*present.address, identity);
-    const bool seen =
-        std::any_of(identities_.begin(), identities_.end(),
-                    [&](const FileIdentity& other) { return other.same_file(identity); });
-    if (seen) continue;
-    network_.renew_stamp(*file, encode(stamp_));
     identities_.push_back(identity);
+    stamps_.push_back(renewal == NetworkDir::Renewal::is_recorded ? Supported::no : Supported::yes);
     files_.push_back(std::move(*file));
   }
 }

@@ -18,8 +18,8 @@ class AddTransaction {
         pod_records_(context, request) {}
 
   /// Runs the whole step; the lock is held.
-  /// Errors: throws Error, std::system_error, NewerFormat; then everything but the cursors has been
-  /// taken back.
+  /// Errors: throws Error, std::system_error, ClosedRecord; then everything but the cursors has
+  /// been taken back.
   void run();
 
   [[nodiscard]] const std::vector<Pick>& picks() const { return picks_; }
@@ -45,13 +45,15 @@ class AddTransaction {
   void end_dead_owner(const std::string& owner);
   void note_taken_over(const Pick& pick, const AttachmentFile& dead);
   void take_set_asides();
-  /// An open file and its inode.
+  /// An open file, its inode, and whether that has the stamp.
   struct OpenFile {
     const Fd* fd;
     FileIdentity identity;
+    Supported stamp;
   };
 
   [[nodiscard]] OpenFile file_to_link();
+  void record_stamp(const Address& address, const FileIdentity& file);
   void renew_stamps();
   void look_at_former_use();
   void note_unbound();
@@ -72,8 +74,10 @@ class AddTransaction {
   std::vector<TakenOver> taken_over_;
   std::vector<Fd> files_;
   std::vector<FileIdentity> identities_;  // of files_
+  std::vector<Supported> stamps_;         // whether those have the stamp
   std::optional<FileSystem::NewFile> new_file_;
   std::optional<FileIdentity> new_identity_;
+  Supported new_stamp_ = Supported::yes;
 };
 
 }  // namespace allocator::store

@@ -23,7 +23,7 @@ bool attempt(std::vector<std::string>& notes, const std::string& name, Step step
   } catch (const std::system_error& error) {
     notes.push_back("boot scan: " + name + ": " + error.what());
     return false;
-  } catch (const NewerFormat& error) {
+  } catch (const ClosedRecord& error) {
     notes.push_back("boot scan: " + name + ": " + error.what());
   }
   return true;
@@ -99,9 +99,12 @@ void BootScan::stamp_if_unstamped(const AttachmentFile& file) {
   if (!fd) return;
   const std::string hash = container_hash(parse_owner(file.owner).container_id);
   const auto text = parts_.fs.get_attribute(*fd, kStampAttribute);
-  const auto stamp = text ? decode_stamp(*text) : std::nullopt;
+  auto stamp = text ? decode_stamp(*text) : std::nullopt;
+  if (!text) stamp = network_.recorded_stamp(file.name);
   if (stamp && stamp->container_hash == hash) return;
-  network_.set_stamp(*fd, encode(Stamp{parts_.boot_id, hash, 0, {}}));
+  const std::string first_seen = encode(Stamp{parts_.boot_id, hash, 0, {}});
+  if (network_.set_stamp(*fd, first_seen) == Supported::yes) return;
+  network_.record_stamp(*file.address, network_.file_identity(*fd), first_seen);
 }
 
 void BootScan::restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,
@@ -130,7 +133,7 @@ int strength_of(const CachedAttachment& cached, const Address& address, RecordFo
     const auto binding = records->binding(address);
     if (!binding || binding->pod != *cached.pod) return 0;
     return binding->uid == cached.uid ? 2 : 1;
-  } catch (const NewerFormat&) {
+  } catch (const ClosedRecord&) {
     return 0;
   }
 }
@@ -158,9 +161,11 @@ void BootScan::claim(const CachedAttachment& cached, const RangeSets& sets, Reco
 void BootScan::publish(const CachedAttachment& cached, const Address& address,
                        std::uint64_t netns_inode) {
   const auto file = network_.create(cached.attachment);
-  network_.set_stamp(file.fd,
-                     encode(Stamp{parts_.boot_id, container_hash(cached.attachment.container_id),
-                                  netns_inode, cached.netns_path, parts_.fs.pid_namespace()}));
+  const std::string stamp =
+      encode(Stamp{parts_.boot_id, container_hash(cached.attachment.container_id), netns_inode,
+                   cached.netns_path, parts_.fs.pid_namespace()});
+  if (network_.set_stamp(file.fd, stamp) == Supported::no)
+    network_.record_stamp(address, network_.file_identity(file.fd), stamp);
   const Outcome outcome = network_.publish(file.fd, address);
   network_.discard_private_name(file);
   if (outcome != Outcome::done) return;
@@ -211,10 +216,17 @@ bool BootScan::learn_bindings(RecordFolder& records, const std::vector<CachedAtt
 /// still in use: from now on they wait in the queue like all others.
 void BootScan::stamp_released(RecordFolder& records) {
   std::vector<Address> released;
-  for (const auto& [address, binding] : records.bindings()) {
+  const auto found = records.survey();
+  for (const auto& [address, binding] : found.bindings) {
     if (binding.sequence == 0 && !network_.holder(address)) released.push_back(address);
   }
   hold(records, parts_.runtime, released, {});
+  for (const auto& reason : found.closed) {
+    parts_.notes.push_back("boot scan: " + reason + "; until then nobody is given its address");
+  }
+  for (const auto& address : found.stamped) {
+    if (!network_.holder(address)) records.remove_stamp_record(address);
+  }
 }
 
 bool BootScan::adopt_in_use(RecordFolder& records, const std::vector<CachedAttachment>& cached) {

@@ -35,10 +35,10 @@ const std::string& DelegateBindings::boot_id() {
 std::vector<std::pair<Address, Binding>> DelegateBindings::bound_to(RecordFolder& records,
                                                                     const PodKey& pod) {
   std::vector<std::pair<Address, Binding>> bound;
-  const auto hint = records.hint(pod);
+  const auto hint = records.readable_hint(pod);
   if (!hint) return bound;
   for (const auto& address : hint->addresses) {
-    auto binding = records.binding(address);
+    auto binding = records.readable_binding(address);
     if (binding && binding->pod == pod) bound.emplace_back(address, std::move(*binding));
   }
   return bound;
@@ -58,6 +58,7 @@ Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
   if (folder) {
     network.emplace(fs_, std::move(*folder));
     lock.emplace(fs_, network->folder(), options_.lock_patience);
+    network->keep_stamps_in(&*records);
   }
   const auto refused = network ? refused_now(network->folder()) : std::vector<Address>();
   for (const auto& [address, binding] : bound_to(*records, *owner.pod)) {
@@ -92,6 +93,8 @@ void DelegateBindings::renew(const DelegatedOwner& owner, const std::vector<Addr
     if (!folder) return;
     NetworkDir network(fs_, std::move(*folder));
     const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+    auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
+    if (records) network.keep_stamps_in(&*records);
     stamp(network, owner, still_held(network, owner, addresses));
   } catch (const std::exception& error) {
     notes_.push_back("the namespace of " + owner.attachment.container_id +
@@ -134,6 +137,7 @@ void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Addr
     NetworkDir network(fs_, std::move(*folder));
     const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
     const auto held = still_held(network, owner, addresses);
+    if (records) network.keep_stamps_in(&*records);
     if (is_host_local()) stamp(network, owner, held);
     if (!records) return;
     if (!is_host_local()) records->append_boot(boot_id().substr(0, 8));
@@ -144,7 +148,7 @@ void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Addr
       rebind(*records, {*owner.pod, owner.uid, 0, 0, boot_id().substr(0, 8)}, addresses, notes_);
     }
   }
-  flush(*records, std::move(changed));
+  flush(*records, changed);
 }
 
 /// Between the plugin's answer and the lock a DEL may have come, and somebody else have got the
@@ -173,17 +177,18 @@ void DelegateBindings::stamp(NetworkDir& network, const DelegatedOwner& owner,
   for (const auto& address : addresses) {
     auto file = network.open(address.to_string());
     if (!file) continue;
-    network.renew_stamp(*file, encode(stamp));
+    network.renew_stamp(*file, address, encode(stamp));
   }
 }
 
-void DelegateBindings::flush(RecordFolder& records, std::vector<std::string> changed) {
+void DelegateBindings::flush(RecordFolder& records, const std::vector<std::string>& changed) {
   if (options_.durability == Durability::none) return;
   if (!records.changes().empty()) records.sync();
   const std::string boot = boot_id();
   const bool is_flushed = runtime_.is_flushed(boot);
-  if (!is_flushed) append_parents(records.path(), changed);
-  sync_folders(fs_, std::move(changed));
+  std::vector<std::string> above;
+  if (!is_flushed) append_parents(records.path(), above);
+  sync_folders(fs_, changed, above);
   if (!is_flushed) runtime_.mark_flushed(boot);
 }
 
@@ -246,7 +251,7 @@ void DelegateBindings::release(const DelegatedOwner& owner, const std::vector<Ad
            {owner.pod, owner.uid, owner.is_never_held});
     }
     // What a power cut takes is the order in which held addresses grow old, unless it is adoption.
-    if (!changed.empty()) flush(*records, std::move(changed));
+    if (!changed.empty()) flush(*records, changed);
   } catch (const std::exception& error) {
     notes_.push_back("the freed addresses are not recorded: " + std::string(error.what()));
   }

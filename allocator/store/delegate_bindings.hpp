@@ -55,7 +55,7 @@ class DelegateBindings {
   /// The pod's bound addresses that no live attachment holds and that are not left aside, newest
   /// first. Address files on them
   /// that a power cut emptied are removed. Nothing for any plugin but host-local. Errors: throws
-  /// LockTimeout, std::system_error, NewerFormat.
+  /// LockTimeout, std::system_error, ClosedRecord.
   [[nodiscard]] Wishes wishes(const DelegatedOwner& owner);
 
   /// Whether host-local's folder has an address of the attachment: `dead` when all that it has are
@@ -108,7 +108,7 @@ class DelegateBindings {
              const std::vector<Address>& addresses);
   [[nodiscard]] std::vector<Address> still_held(NetworkDir& network, const DelegatedOwner& owner,
                                                 const std::vector<Address>& addresses);
-  void flush(RecordFolder& records, std::vector<std::string> changed);
+  void flush(RecordFolder& records, const std::vector<std::string>& changed);
   [[nodiscard]] std::vector<Address> not_taken_again(RecordFolder& records, const Directory& folder,
                                                      const DelegatedOwner& owner,
                                                      const std::vector<Address>& freed);

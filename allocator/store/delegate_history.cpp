@@ -14,6 +14,8 @@ Presence DelegateBindings::presence(const DelegatedOwner& owner) {
   if (!folder) return Presence::none;
   NetworkDir network(fs_, std::move(*folder));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+  auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
+  if (records) network.keep_stamps_in(&*records);
   network.scan();
   DeathJudge judge(fs_, boot_id(), owner.netns_path);
   const auto files = network.find(owner.attachment);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace allocator::store {
@@ -50,6 +51,10 @@ struct FileIdentity {
   std::uint64_t size;  ///< in bytes
   std::int64_t
       changed_ns;  ///< time of the last status change; for display only, clocks decide nothing
+  /// Time of birth; where the file system keeps none, of the last change of the content. With the
+  /// inode it tells a file from a later one that was given its number; which came first it does
+  /// not tell.
+  std::int64_t born_ns;
 
   [[nodiscard]] bool same_file(const FileIdentity& other) const {
     return device == other.device && inode == other.inode;
@@ -60,6 +65,22 @@ struct FileIdentity {
 struct FileContent {
   FileIdentity identity;
   std::string bytes;
+};
+
+/// A link could not be made because the file system has none of the kind: what() says so, with the
+/// remedy.
+struct NoLinks : std::system_error {
+  using std::system_error::system_error;
+};
+
+/// A file system that this store cannot work on.
+struct UnfitDisk {
+  enum class Why : std::uint8_t {
+    remote,   ///< NFS, SMB, Ceph and their like: neither locks nor links can be trusted
+    no_links  ///< vfat and exFAT: neither hard nor symbolic links
+  };
+  std::string name;  ///< as mount(8) spells it
+  Why why;
 };
 
 enum class Outcome : std::uint8_t { done, exists, missing };
@@ -110,7 +131,8 @@ class FileSystem {
   /// nullopt when the file has none or the file system knows none.
   [[nodiscard]] virtual std::optional<std::string> get_attribute(const Fd& fd,
                                                                  const std::string& name) = 0;
-  /// linkat(2) of an open file to a name: done or exists.
+  /// linkat(2) of an open file to a name: done or exists. Throws NoLinks where there are no hard
+  /// links.
   virtual Outcome link_file(const Fd& fd, const Directory& directory, const std::string& name) = 0;
   /// done or missing.
   virtual Outcome unlink(const Directory& directory, const std::string& name) = 0;
@@ -118,7 +140,7 @@ class FileSystem {
   /// nullopt when the name is missing or no symbolic link.
   [[nodiscard]] virtual std::optional<std::string> read_link(const Directory& directory,
                                                              const std::string& name) = 0;
-  /// done or exists.
+  /// done or exists. Throws NoLinks where there are no symbolic links.
   virtual Outcome make_link(const std::string& target, const Directory& directory,
                             const std::string& name) = 0;
   virtual void rename(const Directory& directory, const std::string& from,
@@ -142,8 +164,9 @@ class FileSystem {
   [[nodiscard]] virtual LockResult lock(const Fd& fd, std::chrono::milliseconds patience) = 0;
   virtual void unlock(const Fd& fd) = 0;
 
-  /// True for NFS, SMB, Ceph and their like.
-  [[nodiscard]] virtual bool is_remote(const Fd& fd) = 0;
+  /// What keeps this store from the file system of an open file or folder; nullopt when nothing
+  /// does, or it cannot be told.
+  [[nodiscard]] virtual std::optional<UnfitDisk> unfit_disk(const Fd& fd) = 0;
   /// The inode of this process' own PID namespace; 0 without /proc.
   [[nodiscard]] virtual std::uint64_t pid_namespace() = 0;
   /// The inode of the network namespace at `path`; nullopt when there is none (nsfs: see

@@ -1,7 +1,7 @@
 #include "allocator/store/folders.hpp"
 
-#include <algorithm>
 #include <cerrno>
+#include <map>
 #include <system_error>
 
 namespace allocator::store {
@@ -47,6 +47,18 @@ void make_path(FileSystem& fs, const std::string& path, unsigned mode,
   if (error != 0) throw std::system_error(error, std::generic_category(), "mkdir " + path);
 }
 
+enum class Flush : std::uint8_t { always, where_possible };
+
+/// EINVAL is what the kernel says of a folder without an fsync of its own.
+void sync_one(FileSystem& fs, const Directory& folder, Flush flush) {
+  try {
+    fs.sync(folder.fd, folder.path);
+  } catch (const std::system_error& error) {
+    const int number = error.code().value();
+    if (flush == Flush::always || (number != EINVAL && number != EROFS)) throw;
+  }
+}
+
 }  // namespace
 
 std::string parent_of(const std::string& path) {
@@ -74,11 +86,13 @@ void append_parents(const std::string& path, std::vector<std::string>& folders) 
   folders.push_back(parent_of(folders.back()));
 }
 
-void sync_folders(FileSystem& fs, std::vector<std::string> folders) {
-  std::sort(folders.begin(), folders.end());
-  folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
-  for (const auto& path : folders) {
-    if (const auto folder = fs.open_directory(path)) fs.sync(folder->fd, path);
+void sync_folders(FileSystem& fs, const std::vector<std::string>& changed,
+                  const std::vector<std::string>& above) {
+  std::map<std::string, Flush> folders;
+  for (const auto& path : changed) folders.emplace(path, Flush::always);
+  for (const auto& path : above) folders.emplace(path, Flush::where_possible);
+  for (const auto& [path, flush] : folders) {
+    if (const auto folder = fs.open_directory(path)) sync_one(fs, *folder, flush);
   }
 }
 

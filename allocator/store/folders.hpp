@@ -26,7 +26,11 @@ std::string parent_of(const std::string& path);
 /// Appends the two folders above `path`: whoever made it may have died before flushing them.
 void append_parents(const std::string& path, std::vector<std::string>& folders);
 
-/// fsyncs each of the folders once; a missing one is left out.
-void sync_folders(FileSystem& fs, std::vector<std::string> folders);
+/// fsyncs each of the folders once; a missing one is left out. `changed`: something was made in
+/// them by this command. `above`: somebody else may have made something in them, but nothing in one
+/// that is read-only or whose file system knows no fsync of folders (an immutable root of squashfs
+/// or erofs): that one is passed over. Errors: throws std::system_error.
+void sync_folders(FileSystem& fs, const std::vector<std::string>& changed,
+                  const std::vector<std::string>& above = {});
 
 }  // namespace allocator::store

@@ -12,8 +12,9 @@ constexpr std::uint64_t kTrimInterval = 64;  // counting all records is for now 
 
 std::uint64_t highest_sequence(RecordFolder& records) {
   std::uint64_t number = 0;
-  for (const auto& [address, binding] : records.bindings())
-    number = std::max(number, binding.sequence);
+  for (const auto& [address, binding] : records.bindings()) {
+    if (binding.sequence < kSequenceLimit) number = std::max(number, binding.sequence);
+  }
   return number;
 }
 
@@ -50,7 +51,7 @@ bool is_bound_elsewhere(RecordFolder& records, const PodHint& hint, const PodKey
                         Family family, const std::vector<Address>& of_attachment) {
   return std::any_of(hint.addresses.begin(), hint.addresses.end(), [&](const Address& address) {
     if (address.family() != family || has(of_attachment, address)) return false;
-    const auto binding = records.binding(address);
+    const auto binding = records.readable_binding(address);
     return binding && binding->pod == pod;
   });
 }
@@ -122,7 +123,7 @@ std::vector<std::pair<Address, Binding>> bindings_of(RecordFolder& records, cons
                                                      const PodKey& pod) {
   std::vector<std::pair<Address, Binding>> own;
   for (const auto& address : hint.addresses) {
-    auto binding = records.binding(address);
+    auto binding = records.readable_binding(address);
     if (binding && binding->pod == pod) own.emplace_back(address, std::move(*binding));
   }
   return own;
@@ -163,10 +164,10 @@ void rebind(RecordFolder& records, const Binding& binding, const std::vector<Add
 }
 
 void forget(RecordFolder& records, const PodKey& pod) {
-  const auto hint = records.hint(pod);
+  const auto hint = records.readable_hint(pod);
   if (!hint) return;
   for (const auto& address : hint->addresses) {
-    const auto binding = records.binding(address);
+    const auto binding = records.readable_binding(address);
     if (binding && binding->pod == pod) records.remove(address);
   }
   records.forget_evicted(pod);
@@ -200,7 +201,7 @@ void hold(RecordFolder& records, RuntimeFolder& runtime, const std::vector<Addre
       hold_one(address);
     } catch (const std::system_error&) {
       continue;
-    } catch (const NewerFormat&) {
+    } catch (const ClosedRecord&) {
       continue;
     }
   }
@@ -209,7 +210,7 @@ void hold(RecordFolder& records, RuntimeFolder& runtime, const std::vector<Addre
     trim(records);
   } catch (const std::system_error&) {
     return;  // the next occasion will do
-  } catch (const NewerFormat&) {
+  } catch (const ClosedRecord&) {
     return;
   }
 }

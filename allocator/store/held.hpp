@@ -19,7 +19,7 @@ struct FormerOwner {
 };
 
 /// Stamps the bindings of freed addresses with the next sequence number. A binding that cannot be
-/// stamped (full disk, record of a newer version) stays as it is: that costs its place in the
+/// stamped (full disk, a closed record) stays as it is: that costs its place in the
 /// queue, nothing else, and the release has happened. An address without a binding is adopted for
 /// `owner`, unless that pod has one of the family already. Now and then the bindings in no use are
 /// counted: only the newest 4 096 of a family stay.

@@ -69,7 +69,7 @@ Lease LeaseStore::add(const AddRequest& request) {
   auto folder = ensure_folder(fs_, options_.network_dir, kNetworkFolderMode, changed);
   if (!changed.empty()) tell_of_siblings(request);
   Session session = open_session(std::move(folder), std::move(changed));
-  if (session.is_first()) session.refuse_remote();
+  if (session.is_first()) session.refuse_unfit_disk();
   DeathJudge judge(fs_, session.boot_id(), request.netns_path);
   AddTransaction transaction(
       {session, judge, notes_}, request,
@@ -229,7 +229,7 @@ void LeaseStore::refuse_if_unreadable(Session& session, const Attachment& attach
   if (!session.records() || !pod) return;
   for (const auto& file : network.files()) {
     if (file.readable || !file.address) continue;
-    const auto binding = session.records()->binding(*file.address);
+    const auto binding = session.records()->readable_binding(*file.address);
     if (!binding || binding->pod != *pod) continue;
     throw TryAgain("release " + file.address->to_string() + " of " + pod->display() + ": " +
                    network.path() + "/" + file.name +
@@ -260,9 +260,9 @@ std::optional<RememberedRanges> LeaseStore::last_ranges() {
 }
 
 std::optional<std::string> LeaseStore::obstacle() const {
-  if (const auto existing = open_existing(); existing && fs_.is_remote(existing->fd)) {
-    return remote_text(options_.network_dir, "ipam.dataDir");
-  }
+  const auto network = open_existing();
+  const auto disk = network ? fs_.unfit_disk(network->fd) : std::nullopt;
+  if (disk) return unfit_text(options_.network_dir, *disk, "ipam.dataDir");
   std::vector<std::string> needed = {options_.network_dir};
   if (options_.retention == Retention::on) needed.push_back(options_.state_dir);
   for (const auto& folder : needed) {

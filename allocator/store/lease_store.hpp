@@ -94,7 +94,7 @@ class LeaseStore {
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
   /// Gives the attachment one address from each set, durably.
-  /// Errors: throws Error (no address), TryAgain (lock, concurrent DEL), NewerFormat,
+  /// Errors: throws Error (no address), TryAgain (lock, concurrent DEL), ClosedRecord,
   /// std::system_error; then nothing of this call is left but the cursors. After a crash: complete
   /// files that nobody has been told of; DEL frees them, a repeated ADD returns them.
   Lease add(const AddRequest& request);

@@ -1,11 +1,10 @@
 #include "allocator/store/network_dir.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <system_error>
 
 #include "allocator/store/network_lock.hpp"
-#include "allocator/store/stamp.hpp"
+#include "allocator/store/own_want.hpp"
 
 namespace allocator::store {
 namespace {
@@ -95,6 +94,7 @@ void NetworkDir::scan() {
   by_address_.clear();
   cursors_.clear();
   nested_.clear();
+  nested_trouble_.clear();
   scanned_ = true;
   std::vector<std::string> names = fs_.list(folder_);
   std::sort(names.begin(), names.end());
@@ -111,7 +111,7 @@ void NetworkDir::scan() {
         file.is_padded = file.owner.size() != content->bytes.size();
       }
     } catch (const std::system_error& error) {
-      if (error.code().value() != EIO) throw;
+      if (is_own_want(error)) throw;
       file.readable = false;
     }
     if (file.address) by_address_.emplace(*file.address, files_.size());
@@ -120,6 +120,15 @@ void NetworkDir::scan() {
 }
 
 void NetworkDir::scan_nested(const std::string& name) {
+  try {
+    list_nested(name);
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+    nested_trouble_ = error.what();
+  }
+}
+
+void NetworkDir::list_nested(const std::string& name) {
   const auto identity = fs_.identify(folder_, name);
   if (!identity || identity->kind != FileKind::directory) return;
   const auto nested = fs_.open_directory(folder_.path + "/" + name);
@@ -139,6 +148,12 @@ void NetworkDir::refuse_unreadable_of(const Attachment& attachment, const std::s
                    folder_.path + "/" + file.name +
                    " cannot be read; repair the disk or remove the file");
   }
+}
+
+void NetworkDir::refuse_unreadable_nested(const std::string& what) const {
+  if (nested_trouble_.empty()) return;
+  throw TryAgain(what + ": which addresses are in use in the nested folder cannot be told: " +
+                 nested_trouble_ + "; repair the disk or remove the folder");
 }
 
 const AttachmentFile* NetworkDir::file_of(const Address& address) const {
@@ -215,27 +230,6 @@ FileSystem::NewFile NetworkDir::create(const Attachment& attachment) {
 
 void NetworkDir::discard_private_name(const FileSystem::NewFile& file) {
   if (!file.unnamed) fs_.unlink(folder_, kPrivateName);
-}
-
-void NetworkDir::set_stamp(const Fd& file, const std::string& stamp) {
-  fs_.set_attribute(file, kStampAttribute, stamp, folder_.path);
-}
-
-void NetworkDir::renew_stamp(const Fd& file, const std::string& stamp) {
-  if (fs_.get_attribute(file, kStampAttribute) != stamp) set_stamp(file, stamp);
-}
-
-std::optional<Stamp> NetworkDir::stamp_of(const std::string& name) {
-  try {
-    const auto file = fs_.open_file(folder_, name);
-    const auto text = file ? fs_.get_attribute(*file, kStampAttribute) : std::nullopt;
-    return text ? decode_stamp(*text) : std::nullopt;
-  } catch (const std::system_error& error) {
-    const int number = error.code().value();
-    if (number == EMFILE || number == ENFILE || number == ENOMEM) throw;
-    // What the disk does not give proves nothing; a want of ours passes.
-    return std::nullopt;
-  }
 }
 
 Outcome NetworkDir::publish(const Fd& file, const Address& address) {

@@ -24,6 +24,7 @@
 #include "allocator/binding.hpp"
 #include "allocator/store/file_system.hpp"
 #include "allocator/store/folders.hpp"
+#include "allocator/store/record_folder.hpp"
 #include "allocator/store/stamp.hpp"
 
 namespace allocator::store {
@@ -36,7 +37,7 @@ struct AttachmentFile {
   /// The content without white space around it; empty for what is no regular file or cannot be
   /// read.
   std::string owner;
-  /// False when the disk refused to give the content (EIO): whose it is cannot be told.
+  /// False when the disk refused to give the content: whose it is cannot be told.
   bool readable = true;
   /// True when the content has white space around it: host-local never writes that.
   bool is_padded = false;
@@ -75,9 +76,9 @@ class NetworkDir {
   [[nodiscard]] const std::string& path() const { return folder_.path; }
 
   /// Reads the folder anew: what is known of it ends when the lock is taken.
-  /// Errors: throws std::system_error when a file cannot be opened for a reason of ours
-  /// (descriptors, memory, rights): taking it for somebody else's would leak an address. A bad
-  /// sector is that file's own trouble.
+  /// Errors: throws std::system_error when the folder cannot be listed, or a file not be opened for
+  /// want of descriptors or memory: taking it for somebody else's would leak an address. Whatever
+  /// else is wrong with a file is that file's own trouble: its address is in use.
   void scan();
   /// The same, unless this object has scanned the folder and changed nothing since.
   void scan_if_changed() {
@@ -94,6 +95,9 @@ class NetworkDir {
   /// Errors: throws TryAgain when a file cannot be read and its stamp, elsewhere on the disk, says
   /// that it is the attachment's. `what`: what cannot be done then.
   void refuse_unreadable_of(const Attachment& attachment, const std::string& what);
+  /// Errors: throws TryAgain when the nested folder is there and cannot be read: which addresses
+  /// are in use in it is not known. `what`: what cannot be done then.
+  void refuse_unreadable_nested(const std::string& what) const;
   /// The file that reserves an address; nullptr when none does, or only one in the nested folder.
   [[nodiscard]] const AttachmentFile* file_of(const Address& address) const;
   /// The owner of an address as "<container ID> <ifname>" ("an unknown owner" for a file that does
@@ -109,13 +113,23 @@ class NetworkDir {
   FileSystem::NewFile create(const Attachment& attachment);
   /// Removes the private name of create() where the file system needed one.
   void discard_private_name(const FileSystem::NewFile& file);
-  /// Nothing happens where the file system has no extended attributes: then nothing is ever proven
-  /// about the owner.
-  void set_stamp(const Fd& file, const std::string& stamp);
-  /// The same for a file that may have it already: on a full disk nothing is written then.
-  void renew_stamp(const Fd& file, const std::string& stamp);
-  /// The stamp of a file; nullopt when it has none, or none that makes sense.
+  /// Where stamps are kept that the file system does not take; nullptr: nowhere. Must outlive their
+  /// use.
+  void keep_stamps_in(RecordFolder* records) { records_ = records; }
+  /// Whether the file system took the stamp. What it did not, record_stamp() keeps for each
+  /// address.
+  [[nodiscard]] Supported set_stamp(const Fd& file, const std::string& stamp);
+  /// Nothing happens without records, or room for one more: then nothing is ever proven about the
+  /// owner. Errors: throws std::system_error when an older stamp of the file would stay.
+  void record_stamp(const Address& address, const FileIdentity& file, const std::string& stamp);
+  /// What became of a file that may have the stamp already.
+  enum class Renewal : std::uint8_t { had_it, was_set, is_recorded };
+  /// Errors: throws std::system_error when an older stamp would stay: it tells of an earlier life.
+  Renewal renew_stamp(const Fd& file, const Address& address, const std::string& stamp);
+  /// The stamp of a file, from its record where it has no attribute; nullopt when it has none, or
+  /// none that makes sense.
   [[nodiscard]] std::optional<Stamp> stamp_of(const std::string& name);
+  [[nodiscard]] std::optional<Stamp> recorded_stamp(const std::string& name);
   [[nodiscard]] FileIdentity file_identity(const Fd& file) { return fs_.identify(file); }
   Outcome publish(const Fd& file, const Address& address);
   Outcome remove(const std::string& name);
@@ -126,8 +140,6 @@ class NetworkDir {
   [[nodiscard]] bool is_file(const Address& address, const FileIdentity& identity,
                              const std::string& content);
   [[nodiscard]] std::optional<FileContent> read(const std::string& name);
-  /// True when the folder lies on a network file system: its locks and links are not ours to trust.
-  [[nodiscard]] bool is_remote() { return fs_.is_remote(folder_.fd); }
   [[nodiscard]] std::optional<Fd> open(const std::string& name) {
     return fs_.open_file(folder_, name);
   }
@@ -135,6 +147,10 @@ class NetworkDir {
 
  private:
   void scan_nested(const std::string& name);
+  void list_nested(const std::string& name);
+  [[nodiscard]] std::optional<std::string> text_in_record(const std::string& name, const Fd& file);
+  [[nodiscard]] std::optional<std::string> text_in_record(const Address& address,
+                                                          const FileIdentity& file);
 
   FileSystem& fs_;
   Directory folder_;
@@ -142,6 +158,8 @@ class NetworkDir {
   std::map<Address, std::size_t> by_address_;
   std::vector<std::string> cursors_;
   std::set<Address> nested_;
+  std::string nested_trouble_;  ///< why the nested folder cannot be read; "" when it can
+  RecordFolder* records_ = nullptr;
   bool scanned_ = false;
 };
 

@@ -4,8 +4,11 @@
 
 #include <array>
 #include <cstdio>
+#include <set>
 #include <sstream>
 #include <system_error>
+
+#include "allocator/store/mount_info.hpp"
 
 namespace allocator::store {
 namespace {
@@ -13,23 +16,38 @@ namespace {
 constexpr unsigned kLockMode = 0750;  // what the Go plugin makes
 constexpr int kReopenLimit = 8;
 
+/// A file as /proc/locks prints it.
+std::string place_in_locks(std::uint64_t device, std::uint64_t inode) {
+  std::array<char, 64> place{};
+  std::snprintf(place.data(), place.size(), "%02x:%02x:%llu", major(device), minor(device),
+                static_cast<unsigned long long>(inode));
+  return place.data();
+}
+
+/// The process that a line of /proc/locks names as the holder of one of `places`; "" for any other
+/// line.
+std::string holder_in(const std::string& line, const std::set<std::string>& places) {
+  std::istringstream fields(line);
+  std::string number;
+  std::string kind;
+  std::string mode;
+  std::string access;
+  std::string pid;
+  std::string file;
+  fields >> number >> kind >> mode >> access >> pid >> file;
+  return kind == "FLOCK" && places.count(file) != 0 ? pid : std::string();
+}
+
 /// "process 123 (host-local)" from /proc/locks, or "" when the kernel does not tell.
-std::string holder_of(FileSystem& fs, const FileIdentity& lock) {
-  std::array<char, 64> wanted{};
-  std::snprintf(wanted.data(), wanted.size(), "%02x:%02x:%llu", major(lock.device),
-                minor(lock.device), static_cast<unsigned long long>(lock.inode));
+std::string holder_of(FileSystem& fs, const Fd& lock, const FileIdentity& identity) {
+  std::set<std::string> places = {place_in_locks(identity.device, identity.inode)};
+  if (const auto mount = mount_of(fs, lock))
+    places.insert(place_in_locks(mount->device, identity.inode));
   try {
     std::istringstream locks(fs.read_path("/proc/locks", std::size_t{1} << 20));
     for (std::string line; std::getline(locks, line);) {
-      std::istringstream fields(line);
-      std::string number;
-      std::string kind;
-      std::string mode;
-      std::string access;
-      std::string pid;
-      std::string file;
-      fields >> number >> kind >> mode >> access >> pid >> file;
-      if (kind != "FLOCK" || file != wanted.data()) continue;
+      const std::string pid = holder_in(line, places);
+      if (pid.empty()) continue;
       std::string name = fs.read_path("/proc/" + pid + "/comm", 64);
       while (!name.empty() && name.back() == '\n') name.pop_back();
       return "process " + pid + " (" + name + ")";
@@ -48,7 +66,7 @@ NetworkLock::NetworkLock(FileSystem& fs, Directory& folder, std::chrono::millise
     fd_ = fs.open_lock(folder, kLockName, kLockMode);
     const FileIdentity opened = fs.identify(fd_);
     if (fs.lock(fd_, patience) == LockResult::timed_out) {
-      const std::string holder = holder_of(fs, opened);
+      const std::string holder = holder_of(fs, fd_, opened);
       throw LockTimeout("lock " + folder.path + "/lock: not free within " +
                         std::to_string(patience.count() / 1000) + " s" +
                         (holder.empty() ? "" : ", held by " + holder) + "; try again");

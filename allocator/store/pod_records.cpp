@@ -18,11 +18,32 @@ bool has(const std::vector<Address>& addresses, const Address& address) {
 void PodRecords::read() {
   bound_.clear();
   if (!records_ || !is_held()) return;
-  hint_ = records_->hint(*request_.pod);
+  closed_.clear();
+  read_hint();
   if (!hint_) return;
   for (const auto& address : hint_->addresses) {
-    auto binding = records_->binding(address);
-    if (binding && binding->pod == *request_.pod) bound_.emplace_back(address, std::move(*binding));
+    try {
+      auto binding = records_->binding(address);
+      if (binding && binding->pod == *request_.pod)
+        bound_.emplace_back(address, std::move(*binding));
+    } catch (const ClosedRecord&) {
+      closed_.push_back(address);
+    }
+  }
+}
+
+/// What leads to the pod's bindings cannot be read: then all of them are looked at.
+void PodRecords::read_hint() {
+  try {
+    hint_ = records_->hint(*request_.pod);
+    is_hint_closed_ = false;
+  } catch (const ClosedRecord& closed) {
+    if (!is_hint_closed_) context_.notes.emplace_back(closed.what());
+    is_hint_closed_ = true;
+    hint_ = PodHint{};
+    for (const auto& [address, binding] : records_->bindings()) {
+      if (binding.pod == *request_.pod) hint_->addresses.push_back(address);
+    }
   }
 }
 
@@ -51,6 +72,8 @@ void PodRecords::write(const std::vector<Pick>& picks) {
   PodHint hint;
   for (const auto& pick : picks_) hint.addresses.push_back(pick.address);
   for (const auto& address : still_bound(hint.addresses)) hint.addresses.push_back(address);
+  // What cannot be read may be the pod's, and may be read again one day.
+  for (const auto& address : closed_) hint.addresses.push_back(address);
   hint.addresses = newest_of_each_family(hint.addresses);
   const std::string boot8 = context_.session.boot_id().substr(0, 8);
   const bool new_boot = hint_ && (bound_.empty() || bound_.front().second.boot8 != boot8);
@@ -73,7 +96,7 @@ void PodRecords::write_bindings(const PodHint& hint) {
   const bool is_known = hint_ && std::all_of(picks_.begin(), picks_.end(), [&](const Pick& pick) {
                           return has(hint_->addresses, pick.address);
                         });
-  write_if_room(!is_known, [&] { records_->put(*request_.pod, meanwhile); });
+  write_if_room(!is_known, [&] { put_hint(meanwhile); });
   for (const auto& pick : picks_) {
     if (!has(hint.addresses, pick.address)) {
       // Over the limit: it would be held for nobody.
@@ -89,7 +112,11 @@ void PodRecords::write_bindings(const PodHint& hint) {
   for (const auto& [address, binding] : bound_) {
     if (!has(hint.addresses, address)) records_->remove(address);
   }
-  write_if_room(false, [&] { records_->put(*request_.pod, hint); });
+  write_if_room(false, [&] { put_hint(hint); });
+}
+
+void PodRecords::put_hint(const PodHint& hint) {
+  if (!is_hint_closed_) records_->put(*request_.pod, hint);
 }
 
 /// A pod that came back to its own address comes up on a full disk too: what its records would have

@@ -27,13 +27,15 @@ class PodRecords {
   [[nodiscard]] std::vector<Address> inherited() const;
 
   /// Binds the pod to what it was given, and ends the bindings that gave way.
-  /// Errors: throws std::system_error, NewerFormat. A full disk is none for a pod that came back to
-  /// its own addresses.
+  /// Errors: throws std::system_error, ClosedRecord. A full disk is none for a pod that came back
+  /// to its own addresses.
   void write(const std::vector<Pick>& picks);
   /// Tells evictions and changed addresses in the notes.
   void note_changes(const std::vector<Pick>& picks);
 
  private:
+  void read_hint();
+  void put_hint(const PodHint& hint);
   void write_bindings(const PodHint& hint);
   void end_bindings_of_strangers();
   template <typename Write>
@@ -48,6 +50,8 @@ class PodRecords {
   const AddRequest& request_;
   std::vector<std::pair<Address, Binding>> bound_;  // verified, newest first
   std::optional<PodHint> hint_;
+  bool is_hint_closed_ = false;  // it must not be written over
+  std::vector<Address> closed_;  // of the hint: the pod's, as far as anybody knows
   std::vector<Pick> picks_;
 };
 

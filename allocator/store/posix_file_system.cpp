@@ -2,42 +2,22 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/vfs.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <system_error>
+
+#include "allocator/store/posix_call.hpp"
 
 namespace allocator::store {
 namespace {
 
-/// statfs(2): NFS, SMB, CIFS, SMB2, Ceph, AFS, Coda, GFS2, OCFS2, Lustre.
-constexpr std::array<std::uint32_t, 10> kRemoteMagics = {
-    0x6969,     0x517b,     0xff534d42, 0xfe534d42, 0x00c36400,
-    0x5346414f, 0x73757245, 0x01161970, 0x7461636f, 0x0bd00bd0};
-
-[[noreturn]] void fail(const char* call, const std::string& path, int error = errno) {
-  throw std::system_error(error, std::generic_category(), std::string(call) + " " + path);
-}
-
 std::string path_of(const Directory& directory, const std::string& name) {
   return directory.path + "/" + name;
-}
-
-/// Repeats a system call that a signal interrupted.
-template <typename Call>
-auto retried(Call call) {
-  auto result = call();
-  while (result == -1 && errno == EINTR) result = call();
-  return result;
 }
 
 FileKind kind_of(mode_t mode) {
@@ -47,10 +27,36 @@ FileKind kind_of(mode_t mode) {
   return FileKind::other;
 }
 
+constexpr std::int64_t kNanoseconds = 1'000'000'000;
+
 FileIdentity identity_of(const struct stat& status) {
-  return {status.st_dev, status.st_ino, kind_of(status.st_mode),
+  return {status.st_dev,
+          status.st_ino,
+          kind_of(status.st_mode),
           static_cast<std::uint64_t>(status.st_size),
-          status.st_ctim.tv_sec * std::int64_t{1'000'000'000} + status.st_ctim.tv_nsec};
+          status.st_ctim.tv_sec * kNanoseconds + status.st_ctim.tv_nsec,
+          status.st_mtim.tv_sec * kNanoseconds + status.st_mtim.tv_nsec};
+}
+
+FileIdentity identity_of(const struct statx& status) {
+  const auto& born = (status.stx_mask & STATX_BTIME) != 0 ? status.stx_btime : status.stx_mtime;
+  return {makedev(status.stx_dev_major, status.stx_dev_minor),
+          status.stx_ino,
+          kind_of(status.stx_mode),
+          status.stx_size,
+          status.stx_ctime.tv_sec * kNanoseconds + status.stx_ctime.tv_nsec,
+          born.tv_sec * kNanoseconds + born.tv_nsec};
+}
+
+/// statx(2), or fstatat(2) where a container's filter refuses the newer call. nullopt: errno.
+std::optional<FileIdentity> look_at(int directory, const char* name, int flags) {
+  struct statx status {};
+  if (::statx(directory, name, flags, STATX_BASIC_STATS | STATX_BTIME, &status) == 0)
+    return identity_of(status);
+  if (errno != EPERM && errno != ENOSYS) return std::nullopt;
+  struct stat older {};
+  if (::fstatat(directory, name, &older, flags) == 0) return identity_of(older);
+  return std::nullopt;
 }
 
 /// Whether a read of fewer bytes than asked for means the end (regular files) or not (pipes,
@@ -70,38 +76,6 @@ std::string read_some(int fd, std::size_t limit, const std::string& path, ShortR
   bytes.resize(length);
   return bytes;
 }
-
-/// SIGALRM ends a waiting flock(2): no SA_RESTART, and the timer repeats, so that an alarm between
-/// two calls is not the last one. A caller may have left the signal blocked.
-class Alarm {
- public:
-  explicit Alarm(std::chrono::milliseconds first) {
-    struct sigaction action {};
-    action.sa_handler = [](int) {};
-    sigaction(SIGALRM, &action, &old_action_);
-    sigset_t alarm;
-    sigemptyset(&alarm);
-    sigaddset(&alarm, SIGALRM);
-    sigprocmask(SIG_UNBLOCK, &alarm, &old_mask_);
-    itimerval timer{};
-    timer.it_value.tv_sec = first.count() / 1000;
-    timer.it_value.tv_usec = (first.count() % 1000) * 1000;
-    timer.it_interval.tv_usec = 10'000;
-    setitimer(ITIMER_REAL, &timer, nullptr);
-  }
-  Alarm(const Alarm&) = delete;
-  Alarm& operator=(const Alarm&) = delete;
-  ~Alarm() {
-    const itimerval off{};
-    setitimer(ITIMER_REAL, &off, nullptr);
-    sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
-    sigaction(SIGALRM, &old_action_, nullptr);
-  }
-
- private:
-  struct sigaction old_action_ {};
-  sigset_t old_mask_{};
-};
 
 }  // namespace
 
@@ -141,17 +115,15 @@ std::vector<std::string> PosixFileSystem::list(const Directory& directory) {
 
 std::optional<FileIdentity> PosixFileSystem::identify(const Directory& directory,
                                                       const std::string& name) {
-  struct stat status {};
-  if (::fstatat(directory.fd.number(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
-    return identity_of(status);
-  if (errno == ENOENT) return std::nullopt;
-  fail("stat", path_of(directory, name));
+  auto identity = look_at(directory.fd.number(), name.c_str(), AT_SYMLINK_NOFOLLOW);
+  if (!identity && errno != ENOENT) fail("stat", path_of(directory, name));
+  return identity;
 }
 
 FileIdentity PosixFileSystem::identify(const Fd& fd) {
-  struct stat status {};
-  if (::fstat(fd.number(), &status) != 0) fail("stat", "descriptor " + std::to_string(fd.number()));
-  return identity_of(status);
+  const auto identity = look_at(fd.number(), "", AT_EMPTY_PATH);
+  if (!identity) fail("stat", "descriptor " + std::to_string(fd.number()));
+  return *identity;
 }
 
 std::optional<FileContent> PosixFileSystem::read_file(const Directory& directory,
@@ -221,24 +193,11 @@ std::optional<std::string> PosixFileSystem::get_attribute(const Fd& fd, const st
   std::array<char, 4096> value{};
   const auto length = ::fgetxattr(fd.number(), name.c_str(), value.data(), value.size());
   if (length >= 0) return std::string(value.data(), static_cast<std::size_t>(length));
-  if (errno == ENODATA || errno == EOPNOTSUPP || errno == ENOSYS || errno == ERANGE)
+  // EPERM, EACCES: one that we may not look at tells us nothing.
+  if (errno == ENODATA || errno == EOPNOTSUPP || errno == ENOSYS || errno == ERANGE ||
+      errno == EPERM || errno == EACCES)
     return std::nullopt;
   fail("get attribute", name);
-}
-
-Outcome PosixFileSystem::link_file(const Fd& fd, const Directory& directory,
-                                   const std::string& name) {
-  int result = ::linkat(fd.number(), "", directory.fd.number(), name.c_str(), AT_EMPTY_PATH);
-  if (result == -1 && errno == ENOENT) {
-    // Before Linux 6.10 an empty path needs CAP_DAC_READ_SEARCH; /proc is the way for everybody
-    // else.
-    const std::string path = "/proc/self/fd/" + std::to_string(fd.number());
-    result =
-        ::linkat(AT_FDCWD, path.c_str(), directory.fd.number(), name.c_str(), AT_SYMLINK_FOLLOW);
-  }
-  if (result == 0) return Outcome::done;
-  if (errno == EEXIST) return Outcome::exists;
-  fail("link", path_of(directory, name));
 }
 
 Outcome PosixFileSystem::unlink(const Directory& directory, const std::string& name) {
@@ -255,13 +214,6 @@ std::optional<std::string> PosixFileSystem::read_link(const Directory& directory
   if (length >= 0) return std::string(target.data(), static_cast<std::size_t>(length));
   if (errno == ENOENT || errno == EINVAL) return std::nullopt;
   fail("read link", path_of(directory, name));
-}
-
-Outcome PosixFileSystem::make_link(const std::string& target, const Directory& directory,
-                                   const std::string& name) {
-  if (::symlinkat(target.c_str(), directory.fd.number(), name.c_str()) == 0) return Outcome::done;
-  if (errno == EEXIST) return Outcome::exists;
-  fail("symlink", path_of(directory, name));
 }
 
 void PosixFileSystem::rename(const Directory& directory, const std::string& from,
@@ -296,40 +248,6 @@ std::optional<bool> PosixFileSystem::is_writable(const std::string& path) {
 void PosixFileSystem::sync(const Fd& fd, const std::string& path_for_errors) {
   // EINTR is not repeated either: what it left is as unknown as after EIO.
   if (::fsync(fd.number()) != 0) fail("fsync", path_for_errors);
-}
-
-Fd PosixFileSystem::open_lock(const Directory& directory, const std::string& name, unsigned mode) {
-  const int fd = retried([&] {
-    return ::openat(directory.fd.number(), name.c_str(),
-                    O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
-  });
-  if (fd == -1) fail("open", path_of(directory, name));
-  return Fd(fd);
-}
-
-LockResult PosixFileSystem::lock(const Fd& fd, std::chrono::milliseconds patience) {
-  if (retried([&] { return ::flock(fd.number(), LOCK_EX | LOCK_NB); }) == 0)
-    return LockResult::locked;
-  if (errno != EWOULDBLOCK) fail("flock", "lock");
-  if (patience.count() <= 0) return LockResult::timed_out;  // a timer of 0 never rings
-  const Alarm alarm(patience);
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (::flock(fd.number(), LOCK_EX) != 0) {
-    if (errno != EINTR) fail("flock", "lock");
-    if (std::chrono::steady_clock::now() >= deadline) return LockResult::timed_out;
-  }
-  return LockResult::locked;
-}
-
-void PosixFileSystem::unlock(const Fd& fd) {
-  if (retried([&] { return ::flock(fd.number(), LOCK_UN); }) != 0) fail("unlock", "lock");
-}
-
-bool PosixFileSystem::is_remote(const Fd& fd) {
-  struct statfs file_system {};
-  if (::fstatfs(fd.number(), &file_system) != 0) return false;
-  const auto type = static_cast<std::uint32_t>(file_system.f_type);
-  return std::find(kRemoteMagics.begin(), kRemoteMagics.end(), type) != kRemoteMagics.end();
 }
 
 /// Its device is that of all namespaces: the kernel has one nsfs.

@@ -36,7 +36,7 @@ class PosixFileSystem final : public FileSystem {
   Fd open_lock(const Directory& directory, const std::string& name, unsigned mode) override;
   LockResult lock(const Fd& fd, std::chrono::milliseconds patience) override;
   void unlock(const Fd& fd) override;
-  bool is_remote(const Fd& fd) override;
+  std::optional<UnfitDisk> unfit_disk(const Fd& fd) override;
   std::uint64_t pid_namespace() override;
   std::optional<std::uint64_t> network_namespace(const std::string& path) override;
 

@@ -1,10 +1,11 @@
 #include "allocator/store/record_folder.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 
-#include "allocator/store/fields.hpp"
 #include "allocator/store/fingerprint.hpp"
+#include "allocator/store/own_want.hpp"
 
 namespace allocator::store {
 namespace {
@@ -13,14 +14,22 @@ constexpr unsigned kFolderMode = 0700;
 constexpr std::size_t kNameLimit = 200;  // below NAME_MAX (255) with room for prefixes
 constexpr std::string_view kBindingPrefix = "ip.";
 constexpr const char* kNetdirName = "netdir";
-constexpr const char* kBootsName = "boots";
-constexpr const char* kRangesName = "node-ranges";
-constexpr const char* kAnonymousRangesName = "ranges";
-constexpr std::size_t kBootLimit = 16;
+constexpr std::string_view kStampPrefix = "stamp.";
 constexpr const char* kTemporaryName = ".new";
+constexpr int kTemporaryNames = 3;
 
 std::string binding_name(const Address& address) {
   return std::string(kBindingPrefix) + address.to_string();
+}
+
+/// The address that a record of this kind is about; nullopt for a record of another kind.
+std::optional<Address> address_in(const std::string& name, std::string_view prefix) {
+  return name.starts_with(prefix) ? Address::parse(std::string_view(name).substr(prefix.size()))
+                                  : std::nullopt;
+}
+
+std::string stamp_name(const Address& address) {
+  return std::string(kStampPrefix) + address.to_string();
 }
 
 /// The record's hint text; a hashed name keeps the pod's names in the target.
@@ -63,10 +72,7 @@ std::string hint_name(const PodKey& pod) {
 RecordFolder RecordFolder::create(FileSystem& fs, const std::string& state_dir,
                                   const std::string& netdir, std::vector<std::string>& changed) {
   if (auto existing = open(fs, state_dir, netdir)) {
-    // Whoever made the folder may have died before this.
-    if (!fs.read_link(existing->folder_, kNetdirName)) {
-      fs.make_link("1~" + netdir, existing->folder_, kNetdirName);
-    }
+    existing->complete(netdir);
     return std::move(*existing);
   }
   const std::string path = state_dir + "/" + record_folder_name(netdir);
@@ -74,6 +80,15 @@ RecordFolder RecordFolder::create(FileSystem& fs, const std::string& state_dir,
   fs.make_link("1~" + netdir, folder.folder_, kNetdirName);
   folder.is_new_ = true;
   return folder;
+}
+
+/// Whoever made the folder may have died before this. Only the search by a network's name needs it.
+void RecordFolder::complete(const std::string& netdir) {
+  try {
+    if (!fs_->read_link(folder_, kNetdirName)) fs_->make_link("1~" + netdir, folder_, kNetdirName);
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+  }
 }
 
 std::optional<RecordFolder> RecordFolder::open(FileSystem& fs, const std::string& state_dir,
@@ -86,10 +101,30 @@ std::optional<RecordFolder> RecordFolder::open(FileSystem& fs, const std::string
 std::optional<std::string> RecordFolder::read(const std::string& name) {
   if (const auto known = read_.find(name); known != read_.end()) return known->second;
   if (is_new_ && !wrote(name)) return std::nullopt;
-  auto record = fs_->read_link(folder_, name);
+  auto record = read_from_disk(name);
   if (record) refuse_newer(*record, folder_.path + "/" + name);
   read_.emplace(name, record);
   return record;
+}
+
+std::optional<std::string> RecordFolder::read_from_disk(const std::string& name) {
+  try {
+    return fs_->read_link(folder_, name);
+  } catch (const std::system_error& error) {
+    // What is not even listed is no entry's trouble: without this, a folder that gives nothing any
+    // more would be searched for an address without a record for ever.
+    if (is_own_want(error) || !is_listed(name)) throw;
+    throw DamagedRecord("read record " + folder_.path + "/" + name + ": " + error.code().message() +
+                        "; repair the disk or remove the record");
+  }
+}
+
+bool RecordFolder::is_listed(const std::string& name) {
+  if (!listed_) {
+    const auto names = fs_->list(folder_);
+    listed_ = std::set<std::string>(names.begin(), names.end());
+  }
+  return listed_->count(name) != 0;
 }
 
 bool RecordFolder::wrote(const std::string& name) const {
@@ -107,14 +142,60 @@ std::optional<PodHint> RecordFolder::hint(const PodKey& pod) {
   return record ? decode_hint(*record) : std::nullopt;
 }
 
-std::vector<std::pair<Address, Binding>> RecordFolder::bindings() {
-  std::vector<std::pair<Address, Binding>> all;
-  for (const auto& name : fs_->list(folder_)) {
-    const auto address = bound_address(name);
-    if (!address) continue;
-    if (auto found = binding(*address)) all.emplace_back(*address, std::move(*found));
+std::optional<Binding> RecordFolder::readable_binding(const Address& address) {
+  try {
+    return binding(address);
+  } catch (const ClosedRecord&) {
+    return std::nullopt;
   }
-  return all;
+}
+
+std::optional<PodHint> RecordFolder::readable_hint(const PodKey& pod) {
+  try {
+    return hint(pod);
+  } catch (const ClosedRecord&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<std::string> RecordFolder::why_closed(const Address& address) {
+  try {
+    static_cast<void>(read(binding_name(address)));
+    return std::nullopt;
+  } catch (const ClosedRecord& closed) {
+    return closed.what();
+  }
+}
+
+RecordFolder::Survey RecordFolder::survey() {
+  Survey found;
+  for (const auto& name : fs_->list(folder_)) {
+    if (const auto stamped = address_in(name, kStampPrefix)) found.stamped.push_back(*stamped);
+    const auto address = address_in(name, kBindingPrefix);
+    if (!address) continue;
+    try {
+      if (auto one = binding(*address)) found.bindings.emplace_back(*address, std::move(*one));
+    } catch (const ClosedRecord& closed) {
+      found.closed.emplace_back(closed.what());
+    }
+  }
+  return found;
+}
+
+std::optional<std::string> RecordFolder::stamp_record(const Address& address) {
+  try {
+    return read(stamp_name(address));
+  } catch (const ClosedRecord&) {
+    return std::nullopt;
+  }
+}
+
+void RecordFolder::put_stamp_record(const Address& address, const std::string& record) {
+  change(stamp_name(address), record);
+}
+
+void RecordFolder::remove_stamp_record(const Address& address) {
+  remove_record(stamp_name(address));
 }
 
 void RecordFolder::put(const Address& address, const Binding& binding) {
@@ -128,61 +209,14 @@ void RecordFolder::put(const PodKey& pod, const PodHint& hint) {
 void RecordFolder::remove(const Address& address) { remove_record(binding_name(address)); }
 
 void RecordFolder::forget_evicted(const PodKey& pod) {
-  const auto pod_hint = hint(pod);
+  const auto pod_hint = readable_hint(pod);
   if (!pod_hint) return;
   const bool bound_elsewhere = std::any_of(pod_hint->addresses.begin(), pod_hint->addresses.end(),
                                            [&](const Address& address) {
-                                             const auto other = binding(address);
+                                             const auto other = readable_binding(address);
                                              return other && other->pod == pod;
                                            });
   if (!bound_elsewhere) remove_record(hint_name(pod));
-}
-
-std::vector<std::string> RecordFolder::read_list(const std::string& name) {
-  const auto record = read(name);
-  if (!record || !record->starts_with("1~")) return {};
-  return split(record->substr(2), ',');
-}
-
-void RecordFolder::put_list(const std::string& name, const std::vector<std::string>& list) {
-  std::string record = "1~";
-  for (const auto& field : list) record += (record.size() == 2 ? "" : ",") + field;
-  change(name, record);
-}
-
-std::vector<std::string> RecordFolder::boots() { return read_list(kBootsName); }
-
-bool RecordFolder::append_boot(const std::string& boot8) {
-  auto list = boots();
-  if (!list.empty() && list.back() == boot8) return false;
-  std::erase(list, boot8);
-  list.push_back(boot8);
-  if (list.size() > kBootLimit) list.erase(list.begin());
-  put_list(kBootsName, list);
-  return true;
-}
-
-std::optional<RememberedRanges> RecordFolder::last_ranges() {
-  const auto record = read(kRangesName);
-  const auto fields = record ? split(*record, '~') : std::vector<std::string>();
-  constexpr std::size_t width = 4;  // "1~<node>~<source>~<CIDR>,<CIDR>..."
-  if (fields.size() == width) {
-    const auto node = unescape(fields[1]);
-    const auto source = unescape(fields[2]);
-    if (node && source) return RememberedRanges{*node, *source, split(fields[3], ',')};
-  }
-  auto anonymous = read_list(kAnonymousRangesName);
-  if (anonymous.empty()) return std::nullopt;
-  return RememberedRanges{{}, {}, std::move(anonymous), true};
-}
-
-void RecordFolder::put_last_ranges(const RememberedRanges& ranges) {
-  std::string record = "1~" + escape(ranges.node) + "~" + escape(ranges.source) + "~";
-  for (const auto& cidr : ranges.cidrs) record += (record.back() == '~' ? "" : ",") + cidr;
-  if (read(kRangesName) == record) return;
-  change(kRangesName, record);
-  // What names no node must not be believed by an earlier version either.
-  remove_record(kAnonymousRangesName);
 }
 
 void RecordFolder::remove_record(const std::string& name) {
@@ -208,60 +242,32 @@ void RecordFolder::write(const std::string& name, const std::optional<std::strin
     fs_->unlink(folder_, name);
     return;
   }
-  if (fs_->make_link(*target, folder_, kTemporaryName) == Outcome::exists) {
-    // A crash left it behind: the lock says that nobody else is writing.
-    fs_->unlink(folder_, kTemporaryName);
-    fs_->make_link(*target, folder_, kTemporaryName);
-  }
+  const std::string temporary = make_temporary(*target);
   try {
-    fs_->rename(folder_, kTemporaryName, name);
+    fs_->rename(folder_, temporary, name);
   } catch (...) {
-    fs_->unlink(folder_, kTemporaryName);
+    fs_->unlink(folder_, temporary);
     throw;
   }
 }
 
-void RecordFolder::undo() {
-  read_.clear();
-  // A DEL that came meanwhile has stamped a binding of ours: it is held now, and its hint must
-  // stay.
-  const bool taken_up =
-      std::any_of(changes_.begin(), changes_.end(),
-                  [&](const RecordChange& change) { return was_stamped(change); });
-  // Hints first: whether a binding may come back is asked of them.
-  for (const bool bindings : {false, true}) {
-    for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
-      if (change->name.starts_with(kBindingPrefix) != bindings) continue;
-      if (!bindings && taken_up) continue;
-      if (fs_->read_link(folder_, change->name) != change->after) continue;
-      write(change->name, may_restore(*change) ? change->before : std::nullopt);
+/// A crash may have left the name behind: the lock says that nobody else is writing. Where the disk
+/// has damaged it, another one does.
+std::string RecordFolder::make_temporary(const std::string& target) {
+  for (int number = 0;; ++number) {
+    const std::string name =
+        std::string(kTemporaryName) + (number == 0 ? "" : std::to_string(number));
+    try {
+      if (fs_->make_link(target, folder_, name) == Outcome::done) return name;
+      fs_->unlink(folder_, name);
+      fs_->make_link(target, folder_, name);
+      return name;
+    } catch (const std::system_error& error) {
+      const int cause = error.code().value();
+      const bool may_be_the_name = cause == EBADMSG || cause == EUCLEAN || cause == EIO;
+      if (!may_be_the_name || number == kTemporaryNames) throw;
     }
   }
-  changes_.clear();
-  read_.clear();
-}
-
-/// True for a binding that somebody changed since this object wrote it, without giving it to
-/// another pod.
-bool RecordFolder::was_stamped(const RecordChange& change) {
-  if (!change.after || !change.name.starts_with(kBindingPrefix)) return false;
-  const auto now = fs_->read_link(folder_, change.name);
-  if (!now || now == change.after) return false;
-  const auto ours = decode_binding(*change.after);
-  const auto theirs = decode_binding(*now);
-  return ours && theirs && ours->pod == theirs->pod;
-}
-
-bool RecordFolder::may_restore(const RecordChange& change) {
-  if (!change.before || !change.name.starts_with(kBindingPrefix)) return true;
-  const auto before = decode_binding(*change.before);
-  const auto address = bound_address(change.name);
-  if (!before || !address) return true;
-  // A pod that was bound anew meanwhile has dropped the address from its hint: it was not its own
-  // then.
-  const auto pod_hint = hint(before->pod);
-  return pod_hint && std::find(pod_hint->addresses.begin(), pod_hint->addresses.end(), *address) !=
-                         pod_hint->addresses.end();
 }
 
 /// The network folder that a folder of records belongs to; nullopt for anything else in the state

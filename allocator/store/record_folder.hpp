@@ -5,18 +5,23 @@
 ///     <stateDir>/<network folder's path, escaped>/
 ///         netdir        -> "1~<network folder's path>"
 ///         boots         -> "1~<boot8>,<boot8>..."         oldest first
-///         node-ranges   -> "1~<node>~<source>~<CIDR>,<CIDR>..."   what rangesFrom gave last
+///         node-ranges   -> "1~<node>~<source>~<CIDR>,<CIDR>..."   what rangesFrom gave last; for a
+///                          long list "*<hash>.<count>", and its parts as
+///                          node-ranges.<hash>.<number>
 ///         ranges        -> "1~<CIDR>,<CIDR>..."           the same of an earlier version
 ///         ip.10.244.1.7 -> "1~<ns>~<pod>~<ifname>~<uid>~<sequence>~<kept>~<boot8>"     the binding
 ///         pod.<key>     -> "1~<addresses>~<addresses at the previous boot>"            a hint
+///         stamp.10.244.1.7 -> see stamp_record.hpp; only where the file system takes no stamp
 ///
 /// Each record is a symbolic link that points nowhere: its target is the data, so it is there whole
 /// or not at all, and up to 59 bytes of it cost no block. Changing one is one rename. All methods
 /// want the network's lock held.
 #include <map>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "allocator/binding.hpp"
@@ -25,10 +30,20 @@
 
 namespace allocator::store {
 
-/// A record was written by a newer version of this program: it must not be guessed at, nor
-/// overwritten.
-struct NewerFormat : std::runtime_error {
+/// A record is there, and what it says cannot be known: it must not be guessed at, nor overwritten.
+/// It costs its own address or pod only.
+struct ClosedRecord : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// A record was written by a newer version of this program.
+struct NewerFormat : ClosedRecord {
+  using ClosedRecord::ClosedRecord;
+};
+
+/// The disk does not give a record.
+struct DamagedRecord : ClosedRecord {
+  using ClosedRecord::ClosedRecord;
 };
 
 /// What `rangesFrom` gave last, on which node and where it was written: a state folder may come
@@ -58,10 +73,24 @@ class RecordFolder {
   static std::optional<RecordFolder> open(FileSystem& fs, const std::string& state_dir,
                                           const std::string& netdir);
 
+  /// Errors: throws ClosedRecord.
   [[nodiscard]] std::optional<Binding> binding(const Address& address);
   [[nodiscard]] std::optional<PodHint> hint(const PodKey& pod);
-  /// Every binding there is, in no order.
-  [[nodiscard]] std::vector<std::pair<Address, Binding>> bindings();
+  /// The same, with none for what is closed.
+  [[nodiscard]] std::optional<Binding> readable_binding(const Address& address);
+  [[nodiscard]] std::optional<PodHint> readable_hint(const PodKey& pod);
+  /// Why nobody can tell whether the address is bound; nullopt when it can be told.
+  [[nodiscard]] std::optional<std::string> why_closed(const Address& address);
+  using Bindings = std::vector<std::pair<Address, Binding>>;
+  /// Every binding there is and can be read, in no order.
+  [[nodiscard]] Bindings bindings() { return survey().bindings; }
+  /// All records about addresses.
+  struct Survey {
+    Bindings bindings;
+    std::vector<std::string> closed;  ///< why each of the other bindings cannot be read
+    std::vector<Address> stamped;     ///< those with a record stamp.<address>
+  };
+  [[nodiscard]] Survey survey();
 
   void put(const Address& address, const Binding& binding);
   void put(const PodKey& pod, const PodHint& hint);
@@ -70,8 +99,13 @@ class RecordFolder {
   /// goes too.
   void forget_evicted(const PodKey& pod);
 
+  /// The record stamp.<address>; none when it is closed.
+  [[nodiscard]] std::optional<std::string> stamp_record(const Address& address);
+  void put_stamp_record(const Address& address, const std::string& record);
+  void remove_stamp_record(const Address& address);
+
   /// The boots in which this network was used, oldest first, as the first eight digits of their
-  /// boot_id.
+  /// boot_id; none when the record is closed.
   [[nodiscard]] std::vector<std::string> boots();
   /// Adds a boot as the newest; only the last few are kept. False when it is the newest already.
   bool append_boot(const std::string& boot8);
@@ -96,8 +130,16 @@ class RecordFolder {
   RecordFolder(FileSystem& fs, Directory folder) : fs_(&fs), folder_(std::move(folder)) {}
 
   [[nodiscard]] std::optional<std::string> read(const std::string& name);
+  [[nodiscard]] std::optional<std::string> read_from_disk(const std::string& name);
+  [[nodiscard]] bool is_listed(const std::string& name);
+  void complete(const std::string& netdir);
+  [[nodiscard]] std::string make_temporary(const std::string& target);
   [[nodiscard]] bool wrote(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> read_list(const std::string& name);
+  [[nodiscard]] std::vector<std::string> read_parts(const std::string& list);
+  [[nodiscard]] std::string put_parts(const std::vector<std::string>& cidrs,
+                                      const std::string& before);
+  void remove_parts(const std::string& list);
   void put_list(const std::string& name, const std::vector<std::string>& list);
   void remove_record(const std::string& name);
   void write(const std::string& name, const std::optional<std::string>& target);
@@ -112,6 +154,8 @@ class RecordFolder {
   bool is_new_ = false;
   /// What was read under the lock: nobody else writes meanwhile.
   std::map<std::string, std::optional<std::string>> read_;
+  /// The names in the folder when the first record could not be read.
+  std::optional<std::set<std::string>> listed_;
 };
 
 /// The folder of a network inside the state folder: its path with "/" as "_", "_" and other bytes

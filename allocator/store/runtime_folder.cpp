@@ -230,9 +230,8 @@ std::vector<Attachment> RuntimeFolder::pending() noexcept {
     const auto folder = fs_.open_directory(folder_->path + "/" + kPending);
     if (!folder) return attachments;
     for (const auto& name : fs_.list(*folder)) {
-      if (const auto owner = fs_.read_link(*folder, name)) {
-        attachments.push_back(parse_owner(*owner));
-      }
+      const auto owner = read_link(std::string(kPending) + "/" + name);
+      if (owner) attachments.push_back(parse_owner(*owner));
     }
   } catch (const std::exception&) {
     return attachments;
@@ -270,7 +269,8 @@ void RuntimeFolder::write(const std::string& name, const std::string& text) noex
 
 std::uint64_t RuntimeFolder::next_sequence(const std::function<std::uint64_t()>& highest) {
   const auto known = parse_number(read("sequence"));
-  const std::uint64_t value = (known ? *known : highest()) + 1;
+  const bool is_sound = known && *known < kSequenceLimit;
+  const std::uint64_t value = std::min(is_sound ? *known : highest(), kSequenceLimit - 1) + 1;
   write("sequence", std::to_string(value));
   return value;
 }

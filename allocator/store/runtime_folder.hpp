@@ -16,9 +16,10 @@
 ///         unbound/<address> -> in use by an attachment that no binding tells of
 ///         unflushed.<key> -> files of the attachment were removed, which nobody has flushed yet
 ///
-/// The generation is "<boot_id>~<inode and time of change of the network's lock file>": a folder
-/// that was wiped has another lock. <key> is the SHA-256 of the attachment. The folder may vanish
-/// at any time and is never the truth: without it the same answers cost more reading.
+/// The generation is "<boot_id>~<inode and time of birth of the network's lock file>": a folder
+/// that was wiped has another lock, and one whose owner or label was changed has not. <key> is the
+/// SHA-256 of the attachment. The folder may vanish at any time and is never the truth: without it
+/// the same answers cost more reading.
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -36,6 +37,10 @@ enum class BootScanState : std::uint8_t {
   files_scanned,  ///< every file has been looked at
   live_restored   ///< and live attachments without a file have got theirs back
 };
+
+/// More releases than any node sees: a higher number in a record is a mistake, and counts as the
+/// newest.
+inline constexpr std::uint64_t kSequenceLimit = std::uint64_t{1} << 62;
 
 class RuntimeFolder {
  public:
@@ -66,7 +71,7 @@ class RuntimeFolder {
   }
 
   /// The next sequence number. `highest` finds the highest one in the records when the counter is
-  /// gone.
+  /// gone. It never wraps: no number is above kSequenceLimit.
   [[nodiscard]] std::uint64_t next_sequence(const std::function<std::uint64_t()>& highest);
 
   /// When the attachment was deleted last; nullopt when it was not, or too long ago.

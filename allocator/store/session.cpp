@@ -6,6 +6,8 @@
 
 #include "allocator/store/failure_list.hpp"
 #include "allocator/store/former_use.hpp"
+#include "allocator/store/held.hpp"
+#include "allocator/store/own_want.hpp"
 
 namespace allocator::store {
 namespace {
@@ -31,7 +33,7 @@ Session::Session(const Parts& parts, Directory folder, std::vector<std::string> 
 std::string Session::generation() {
   const auto lock = parts_.fs.identify(network_.folder(), kLockName);
   if (!lock) return {};
-  return boot_id_ + "~" + std::to_string(lock->inode) + "~" + std::to_string(lock->changed_ns);
+  return boot_id_ + "~" + std::to_string(lock->inode) + "~" + std::to_string(lock->born_ns);
 }
 
 void Session::look_what_is_due() {
@@ -81,12 +83,19 @@ SetAsides& Session::set_asides() {
   return *set_asides_;
 }
 
-void Session::refuse_remote() {
-  if (network_.is_remote()) throw Unsupported(remote_text(network_.path(), "ipam.dataDir"));
+bool Session::is_first() {
+  // Without retention nothing is scanned, so nothing tells but the flush.
+  if (parts_.options.retention == Retention::off) return !runtime_->is_flushed(generation_);
+  return restore_due_;
+}
+
+void Session::refuse_unfit_disk() {
+  if (const auto disk = parts_.fs.unfit_disk(network_.folder().fd))
+    throw Unsupported(unfit_text(network_.path(), *disk, "ipam.dataDir"));
   const auto state = parts_.fs.open_directory(parts_.options.state_dir);
-  if (state && parts_.fs.is_remote(state->fd)) {
-    throw Unsupported(remote_text(state->path, "ipam.stateDir"));
-  }
+  const auto disk = state ? parts_.fs.unfit_disk(state->fd) : std::nullopt;
+  if (disk) throw Unsupported(unfit_text(state->path, *disk, "ipam.stateDir"));
+  is_fit_ = true;
 }
 
 void Session::remember_ranges(const RememberedRanges& ranges) {
@@ -100,12 +109,21 @@ void Session::remember_ranges(const RememberedRanges& ranges) {
     (records_ ? *records_ : *ranges_folder_).put_last_ranges(ranges);
   } catch (const std::system_error& error) {
     parts_.notes.push_back("the ranges are not remembered: " + std::string(error.what()));
+  } catch (const ClosedRecord& error) {
+    parts_.notes.push_back("the ranges are not remembered: " + std::string(error.what()));
   }
 }
 
 void Session::open_existing_records() {
   if (parts_.options.retention == Retention::off) return;
-  records_ = RecordFolder::open(parts_.fs, parts_.options.state_dir, parts_.options.network_dir);
+  try {
+    records_ = RecordFolder::open(parts_.fs, parts_.options.state_dir, parts_.options.network_dir);
+    network_.keep_stamps_in(records_ ? &*records_ : nullptr);
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+    // A release must not fail for it, and who needs the records says so.
+    parts_.notes.push_back("no addresses are kept: " + std::string(error.what()));
+  }
 }
 
 void Session::require_records() {
@@ -113,6 +131,7 @@ void Session::require_records() {
   const std::size_t before = changed_.size();
   records_ = RecordFolder::create(parts_.fs, parts_.options.state_dir, parts_.options.network_dir,
                                   changed_);
+  network_.keep_stamps_in(&*records_);
   // Until the new folders are flushed, what was flushed in this boot does not count.
   if (changed_.size() != before) runtime_->forget_flush();
 }
@@ -135,12 +154,15 @@ void Session::replay_pending() {
   const auto pending = runtime_->pending();
   if (pending.empty()) return;
   network_.scan();
+  bool any_done = false;
   for (const auto& attachment : pending) {
-    if (replay(attachment)) continue;
-    has_pending_ = true;  // still not writable: another command will do it
-    return;
+    if (replay(attachment)) {
+      any_done = true;
+    } else {
+      has_pending_ = true;  // still not writable: another command will do it
+    }
   }
-  if (parts_.options.durability == Durability::none) return;
+  if (!any_done || parts_.options.durability == Durability::none) return;
   network_.sync();
   if (records_) records_->sync();
   forget_removals();
@@ -180,6 +202,8 @@ void Session::run_boot_scan(const RangeSets& sets) {
   // The marks of who had which address went with /run.
   if (scan_due_ && scan.knew_boot()) runtime_->mark_all_used();
   scan.mark_unbound(records_ ? &*records_ : nullptr);
+  // A DEL works on a file system that an ADD refuses: it must not take the ADD's first look away.
+  if (!is_fit_ && parts_.fs.unfit_disk(network_.folder().fd)) return;
   runtime_->mark_boot_scan(generation_,
                            restores ? BootScanState::live_restored : BootScanState::files_scanned);
 }
@@ -197,15 +221,15 @@ void Session::flush_parents() {
   if (parts_.options.durability == Durability::none) return;
   // Read again: another command may have made folders since.
   const bool flushed = runtime_->is_flushed(generation_);
+  std::vector<std::string> above;
   if (!flushed) {
-    append_parents(network_.path(), changed_);
+    append_parents(network_.path(), above);
     if (parts_.options.retention == Retention::on) {
       append_parents(
-          parts_.options.state_dir + "/" + record_folder_name(parts_.options.network_dir),
-          changed_);
+          parts_.options.state_dir + "/" + record_folder_name(parts_.options.network_dir), above);
     }
   }
-  sync_folders(parts_.fs, std::move(changed_));
+  sync_folders(parts_.fs, changed_, above);
   changed_.clear();
   if (!flushed) runtime_->mark_flushed(generation_);
 }
@@ -214,14 +238,19 @@ void Session::flush_release(FailureList& failures) {
   if (parts_.options.durability == Durability::none) return;
   failures.attempt([&] { network_.sync(); });
   if (records_ && !records_->changes().empty()) failures.attempt([&] { records_->sync(); });
-  failures.attempt([&] { sync_folders(parts_.fs, std::move(changed_)); });
+  failures.attempt([&] { sync_folders(parts_.fs, changed_); });
   changed_.clear();
   if (!failures.any()) forget_removals();
 }
 
-std::string remote_text(const std::string& path, const std::string& key) {
-  return path + " is on a network file system, where neither locks nor links can be trusted; set " +
-         key + " to a folder on a local disk";
+std::string unfit_text(const std::string& path, const UnfitDisk& disk, const std::string& key) {
+  const std::string remedy = "; set " + key + " to a folder on a local disk";
+  if (disk.why == UnfitDisk::Why::remote) {
+    return path + " is on a network file system (" + disk.name +
+           "), where neither locks nor links can be trusted" + remedy;
+  }
+  return path + " is on " + disk.name + ", which has neither hard nor symbolic links" + remedy +
+         " with ext4, xfs, btrfs or f2fs";
 }
 
 }  // namespace allocator::store

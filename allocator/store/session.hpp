@@ -73,10 +73,10 @@ class Session {
   [[nodiscard]] RuntimeFolder& runtime() { return *runtime_; }
   /// What is set aside. The lock is held; prepare() has run.
   [[nodiscard]] SetAsides& set_asides();
-  /// True for the first command of a generation.
-  [[nodiscard]] bool is_first() const { return restore_due_; }
-  /// Errors: throws Unsupported when a folder lies on a network file system.
-  void refuse_remote();
+  /// True for the first ADDs of a generation.
+  [[nodiscard]] bool is_first();
+  /// Errors: throws Unsupported when a folder lies on a file system that cannot be worked on.
+  void refuse_unfit_disk();
   /// Keeps what `rangesFrom` gave as the last good copy, also without retention. A disk that has no
   /// room for it is told in the notes.
   void remember_ranges(const RememberedRanges& ranges);
@@ -123,6 +123,7 @@ class Session {
   std::optional<RecordFolder> records_;
   std::optional<RecordFolder> ranges_folder_;  ///< where the ranges are kept without retention
   bool has_pending_ = false;
+  bool is_fit_ = false;  ///< no folder lies on a file system that is refused
   bool scan_due_ = false;
   bool restore_due_ = false;
   bool looked_for_lost_ = false;
@@ -132,7 +133,7 @@ class Session {
   std::vector<CachedAttachment> cached_;
 };
 
-/// What is said of a folder on a network file system. `key`: where it is configured.
-std::string remote_text(const std::string& path, const std::string& key);
+/// What is said of a folder on such a file system. `key`: where it is configured.
+std::string unfit_text(const std::string& path, const UnfitDisk& disk, const std::string& key);
 
 }  // namespace allocator::store

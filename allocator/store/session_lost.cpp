@@ -20,7 +20,7 @@ bool Session::may_be_lost(const Address& address) {
   try {
     const auto binding = records_ ? records_->binding(address) : std::nullopt;
     return binding ? is_lost(address, *binding) : runtime_->is_unbound(address);
-  } catch (const NewerFormat&) {
+  } catch (const ClosedRecord&) {
     return false;  // the choice meets the same record
   } catch (const std::system_error&) {
     return false;
@@ -36,7 +36,7 @@ void Session::forget_unbound(const std::vector<Address>& freed) {
   for (const auto& address : freed) {
     try {
       if (!records_ || !records_->binding(address)) runtime_->remove_unbound(address);
-    } catch (const NewerFormat&) {
+    } catch (const ClosedRecord&) {
       continue;
     } catch (const std::system_error&) {
       continue;

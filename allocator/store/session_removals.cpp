@@ -11,7 +11,7 @@ void Session::flush_what_is_unknown() {
   try {
     const auto boots = records_->boots();
     if (boots.empty() || boots.back() != boot_id_.substr(0, 8)) return;
-  } catch (const NewerFormat&) {
+  } catch (const ClosedRecord&) {
     return;  // the list is neither needed nor overwritten
   } catch (const std::system_error&) {
     return;

@@ -42,11 +42,19 @@ std::vector<HeldAddress> StoreSnapshot::held() {
   return held;
 }
 
+bool StoreSnapshot::is_closed(const Address& address) {
+  return records_ && records_->why_closed(address).has_value();
+}
+
+/// Where a stamp is recorded too, the file system took none for a while: both must say it.
 bool StoreSnapshot::is_dead(const Address& address) {
   if (!records_) return false;
   const AttachmentFile* file = network_.file_of(address);
-  return file != nullptr && names_attachment(*file) &&
-         judge_.is_dead(parse_owner(file->owner), network_.stamp_of(file->name));
+  if (file == nullptr || !names_attachment(*file)) return false;
+  const Attachment owner = parse_owner(file->owner);
+  if (!judge_.is_dead(owner, network_.stamp_of(file->name))) return false;
+  const auto recorded = network_.recorded_stamp(file->name);
+  return !recorded || judge_.is_dead(owner, recorded);
 }
 
 std::optional<Address> StoreSnapshot::cursor(std::size_t set) { return network_.cursor(set); }

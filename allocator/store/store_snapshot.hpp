@@ -20,8 +20,10 @@ class StoreSnapshot final : public Snapshot {
   /// Where the address was in use in this boot and its file vanished, the runtime's cache is asked
   /// first.
   std::optional<std::string> holder(const Address& address) override;
+  /// Errors: throws ClosedRecord.
   std::optional<Binding> binding(const Address& address) override;
   std::string describe_use(const Address& address) override;
+  bool is_closed(const Address& address) override;
   /// Where address files vanished in the middle of a boot, the runtime's cache is asked first who
   /// of their pods lives.
   std::vector<HeldAddress> held() override;

@@ -93,9 +93,12 @@ void check_folder(FileSystem& fs, const std::string& path, Folder kind, const Re
     } else if (type == OVERLAYFS_SUPER_MAGIC) {
       report.warned(rules::kNodeFolder, pointer,
                     {path, " is on an overlay: it may not survive a reboot"});
-    } else if (fs.is_remote(folder.fd)) {
-      report.found(rules::kNodeFolder, pointer,
-                   {path, " is on a network file system, which the plugin refuses"});
+    } else if (const auto disk = fs.unfit_disk(folder.fd)) {
+      const bool is_remote = disk->why == allocator::store::UnfitDisk::Why::remote;
+      report.found(
+          rules::kNodeFolder, pointer,
+          {path, " is on ", is_remote ? "a network file system (" : "a file system without links (",
+           disk->name, "), which the plugin refuses"});
     }
   } catch (const std::system_error& error) {
     report.found(rules::kNodeFolder, pointer, {path, " cannot be used: ", error.what()});

@@ -99,8 +99,9 @@ void append_quoted(std::string_view bytes, const Rune& rune, std::string& result
 /// Trouble with the disk or the machine that somebody can mend without us: the runtime should come
 /// back.
 bool may_pass(int error) {
-  return error == ENOSPC || error == EDQUOT || error == EROFS || error == EIO || error == EMFILE ||
-         error == ENFILE || error == ENOMEM;
+  constexpr std::array passing = {ENOSPC,  EDQUOT, EROFS,  EIO,    EBADMSG,
+                                  EUCLEAN, ESTALE, EMFILE, ENFILE, ENOMEM};
+  return std::find(passing.begin(), passing.end(), error) != passing.end();
 }
 
 /// Go prints errno texts with a small first letter; the messages stay greppable across both
@@ -130,6 +131,10 @@ CniError to_cni_error(const std::exception_ptr& failure) {
     return {ErrorCode::invalid_config, error.what()};
   } catch (const allocator::store::NewerFormat& error) {
     return {ErrorCode::invalid_config, error.what()};
+  } catch (const allocator::store::ClosedRecord& error) {
+    return {ErrorCode::try_again_later, error.what()};
+  } catch (const allocator::store::NoLinks& error) {
+    return {ErrorCode::invalid_config, with_go_errno_text(error)};
   } catch (const std::system_error& error) {
     const ErrorCode code =
         may_pass(error.code().value()) ? ErrorCode::try_again_later : ErrorCode::internal;

@@ -102,7 +102,7 @@ bool ResultCache::still_has(const CachedAttachment& cached) {
     const auto folder = fs_.open_directory(folder_);
     return folder && fs_.identify(*folder, cached.entry).has_value();
   } catch (const std::system_error&) {
-    return false;
+    return true;  // an entry that cannot be looked at may be a live attachment's
   }
 }
 

@@ -3,7 +3,7 @@ import os
 import re
 
 import trace
-from conf_node import OTHER, POD, SMALL, ConfNode, assert_error
+from conf_node import HOME, OTHER, POD, SMALL, ConfNode, assert_error
 from node import new_boot
 
 NFS_MAGIC = "6969000000000000"  # statfs.f_type, in the byte order of the machine
@@ -60,34 +60,68 @@ def order_of_version_one():
     assert taken == ["10.9.0.3", "10.9.0.5", "10.9.0.6", "10.9.0.2", "10.9.0.4"], taken
 
 
+def target(node, name):
+    """What a record says now."""
+    return os.readlink(os.path.join(record_folder(node), name))
+
+
 def newer_binding():
-    """The pod's own record, written by a later version: ADD says so; nothing of it is touched."""
+    """The pod's own record, written by a later version: it comes up elsewhere, and returns with that version."""
     node = ConfNode(SMALL)
     node.restart("c-1")
+    before = target(node, "ip.10.9.0.2")
     put(node, "ip.10.9.0.2", NEWER_IP)
-    before = node.records()
-    node.refused(7, "newer version of delegated-ipam", f"{record_folder(node)}/ip.10.9.0.2", "install that version")
-    assert node.records() == before
-    assert node.attachments() == {}
+    assert node.restart("c-2") == ["10.9.0.3"] and node.restart("c-3") == ["10.9.0.3"]
+    assert target(node, "ip.10.9.0.2") == NEWER_IP
+    put(node, "ip.10.9.0.2", before)
+    assert node.restart("c-4", exclude=["10.9.0.3"]) == ["10.9.0.2"]
 
 
 def newer_hint():
+    """The pod's bindings are found without it, and it is left as it is."""
     node = ConfNode(SMALL)
-    node.restart("c-1")
+    home = node.restart("c-1")
     put(node, "pod.shop_web-0@eth0", NEWER_HINT)
-    before = node.records()
-    node.refused(7, "newer version of delegated-ipam", "pod.shop_web-0@eth0")
-    assert node.records() == before
+    assert node.restart("c-2") == home
+    assert node.restart("c-3", exclude=home) == ["10.9.0.3"]
+    assert target(node, "pod.shop_web-0@eth0") == NEWER_HINT
 
 
 def newer_in_the_way():
-    """A new pod that would get the address: to hand it out could end what the record says."""
-    node = ConfNode(SMALL)
-    node.restart("c-1", OTHER)
-    node.restart("c-2", OTHER, exclude=["10.9.0.2"])
-    put(node, "ip.10.9.0.4", NEWER_IP)
-    node.refused(7, "newer version of delegated-ipam", "ip.10.9.0.4")
-    assert node.records()[os.path.relpath(f"{record_folder(node)}/ip.10.9.0.4", node.state_dir)] == NEWER_IP
+    """A new pod, with a name or without, that would get the address: it gets the next one."""
+    for pod in (OTHER, None):
+        node = ConfNode(SMALL)
+        node.restart("c-1")
+        put(node, "ip.10.9.0.3", NEWER_IP)
+        assert node.add("c-2", pod) == ["10.9.0.4"]
+        assert target(node, "ip.10.9.0.3") == NEWER_IP
+
+
+def newer_and_asked_for():
+    """Who asks for the very address is told the record and the remedy."""
+    node = ConfNode(SMALL, pins={OTHER: ["10.9.0.9"]})
+    node.restart("c-1")
+    for address in ("10.9.0.9", "10.9.0.8"):
+        put(node, f"ip.{address}", NEWER_IP)
+    words = ("newer version of delegated-ipam", "install that version")
+    node.refused(7, f"{record_folder(node)}/ip.10.9.0.9", *words, pod=OTHER)
+    args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-5;IP=10.9.0.8"
+    node.refused(7, f"{record_folder(node)}/ip.10.9.0.8", *words, args=args)
+
+
+def many_ranges():
+    """More blocks than one symbolic link holds are remembered all the same."""
+    blocks = [f"10.{9 + number // 256}.{number % 256}.0/28" for number in range(400)]
+    source = os.path.join(HOME, "many-ranges")
+    with open(source, "w") as file:
+        file.write("\n".join(blocks) + "\n")
+    node = ConfNode(rangesFrom={"subnetFile": source})
+    home = node.restart("c-1")
+    os.unlink(source)
+    new_boot()
+    assert node.restart("c-2") == home
+    far = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-5;IP=10.10.143.2"
+    assert node.add("c-3", args=far) == ["10.10.143.2"]
 
 
 def newer_elsewhere():
@@ -170,9 +204,11 @@ def network_file_system():
 TESTS = [
     ("format: records of version 1 are read", version_one),
     ("format: sequence numbers of version 1 decide who is evicted", order_of_version_one),
-    ("format: ADD of a pod with a newer binding is refused and changes nothing", newer_binding),
-    ("format: ADD of a pod with a newer hint is refused and changes nothing", newer_hint),
-    ("format: ADD that would hand out the address of a newer record is refused", newer_in_the_way),
+    ("format: a pod with a newer binding comes up with another address, the record stays", newer_binding),
+    ("format: a pod with a newer hint keeps its address, the hint stays", newer_hint),
+    ("format: the address of a newer record is passed over", newer_in_the_way),
+    ("format: who asks for the address of a newer record is refused, with the remedy", newer_and_asked_for),
+    ("format: 400 blocks of rangesFrom are remembered", many_ranges),
     ("format: ADD of a pod that does not need the newer record works", newer_elsewhere),
     ("format: DEL releases and leaves the newer record as it is", newer_at_del),
     ("format: DEL after DEL releases beside a newer record", newer_at_many_dels),

@@ -182,7 +182,8 @@ TEST_CASE("a record of a newer version is refused by name", "[records]") {
   CHECK_THROWS_AS(records.binding(ip("10.0.0.2")), allocator::store::NewerFormat);
   CHECK_THROWS_AS(records.hint(pod("web")), allocator::store::NewerFormat);
   CHECK_THROWS_AS(records.put(ip("10.0.0.2"), binding_of("web")), allocator::store::NewerFormat);
-  CHECK_THROWS_AS(records.bindings(), allocator::store::NewerFormat);
+  CHECK(records.bindings().empty());
+  CHECK(records.survey().closed.size() == 1);
   const std::string text =
       test::failure_of([&] { static_cast<void>(records.binding(ip("10.0.0.2"))); });
   CHECK(test::contains(text, records.path() + "/ip.10.0.0.2"));
@@ -239,6 +240,44 @@ TEST_CASE("a folder that lost its own record gets it back", "[records]") {
   std::filesystem::remove(path + "/netdir");
   state.create();
   CHECK(contents_of(path).count("netdir") == 1);
+}
+
+TEST_CASE("ranges of any number are remembered, in targets that every file system takes",
+          "[records]") {
+  State state;
+  const auto blocks = [](int count, const char* net) {
+    std::vector<std::string> cidrs;
+    for (int i = 0; i < count; ++i)
+      cidrs.push_back("10." + std::string(net) + "." + std::to_string(i % 256) + "." +
+                      std::to_string(i / 256 * 16) + "/28");
+    return cidrs;
+  };
+  for (const int count : {1, 40, 60, 250, 4000, 3}) {
+    for (const char* net : {"1", "2"}) {
+      const auto cidrs = blocks(count, net);
+      for (int repeat = 0; repeat < 2; ++repeat) {
+        RecordFolder records = state.create();
+        records.put_last_ranges({"n1", "yurthub", cidrs});
+        CHECK(records.changes().empty() == (repeat == 1));
+      }
+      CHECK(state.create().last_ranges()->cidrs == cidrs);
+    }
+  }
+  // What is left is the last list only.
+  CHECK(contents_of(state.create().path()).size() == 2);
+}
+
+TEST_CASE("a long list of ranges that lost a part is none", "[records]") {
+  State state;
+  std::vector<std::string> cidrs;
+  for (int i = 0; i < 250; ++i) cidrs.push_back("10.0." + std::to_string(i) + ".0/24");
+  RecordFolder records = state.create();
+  records.put_last_ranges({"n1", "yurthub", cidrs});
+  for (const auto& [name, target] : contents_of(records.path())) {
+    CHECK(target.size() <= 1000);
+    if (name.ends_with(".1")) std::filesystem::remove(records.path() + "/" + name);
+  }
+  CHECK_FALSE(state.create().last_ranges().has_value());
 }
 
 TEST_CASE("a network that was never retained has no records", "[records]") {

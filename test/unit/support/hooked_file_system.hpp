@@ -162,8 +162,8 @@ class HookedFileSystem final : public store::FileSystem {
   std::uint64_t pid_namespace() override {
     return hooked({"pid_namespace", ""}, [&] { return real_.pid_namespace(); });
   }
-  bool is_remote(const store::Fd& fd) override {
-    return hooked({"is_remote", ""}, [&] { return real_.is_remote(fd); });
+  std::optional<store::UnfitDisk> unfit_disk(const store::Fd& fd) override {
+    return hooked({"unfit_disk", ""}, [&] { return real_.unfit_disk(fd); });
   }
   std::optional<std::uint64_t> network_namespace(const std::string& path) override {
     return hooked({"network_namespace", path}, [&] { return real_.network_namespace(path); });

@@ -21,6 +21,7 @@ class MemorySnapshot final : public allocator::Snapshot {
   std::string describe_use(const allocator::Address& address) override {
     return "in use by " + holder(address).value_or("nobody");
   }
+  bool is_closed(const allocator::Address& address) override { return closed_.count(address) != 0; }
   std::vector<allocator::HeldAddress> held() override {
     ++held_questions;
     std::vector<allocator::HeldAddress> held;
@@ -82,6 +83,12 @@ class MemorySnapshot final : public allocator::Snapshot {
     }
   }
 
+  /// A record there cannot be read.
+  MemorySnapshot& close(const std::string& address) {
+    closed_.insert(ip(address));
+    return *this;
+  }
+
   int held_questions = 0;
   int death_questions = 0;
 
@@ -92,6 +99,7 @@ class MemorySnapshot final : public allocator::Snapshot {
   std::vector<allocator::Address> by_age_;
   std::set<allocator::Address> dead_;
   std::set<allocator::Address> aside_;
+  std::set<allocator::Address> closed_;
 };
 
 inline std::string reason_name(allocator::Reason reason) {
