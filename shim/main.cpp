@@ -1,4 +1,5 @@
-/// One executable, two faces: with CNI_COMMAND it is the plugin, else the operator's tool.
+/// One executable, two faces: with arguments it is the operator's tool, else with CNI_COMMAND the
+/// plugin.
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
@@ -72,7 +73,9 @@ int main(int argc, char** argv) {
                           [](std::string_view text) { write_to_stderr(text); },
                           environ,
                           &wire};
-  if (!shim::requested_command(io.variables)) return shim::run_command_line(argc, argv);
+  // Runtimes pass no arguments; an operator's shell may still have the variable from a try by hand.
+  const bool is_tool = argc > 1 || !shim::requested_command(io.variables);
+  if (is_tool) return shim::run_command_line(argc, argv);
   allocator::store::PosixFileSystem fs;
   delegate::PosixProcessRunner processes(callers_umask);
   return shim::run_plugin(io, fs, processes);

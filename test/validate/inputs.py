@@ -20,6 +20,19 @@ def standard_input():
     assert corpus.run("-", stdin=stdout.encode()) == (0, "", "")
 
 
+def callers_environment():
+    """With arguments it is the tool, whatever a try by hand has left in the shell; without, the plugin."""
+    for command in ("ADD", "DEL", "VERSION", "nonsense"):
+        env = {"CNI_COMMAND": command, "CNI_CONTAINERID": "c-1", "CNI_IFNAME": "eth0", "CNI_PATH": "/opt/cni/bin"}
+        assert corpus.run("-", stdin=SHARED.encode(), env=env) == corpus.run("-", stdin=SHARED.encode()), command
+        assert corpus.run("-", stdin=CLEAN.encode(), env=env) == (0, "", ""), command
+        done = subprocess.run([BINARY, "--version"], env=env, capture_output=True)
+        assert done.returncode == 0 and done.stdout.startswith(b"CNI delegated-ipam plugin v"), done
+    for command in ("VERSION", "nonsense"):
+        alone = subprocess.run([BINARY], env={"CNI_COMMAND": command}, input=CLEAN.encode(), capture_output=True)
+        assert json.loads(alone.stdout)["cniVersion"], alone
+
+
 def pipe():
     """bash's <(...): the file's other end writes when it likes."""
     script = f"'{BINARY}' validate <(exec 3>&1; (read -r line; echo \"$line\" >&3) <<<'{CLEAN}')"
@@ -180,6 +193,7 @@ def many_files():
 
 def run(suite):
     suite.run("standard input", standard_input)
+    suite.run("with arguments it is the tool, also with CNI_COMMAND in the environment", callers_environment)
     suite.run("a pipe whose other end takes its time", pipe)
     suite.run("YAML and JSON manifests have the same findings; pointers are escaped", yaml_and_json_agree)
     suite.run("a ConfigMap's keys in two letter cases", letter_case)
