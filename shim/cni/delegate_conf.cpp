@@ -25,6 +25,11 @@ ConfigReader ipam_of(const Json& document) {
   return ConfigReader(&document, "", ErrorCode::invalid_config).object("ipam");
 }
 
+void erase_key(Json& object, std::string_view key) {
+  for (auto member = object.begin(); member != object.end();)
+    member = same_key(member.key(), key) ? object.erase(member) : std::next(member);
+}
+
 bool has_ranges(const Json& block) {
   return find_member(block, "ranges") != nullptr || find_member(block, "subnet") != nullptr;
 }
@@ -61,7 +66,9 @@ Json effective_block(const Json& ipam, const std::string& type) {
 void refuse_wider_ranges(const Json& document) {
   const ConfigReader outer = ConfigReader(&document, "", ErrorCode::internal).object("ipam");
   const Json* delegate = outer.find("delegate");
-  if (delegate == nullptr || !has_ranges(*delegate) || !has_ranges(*outer.json())) return;
+  // Beside rangesFrom a subnet is no range yet.
+  const bool is_configured = delegate != nullptr && !outer.has("rangesFrom");
+  if (!is_configured || !has_ranges(*delegate) || !has_ranges(*outer.json())) return;
   const ConfigReader inner(delegate, "/ipam/delegate", ErrorCode::internal);
   static_cast<void>(complete_ranges(
       read_ranges(outer, inner, ConfigReader(nullptr, "/runtimeConfig", ErrorCode::internal)),
@@ -89,21 +96,6 @@ void apply_families_to(const std::vector<allocator::Family>& families, Json& blo
   set_member(block, "ranges", std::move(kept));
 }
 
-/// One set a family.
-Json ranges_of_blocks(const std::vector<std::string>& blocks) {
-  Json sets = Json::array();
-  for (const char* separator : {".", ":"}) {
-    Json set = Json::array();
-    for (const auto& block : blocks) {
-      if (block.find(separator) != std::string::npos &&
-          (separator[0] == ':' || block.find(':') == std::string::npos))
-        set.push_back({{"subnet", block}});
-    }
-    if (!set.empty()) sets.push_back(std::move(set));
-  }
-  return sets;
-}
-
 void add_ranges_from(const ConfigReader& ipam, const ConfInputs& inputs, DelegateConf& conf,
                      Json& block) {
   if (!ipam.has("rangesFrom")) return;
@@ -112,10 +104,18 @@ void add_ranges_from(const ConfigReader& ipam, const ConfInputs& inputs, Delegat
                                 " has its own configuration in " + ipam.path_of("delegate"));
   }
   const RangesSource source = read_ranges_source(ipam, &node_name);
-  if (has_ranges(block)) return;
-  conf.ranges_from = inputs.ranges_from(source, conf.placement, conf.name);
-  conf.ranges_source = source;
-  block["ranges"] = ranges_of_blocks(conf.ranges_from);
+  const ConfigReader stock(ipam.json(), "/ipam", ErrorCode::internal);
+  const ConfigReader inner(ipam.find("delegate"), "/ipam/delegate", ErrorCode::internal);
+  RangesAsWritten written =
+      read_ranges(stock, inner, ConfigReader(nullptr, "/runtimeConfig", ErrorCode::internal));
+  if (written.sets.empty()) {
+    conf.ranges_from = inputs.ranges_from(source, conf.placement, conf.name);
+    conf.ranges_source = source;
+    written.sets = sets_of_source(conf.ranges_from, written.frame, source.paths.front());
+  }
+  static_cast<void>(complete_ranges(written, conf.cni_version));
+  for (const char* key : kRangeKeys) erase_key(block, key);
+  block["ranges"] = ranges_json(written.sets);
 }
 
 bool has_elements(const ConfigReader& reader) {

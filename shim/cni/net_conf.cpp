@@ -88,8 +88,8 @@ void refuse_state_inside_network(const NetConf& conf) {
                                                 "; choose a folder outside dataDir");
 }
 
-/// The node's ranges from `rangesFrom`, one set a family in the order in which the source names
-/// them. Returns where they are written; empty when they were not used.
+/// The node's ranges from `rangesFrom`. Returns where they are written; empty when they were not
+/// used.
 std::string add_ranges_from(const IpamReaders& ipam, const ConfInputs& inputs, NetConf& conf,
                             RangesAsWritten& written) {
   if (!ipam.own.has("rangesFrom")) return {};
@@ -97,21 +97,7 @@ std::string add_ranges_from(const IpamReaders& ipam, const ConfInputs& inputs, N
   if (!written.sets.empty()) return {};
   conf.allocation.ranges_from = inputs.ranges_from(source, conf.placement, conf.name);
   conf.allocation.ranges_source = source;
-  for (const auto& text : conf.allocation.ranges_from) {
-    const auto subnet = allocator::Cidr::parse(text);
-    if (!subnet) continue;
-    const auto same_family =
-        std::find_if(written.sets.begin(), written.sets.end(), [&](const auto& set) {
-          return set.front().subnet->address.family() == subnet->address.family();
-        });
-    allocator::RangeSpec range;
-    range.subnet = *subnet;
-    if (same_family == written.sets.end()) {
-      written.sets.push_back({range});
-    } else {
-      same_family->push_back(range);
-    }
-  }
+  written.sets = sets_of_source(conf.allocation.ranges_from, written.frame, source.paths.front());
   return source.paths.front();
 }
 

@@ -10,7 +10,14 @@ namespace shim {
 namespace {
 
 using allocator::RangeSpec;
-using RangeSpecSets = std::vector<std::vector<RangeSpec>>;
+
+/// What one object says by itself.
+struct OwnRanges {
+  RangeSpec legacy;
+  RangeSpecSets ranges;
+  std::string subnet_path;
+  std::string ranges_path;
+};
 
 std::optional<allocator::Address> read_address(const ConfigReader& reader, std::string_view key) {
   const auto text = reader.text(key);
@@ -55,6 +62,11 @@ RangeSpecSets read_range_sets(const ConfigReader& reader, std::string_view key) 
     }
   });
   return sets;
+}
+
+OwnRanges read_own(const ConfigReader& reader) {
+  return {read_range(reader), read_range_sets(reader, "ranges"), reader.path_of("subnet"),
+          reader.path_of("ranges")};
 }
 
 /// One object's own ranges: the legacy one first, as host-local counts.
@@ -159,44 +171,112 @@ void check_narrowing(const allocator::RangeSets& sets, std::size_t from_runtime,
   }
 }
 
+/// Flannel's plugin writes this node's subnets, and a route to the network that they are parts of.
+bool is_by_flannel(const ConfigReader& ipam, const RangeSpecSets& ranges) {
+  std::vector<allocator::Cidr> networks;
+  const Json* routes = ipam.find("routes");
+  for (std::size_t i = 0; routes != nullptr && routes->is_array() && i < routes->size(); ++i) {
+    const Json* destination = find_member((*routes)[i], "dst");
+    const bool is_text = destination != nullptr && destination->is_string();
+    const auto network =
+        is_text ? allocator::Cidr::parse(destination->get<std::string>()) : std::nullopt;
+    if (network && network->prefix_length > 0) networks.push_back(*network);
+  }
+  return std::all_of(ranges.begin(), ranges.end(), [&](const auto& set) {
+    const bool is_bare = set.size() == 1 && set.front().subnet && !set.front().start &&
+                         !set.front().end && !set.front().gateway;
+    return is_bare && std::any_of(networks.begin(), networks.end(), [&](const auto& network) {
+             return network.contains(set.front().subnet->address);
+           });
+  });
+}
+
+[[noreturn]] void refuse_dead_source(const std::string& path) {
+  throw CniError(ErrorCode::invalid_config,
+                 path +
+                     " stands beside /ipam/rangesFrom, which would never be read; remove one of "
+                     "them. For a part of a subnet that several nodes share write \"subnet\" (and "
+                     "\"gateway\"), and the part into the source");
+}
+
+SliceFrame make_frame(const RangeSpec& legacy, const std::string& place) {
+  if (legacy.start || legacy.end) {
+    throw CniError(ErrorCode::invalid_config,
+                   place + "/" + (legacy.start ? "rangeStart" : "rangeEnd") +
+                       " stands beside rangesFrom, which says where this node's part of the subnet "
+                       "starts and ends; remove it");
+  }
+  static_cast<void>(allocator::complete(legacy));  // its own mistakes are not the source's
+  return {legacy, place + "/subnet"};
+}
+
+/// `legacy` and the ranges of `own`, behind what is there already.
+void append(const RangeSpec& legacy, const OwnRanges& own, RangesAsWritten& written) {
+  const RangeSpecSets sets = own_ranges(legacy, own.ranges);
+  const auto places = places_of(legacy.subnet ? std::optional(own.subnet_path) : std::nullopt,
+                                own.ranges_path, own.ranges.size());
+  written.sets.insert(written.sets.end(), sets.begin(), sets.end());
+  written.places.insert(written.places.end(), places.begin(), places.end());
+}
+
+/// Without a source: the delegate's own ranges, or those beside it.
+void read_configured(const OwnRanges& outer, const OwnRanges& inner, RangesAsWritten& written) {
+  warn_of_stray_subnet(outer.legacy, outer.ranges, written);
+  if (inner.legacy.subnet || !inner.ranges.empty()) {
+    append(outer.legacy.subnet ? inner.legacy : inherit(inner.legacy, outer.legacy), inner,
+           written);
+    written.limits = own_ranges(outer.legacy, outer.ranges);
+    return;
+  }
+  const RangeSpec legacy = inherit(inner.legacy, outer.legacy);
+  const bool carves = inner.legacy.start || inner.legacy.end || inner.legacy.gateway;
+  if (carves && !legacy.subnet) {
+    throw CniError(ErrorCode::invalid_config,
+                   "/ipam/delegate has rangeStart, rangeEnd or gateway without a subnet: they "
+                   "say nothing about "
+                   "ipam.ranges; write a range inside delegate.ranges instead");
+  }
+  append(legacy, outer, written);
+}
+
+/// What may stand beside `rangesFrom`.
+void read_beside_source(const ConfigReader& outer, const OwnRanges& outer_own,
+                        const ConfigReader& inner, const OwnRanges& inner_own,
+                        RangesAsWritten& written) {
+  if (!outer_own.ranges.empty()) {
+    if (!is_by_flannel(outer, outer_own.ranges)) refuse_dead_source(outer.path_of("ranges"));
+    // A subnet beside them is what a source would give slices of, and no range of its own.
+    OwnRanges flannels = outer_own;
+    flannels.legacy = {};
+    read_configured(flannels, inner_own, written);
+    return;
+  }
+  if (!inner_own.ranges.empty()) refuse_dead_source(inner.path_of("ranges"));
+  const bool is_inner = inner_own.legacy.subnet.has_value();
+  const bool is_outer = outer_own.legacy.subnet.has_value();
+  if (!is_inner && !is_outer) return;
+  written.frame = make_frame(
+      is_inner && is_outer ? inner_own.legacy : inherit(inner_own.legacy, outer_own.legacy),
+      is_inner ? "/ipam/delegate" : "/ipam");
+  if (is_inner && is_outer) written.limits = {{outer_own.legacy}};
+}
+
 }  // namespace
 
 RangesAsWritten read_ranges(const ConfigReader& outer, const ConfigReader& inner,
                             const ConfigReader& runtime_config) {
   RangesAsWritten written;
-  const RangeSpec outer_legacy = read_range(outer);
-  const RangeSpecSets outer_ranges = read_range_sets(outer, "ranges");
-  const RangeSpec inner_legacy = read_range(inner);
-  const RangeSpecSets inner_ranges = read_range_sets(inner, "ranges");
-  warn_of_stray_subnet(outer_legacy, outer_ranges, written);
+  const OwnRanges outer_own = read_own(outer);
+  const OwnRanges inner_own = read_own(inner);
   written.sets = read_range_sets(runtime_config, "ipRanges");
   written.from_runtime = written.sets.size();
   written.places =
       places_of(std::nullopt, runtime_config.path_of("ipRanges"), written.from_runtime);
-  RangeSpecSets configured;
-  std::vector<std::string> places;
-  if (inner_legacy.subnet || !inner_ranges.empty()) {
-    const RangeSpec legacy =
-        outer_legacy.subnet ? inner_legacy : inherit(inner_legacy, outer_legacy);
-    configured = own_ranges(legacy, inner_ranges);
-    places = places_of(legacy.subnet ? std::optional(inner.path_of("subnet")) : std::nullopt,
-                       inner.path_of("ranges"), inner_ranges.size());
-    written.limits = own_ranges(outer_legacy, outer_ranges);
+  if (outer.has("rangesFrom")) {
+    read_beside_source(outer, outer_own, inner, inner_own, written);
   } else {
-    const RangeSpec legacy = inherit(inner_legacy, outer_legacy);
-    configured = own_ranges(legacy, outer_ranges);
-    places = places_of(legacy.subnet ? std::optional(outer.path_of("subnet")) : std::nullopt,
-                       outer.path_of("ranges"), outer_ranges.size());
-    const bool carves = inner_legacy.start || inner_legacy.end || inner_legacy.gateway;
-    if (carves && !legacy.subnet) {
-      throw CniError(ErrorCode::invalid_config,
-                     "/ipam/delegate has rangeStart, rangeEnd or gateway without a subnet: they "
-                     "say nothing about "
-                     "ipam.ranges; write a range inside delegate.ranges instead");
-    }
+    read_configured(outer_own, inner_own, written);
   }
-  written.sets.insert(written.sets.end(), configured.begin(), configured.end());
-  written.places.insert(written.places.end(), places.begin(), places.end());
   return written;
 }
 

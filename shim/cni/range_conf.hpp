@@ -6,6 +6,7 @@
 
 #include "allocator/range_set.hpp"
 #include "shim/cni/config_reader.hpp"
+#include "shim/cni/range_slices.hpp"
 
 namespace shim {
 
@@ -13,19 +14,23 @@ namespace shim {
 struct RangesAsWritten {
   /// In the order that counts for last_reserved_ip.N: runtimeConfig.ipRanges, the legacy range,
   /// `ranges`.
-  std::vector<std::vector<allocator::RangeSpec>> sets;
+  RangeSpecSets sets;
   /// Where each of them is written, as JSON paths; those of rangesFrom are in no configuration.
   std::vector<std::string> places;
   /// How many of them are the runtime's (ipRanges): it may ask for what it likes.
   std::size_t from_runtime = 0;
   /// The outer ranges that the delegate's own must lie inside; empty when only one side has ranges.
-  std::vector<std::vector<allocator::RangeSpec>> limits;
+  RangeSpecSets limits;
+  /// Beside `rangesFrom`: the subnet that its ranges are slices of.
+  std::optional<SliceFrame> frame;
   std::vector<std::string> warnings;
 };
 
 /// Reads all ranges. `inner` is the `delegate` object: with ranges of its own it narrows those
-/// beside it, else it inherits each key that it lacks. Errors: throws CniError with host-local's
-/// texts ("invalid CIDR address: X", "invalid IP address: X").
+/// beside it, else it inherits each key that it lacks. Beside `rangesFrom` a subnet is a frame
+/// and no range, and Flannel's `ranges` count as ever. Errors: throws CniError with host-local's
+/// texts ("invalid CIDR address: X", "invalid IP address: X"); CniError 7 naming the path for
+/// ranges that make a `rangesFrom` dead.
 RangesAsWritten read_ranges(const ConfigReader& outer, const ConfigReader& inner,
                             const ConfigReader& runtime_config);
 

@@ -10,6 +10,7 @@
 
 #include "allocator/address.hpp"
 #include "shim/cni/environment.hpp"
+#include "shim/cni/range_slices.hpp"
 
 namespace shim {
 namespace {
@@ -29,6 +30,13 @@ std::string network_text(const std::string& text, const std::string& path) {
   return allocator::Cidr{cidr->network(), cidr->prefix_length}.to_string();
 }
 
+/// A span is for a part of a subnet that the configuration names.
+std::string block_or_span_text(const std::string& text, const std::string& path) {
+  const auto span = text.find('/') == std::string::npos ? parse_block_or_span(text) : std::nullopt;
+  if (span) return span->first.to_string() + "-" + span->last.to_string();
+  return network_text(text, path);
+}
+
 std::string trimmed(const std::string& line) {
   const auto first = line.find_first_not_of(" \t\r");
   if (first == std::string::npos) return {};
@@ -39,7 +47,8 @@ void append_list(const std::string& list, const std::string& path,
                  std::vector<std::string>& ranges) {
   std::istringstream fields(list);
   for (std::string field; std::getline(fields, field, ',');) {
-    if (const auto text = trimmed(field); !text.empty()) ranges.push_back(network_text(text, path));
+    if (const auto text = trimmed(field); !text.empty())
+      ranges.push_back(block_or_span_text(text, path));
   }
 }
 

@@ -12,8 +12,8 @@ namespace shim {
 /// Where the ranges of this node are written.
 struct RangesSource {
   enum class Kind : std::uint8_t {
-    subnet_file,  ///< Flannel's subnet.env, or one CIDR block a line
-    node_file,    ///< one CIDR block a line
+    subnet_file,  ///< Flannel's subnet.env, or one CIDR block or span a line
+    node_file,    ///< one CIDR block or span a line
     yurthub_node  ///< a Node object in JSON
   };
   Kind kind = Kind::subnet_file;
@@ -30,7 +30,7 @@ struct RangesSource {
 RangesSource read_ranges_source(const ConfigReader& ipam,
                                 const std::function<std::string()>& own_node_name);
 
-/// The CIDR blocks in a source's text, host bits cleared.
+/// The CIDR blocks (host bits cleared) and spans ("first-last") in a source's text.
 /// Errors: throws CniError 11 naming `path` for a text that has none: it may be in the middle of
 /// being written.
 std::vector<std::string> parse_ranges(RangesSource::Kind kind, const std::string& text,

@@ -79,6 +79,14 @@ TEST_CASE("rangesFrom becomes host-local's ranges", "[delegate_effective_conf]")
   CHECK(ipam_of(kExec + from + R"(, "ipFamilies": ["IPv6"])") ==
         R"({"type":"host-local","ranges":[[{"subnet":"2001:db8::/64"}]]})");
   CHECK(error_of(from + R"(, "delegate": {"type": "w"})").starts_with("7: /ipam/rangesFrom "));
+  CHECK(ipam_of(kExec + from + R"(, "gateway": "10.0.0.1", "ipFamilies": ["IPv4"],
+                "delegate": {"subnet": "10.0.0.0/8", "routes": []})") ==
+        R"({"type":"host-local","routes":[],"ranges":[[{"subnet":"10.0.0.0/8",)"
+        R"("rangeStart":"10.7.0.0","rangeEnd":"10.7.0.255","gateway":"10.0.0.1"}]]})");
+  CHECK(error_of(kExec + from + R"(, "subnet": "10.8.0.0/24")")
+            .starts_with("7: /ipam/rangesFrom: /x: 10.7.0.0/24 is not inside /ipam/subnet "));
+  CHECK(error_of(kExec + from + R"(, "delegate": {"ranges": [[{"subnet": "10.7.0.0/24"}]]})")
+            .starts_with("7: /ipam/delegate/ranges stands beside /ipam/rangesFrom"));
 }
 
 TEST_CASE("a release gives host-local ranges that it takes", "[delegate_effective_conf]") {
