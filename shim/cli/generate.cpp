@@ -1,6 +1,7 @@
 /// `generate`: the options of each kind of file, and where the file goes.
 #include "shim/cli/generate.hpp"
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -10,6 +11,7 @@
 #include "shim/cli/generate_request.hpp"
 #include "shim/cli/subnet_option.hpp"
 #include "shim/cni/error.hpp"
+#include "shim/cni/net_conf.hpp"
 
 namespace shim {
 namespace {
@@ -43,6 +45,30 @@ ExitCode deliver(const std::string& out, const std::string& text) {
   return ExitCode::fine;
 }
 
+/// Runtimes tell by the name what a file is.
+void check_out(const Request& request, Format format) {
+  const std::string& out = request.out;
+  if (out.ends_with(kFlannelOwned))
+    refuse_option("--out", out,
+                  "is written anew by kube-flannel and k3s at every start; change the ConfigMap "
+                  "(--format configmap), or give k3s another name by --flannel-cni-conf");
+  if (format == Format::conflist && out.ends_with(".conf"))
+    refuse_option("--out", out,
+                  "ends in .conf, as a single plugin does; end it in .conflist, or write a drop-in "
+                  "plugin (--format drop-in)");
+  if (format != Format::drop_in || out.empty()) return;
+  const std::string& name = request.conflist.name;
+  const std::string folder =
+      "/" + (name.empty() ? default_name(request.conflist.network) : name) + "/";
+  const auto slash = ("/" + out).rfind('/');
+  const bool is_there = ("/" + out).substr(0, slash + 1).ends_with(folder);
+  if (!is_there || !out.ends_with(".conf"))
+    refuse_option("--out", out,
+                  "is no place for a drop-in plugin, which is read from files that end in .conf in "
+                  "a folder with the network's name; end it in " +
+                      folder.substr(1) + "10-" + "delegated-ipam.conf");
+}
+
 std::string flannel_text(const Request& request, Format format) {
   if (format == Format::helm && !request.conflist.subnet_file.empty())
     throw UsageError(
@@ -50,14 +76,36 @@ std::string flannel_text(const Request& request, Format format) {
         "use --format configmap, and change the DaemonSet too (examples/openyurt)");
   const Json conflist = make_conflist(request.conflist);
   if (format == Format::helm) return make_flannel_values(conflist);
+  if (format == Format::drop_in) return conflist_text(conflist["plugins"][0]);
   return format == Format::config_map ? make_flannel_patch(conflist) : conflist_text(conflist);
+}
+
+/// What a command of the plugin writes to: whoever runs it in a container mounts these.
+std::vector<std::string> folders_of(const ConflistOptions& conflist) {
+  const PlacementConf usual;
+  std::vector<std::string> folders = {
+      conflist.state_dir.empty() ? usual.state_dir : conflist.state_dir, "/run/delegated-ipam"};
+  const bool is_host_local = conflist.delegate.empty() || conflist.delegate == "host-local";
+  if (is_host_local)
+    folders.push_back(conflist.data_dir.empty() ? usual.data_dir : conflist.data_dir);
+  return folders;
+}
+
+/// Where the ranges are read; empty when nowhere.
+std::string source_folder(const ConflistOptions& conflist) {
+  const std::string& source = conflist.ranges_from;
+  const std::string path = source.substr(std::min(source.find('=') + 1, source.size()));
+  if (source.starts_with("nodes-dir=")) return path;
+  if (source.starts_with("subnet-file=")) return path.substr(0, path.rfind('/'));
+  return source.empty() ? "" : "/etc/kubernetes/cache";
 }
 
 std::string cilium_text(const Request& request, Format format) {
   if (format == Format::helm) {
     // One conflist for all nodes is the agent's to write; each node's own is put there by hand.
     const bool serves_all = request.conflist.subnets.empty();
-    return make_cilium_values({serves_all, request.pod_cidrs});
+    return make_cilium_values({serves_all, request.pod_cidrs, request.cilium_version,
+                               folders_of(request.conflist), source_folder(request.conflist)});
   }
   const Json conflist = make_conflist(request.conflist);
   if (format == Format::config_map && !request.conflist.subnets.empty())
@@ -69,19 +117,22 @@ std::string cilium_text(const Request& request, Format format) {
 }
 
 ExitCode generate_conflist(Request request) {
-  request.conflist.subnets = read_subnets(request.subnets);
+  if (request.conflist.ranges_from.empty()) {
+    request.conflist.subnets = read_subnets(request.subnets);
+  } else {
+    request.conflist.shared_subnet = read_shared_subnet(request.subnets);
+  }
   read_delegate_config(request);
   if (!request.nodes.empty()) return generate_for_nodes(request);
   if (!request.nodes_dir.empty())
     throw UsageError("--nodes-dir: without --nodes; or write --ranges-from nodes-dir=" +
                      request.nodes_dir);
   const Format format = format_of(request);
-  if (request.out.ends_with(kFlannelOwned))
-    refuse_option("--out", request.out,
-                  "is written anew by kube-flannel and k3s at every start; change the ConfigMap "
-                  "(--format configmap), or give k3s another name by --flannel-cni-conf");
+  check_out(request, format);
   if (!request.pod_cidrs.empty() && format != Format::helm)
     throw UsageError("--pod-cidr: is for Cilium's --format helm; leave it out");
+  if (!request.cilium_version.empty() && format != Format::helm)
+    throw UsageError("--cilium-version: is for --format helm; leave it out");
   return deliver(request.out, request.conflist.network == Network::cilium
                                   ? cilium_text(request, format)
                                   : flannel_text(request, format));
@@ -114,7 +165,10 @@ void add_network(CommandSpec& generate, const std::string& name, Network network
   auto command = generate.command(name, what);
   add_ipam_options(command, *request);
   auto& conflist = request->conflist;
-  command.list("--subnet", request->subnets, "this node's own pod range; repeatable");
+  command.list("--subnet", request->subnets,
+               "this node's own pod range; repeatable. With --ranges-from: the one subnet that "
+               "nodes share, of which the source gives each its part");
+  command.text("--gateway", conflist.gateway, "the router of a subnet that nodes share");
   command.text("--ranges-from", conflist.ranges_from,
                "subnet-file=PATH, nodes-dir=DIR or yurthub=NODE");
   command.text("--delegate", conflist.delegate, "another IPAM plugin than the built-in allocator");
@@ -125,13 +179,19 @@ void add_network(CommandSpec& generate, const std::string& name, Network network
   command.text(
       "--nodes-dir", request->nodes_dir,
       "with --nodes: one conflist that reads the node's ranges there, and ConfigMaps with them");
-  if (network == Network::flannel || network == Network::cilium)
-    command.text("--format", request->format, "conflist, configmap or helm");
+  const bool is_charted = network == Network::flannel || network == Network::cilium;
+  command.text("--format", request->format,
+               is_charted ? "conflist, configmap or helm"
+                          : "conflist, or drop-in: the plugin's object alone, for "
+                            "<conf-dir>/<network>/*.conf beside a list of CNI 1.1");
   if (network == Network::flannel)
     command.text("--subnet-file", conflist.subnet_file, "a subnet.env that survives a reboot");
   if (network == Network::cilium)
     command.list("--pod-cidr", request->pod_cidrs,
                  "with --format helm: the cluster's pod range; repeatable");
+  if (network == Network::cilium)
+    command.text("--cilium-version", request->cilium_version,
+                 "with --format helm: the chart's version, from 1.15 on (1.20)");
   command.runs([request] { return generate_conflist(*request); });
 }
 

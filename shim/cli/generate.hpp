@@ -22,7 +22,9 @@ struct ConflistOptions {
   Network network = Network::bridge;
   std::string name;
   std::string cni_version;
-  std::vector<allocator::Cidr> subnets;  ///< host bits cleared
+  std::vector<allocator::Cidr> subnets;          ///< host bits cleared
+  std::optional<allocator::Cidr> shared_subnet;  ///< what `ranges_from` gives this node's part of
+  std::string gateway;                           ///< of that one
   std::string ranges_from;  ///< "subnet-file=PATH", "nodes-dir=DIR", "yurthub" or "yurthub=NODE"
   std::string data_dir;
   std::string state_dir;
@@ -66,10 +68,14 @@ std::string make_cilium_config_map(const Json& conflist);
 struct CiliumValuesOptions {
   bool has_config_map = false;  ///< the agent writes the conflist; else it is put there by hand
   std::vector<std::string> pod_cidrs;  ///< of the whole cluster
+  std::string version;                 ///< of Cilium; empty: the newest that is known
+  std::vector<std::string> folders;    ///< on the node, that a command of the plugin writes to
+  std::string source_folder;           ///< that it reads ranges from; empty: none
 };
 
-/// Values for Cilium's chart: delegated-plugin mode and what it needs.
-/// Errors: throws UsageError without a pod CIDR, or with two of a family.
+/// Values for Cilium's chart: delegated-plugin mode and what it needs, in keys that the chart of
+/// that version has.
+/// Errors: throws UsageError without a pod CIDR, with two of a family, for a version before 1.15.
 std::string make_cilium_values(const CiliumValuesOptions& options);
 
 struct KindOptions {

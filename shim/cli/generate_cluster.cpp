@@ -60,11 +60,13 @@ Format format_of(const Request& request) {
   const bool is_charted =
       request.conflist.network == Network::flannel || request.conflist.network == Network::cilium;
   if (request.format == "conflist") return Format::conflist;
+  // Flannel and Cilium own their list, whose main plugin stands in it.
+  if (!is_charted && request.format == "drop-in") return Format::drop_in;
   if (is_charted && request.format == "configmap") return Format::config_map;
   if (is_charted && request.format == "helm") return Format::helm;
   refuse_option("--format", request.format,
                 is_charted ? "is none of conflist, configmap, helm; write one of them"
-                           : "is not conflist, the only one that there is for bridge and ptp");
+                           : "is neither conflist nor drop-in; write one of them");
 }
 
 ExitCode generate_for_nodes(const Request& request) {

@@ -60,6 +60,7 @@ constexpr const char* kPtp = R"({
 constexpr const char* kPortMap = R"({"type": "portmap", "capabilities": {"portMappings": true}})";
 
 bool has_family(const ConflistOptions& options, Family family) {
+  if (options.shared_subnet) return options.shared_subnet->address.family() == family;
   return std::any_of(options.subnets.begin(), options.subnets.end(),
                      [&](const auto& subnet) { return subnet.address.family() == family; });
 }
@@ -70,7 +71,8 @@ Json default_routes(const ConflistOptions& options) {
   const auto add = [&](const char* destination) {
     routes.emplace_back(Json::object())["dst"] = destination;
   };
-  if (has_family(options, Family::v4) || options.subnets.empty()) add("0.0.0.0/0");
+  const bool is_unknown = options.subnets.empty() && !options.shared_subnet;
+  if (has_family(options, Family::v4) || is_unknown) add("0.0.0.0/0");
   if (has_family(options, Family::v6)) add("::/0");
   return routes;
 }
@@ -118,11 +120,13 @@ std::string option_of(std::string_view text) {
 }
 
 /// Reads the configuration as the plugin will.
-void require_readable(const Json& conflist) {
+void require_readable(const Json& conflist, const ConflistOptions& options) {
   Json document = as_called(conflist);
+  const std::string some_range =
+      options.shared_subnet ? options.shared_subnet->to_string() : "192.0.2.0/24";  // RFC 5737
   const ConfInputs inputs{[] { return std::nullopt; },
-                          [](const RangesSource&, const PlacementConf&, const std::string&) {
-                            return std::vector<std::string>{"192.0.2.0/24"};  // RFC 5737
+                          [&](const RangesSource&, const PlacementConf&, const std::string&) {
+                            return std::vector<std::string>{some_range};
                           }};
   try {
     static_cast<void>(read_name(document));
@@ -178,7 +182,7 @@ Json make_conflist(const ConflistOptions& options) {
   refuse_joined(options.data_dir, conflist["name"]);
   conflist["plugins"].push_back(main_plugin(options));
   if (!is_cilium) conflist["plugins"].push_back(parse_json(kPortMap));
-  require_readable(conflist);
+  require_readable(conflist, options);
   return conflist;
 }
 

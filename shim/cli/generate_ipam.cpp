@@ -53,10 +53,22 @@ void require_absolute(const std::string& option, const std::string& path) {
     refuse_option(option, path, "is no absolute path; write one from /");
 }
 
+void add_shared_subnet(const ConflistOptions& options, Json& block) {
+  const auto& subnet = *options.shared_subnet;
+  block["subnet"] = subnet.to_string();
+  if (options.gateway.empty()) return;
+  const auto gateway = allocator::Address::parse(options.gateway);
+  if (!gateway || !subnet.contains(*gateway))
+    refuse_option("--gateway", options.gateway,
+                  "is no address in " + subnet.to_string() + "; write the subnet's router");
+  block["gateway"] = gateway->to_string();
+}
+
 /// The block of the built-in allocator.
 Json built_in(const ConflistOptions& options) {
   Json block;
   block["type"] = "host-local";
+  if (options.shared_subnet) add_shared_subnet(options, block);
   if (!options.subnets.empty()) block["ranges"] = make_range_sets(options.subnets);
   if (!options.data_dir.empty()) block["dataDir"] = options.data_dir;
   return block;
@@ -70,7 +82,8 @@ Json other_plugin(const ConflistOptions& options) {
           std::string(option) +
           ": only the built-in allocator has it; leave it out, or leave --delegate out");
   };
-  refuse("--subnet", !options.subnets.empty());
+  refuse("--subnet", !options.subnets.empty() || options.shared_subnet);
+  refuse("--gateway", !options.gateway.empty());
   refuse("--ranges-from", !options.ranges_from.empty());
   refuse("--data-dir", !options.data_dir.empty());
   refuse("--exclude", !options.excludes.empty());
@@ -90,14 +103,16 @@ Json other_plugin(const ConflistOptions& options) {
 void require_ranges(const ConflistOptions& options) {
   const bool is_told = !options.subnets.empty() || !options.ranges_from.empty();
   if (options.network == Network::flannel) {
-    if (is_told)
+    if (is_told || !options.gateway.empty())
       throw UsageError(
-          "--subnet, --ranges-from: Flannel gives each node its range, from subnet.env; leave them "
+          "--subnet, --ranges-from, --gateway: Flannel gives each node its range, from subnet.env; "
+          "leave them "
           "out, and use --exclude to keep addresses back");
     return;
   }
-  if (!options.subnets.empty() && !options.ranges_from.empty())
-    throw UsageError("--subnet, --ranges-from: give one of them");
+  if (!options.gateway.empty() && !options.shared_subnet)
+    throw UsageError(
+        "--gateway: is for a subnet that nodes share; give it with --subnet and --ranges-from");
   if (!is_told)
     throw UsageError(
         "--subnet: missing: this node's own pod range (kubectl get node NAME -o "

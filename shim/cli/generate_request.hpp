@@ -8,7 +8,7 @@
 
 namespace shim {
 
-enum class Format : std::uint8_t { conflist, config_map, helm };
+enum class Format : std::uint8_t { conflist, config_map, helm, drop_in };
 
 /// All options of `generate flannel|cilium|bridge|ptp|containerd-template`.
 struct Request {
@@ -21,6 +21,7 @@ struct Request {
   std::string out;
   std::string main = "bridge";
   std::vector<std::string> pod_cidrs;
+  std::string cilium_version;
 };
 
 /// What --format names. Errors: throws UsageError for what the network has not got.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <system_error>
 
+#include "shim/cli/drop_ins.hpp"
 #include "shim/cni/json_text.hpp"
 #include "shim/cni/result_cache.hpp"
 
@@ -56,14 +57,18 @@ std::optional<Json> parsed(const std::string& text) {
   }
 }
 
-/// What the file holds, or the one that it is a link to; nullopt when neither can be read.
-std::optional<std::string> read(FileSystem& fs, const Directory& folder, const std::string& name) {
-  if (auto content = fs.read_file(folder, name, kFileLimit)) return std::move(content->bytes);
+std::optional<std::string> read(FileSystem& fs, const std::string& path) {
   try {
-    return fs.read_path(folder.path + "/" + name, kFileLimit);
+    return fs.read_path(path, kFileLimit);
   } catch (const std::system_error&) {
     return std::nullopt;
   }
+}
+
+/// What the file holds, or the one that it is a link to; nullopt when neither can be read.
+std::optional<std::string> read(FileSystem& fs, const Directory& folder, const std::string& name) {
+  if (auto content = fs.read_file(folder, name, kFileLimit)) return std::move(content->bytes);
+  return read(fs, folder.path + "/" + name);
 }
 
 /// The documents of a folder's files, by file name.
@@ -79,6 +84,23 @@ std::map<std::string, Json> documents_in(FileSystem& fs, const std::string& path
   return documents;
 }
 
+/// The files with drop-in plugins that name it, by network.
+std::multimap<std::string, std::string> drop_ins_using(FileSystem& fs, const CniPlaces& places,
+                                                       const std::string& name) {
+  std::multimap<std::string, std::string> files;
+  for (const auto& [list_name, list] : lists_in(fs, places.conflists)) {
+    const auto network = completed_network(list);
+    if (!network || files.contains(*network)) continue;  // one folder, however many lists
+    const std::string folder = places.conflists + "/" + *network;
+    for (const auto& file : drop_in_names(fs, folder)) {
+      const auto text = read(fs, folder + "/" + file);
+      const auto plugin = text ? parsed(*text) : std::nullopt;
+      if (plugin && has_ipam_type(*plugin, name)) files.emplace(*network, folder + "/" + file);
+    }
+  }
+  return files;
+}
+
 /// "namespace/pod" of a cache entry.
 std::string pod_of_entry(const Json& entry) {
   const std::string pod_name = entry_argument(entry, "K8S_POD_NAME");
@@ -92,12 +114,17 @@ std::vector<PluginUser> pods_using(FileSystem& fs, const CniPlaces& places,
                                    const std::string& name) {
   std::vector<PluginUser> users;
   std::map<std::string, std::string> pods;  // by container ID
+  const auto drop_ins = drop_ins_using(fs, places, name);
   const std::string results = places.cache + "/results";
   for (const auto& [file, entry] : documents_in(fs, results)) {
     const std::string pod = pod_of_entry(entry);
     pods[entry_text(entry, "containerId")] = pod;
     const auto conf = parsed(decoded(entry_text(entry, "config")));
-    if (conf && has_ipam_type(*conf, name)) users.push_back({pod, results + "/" + file});
+    if (!conf) continue;
+    // libcni keeps the list as it was written, without what the folder added to it.
+    const auto network = completed_network(*conf);
+    const bool is_by_drop_in = network && drop_ins.contains(*network);
+    if (is_by_drop_in || has_ipam_type(*conf, name)) users.push_back({pod, results + "/" + file});
   }
   const std::string scratch = places.cache + "/flannel";
   for (const auto& [container, conf] : documents_in(fs, scratch)) {
@@ -120,6 +147,7 @@ std::vector<std::string> configurations_using(FileSystem& fs, const CniPlaces& p
         file.ends_with(".conflist") || file.ends_with(".conf") || file.ends_with(".json");
     if (is_read && has_ipam_type(conf, name)) files.push_back(places.conflists + "/" + file);
   }
+  for (const auto& [network, file] : drop_ins_using(fs, places, name)) files.push_back(file);
   return files;
 }
 

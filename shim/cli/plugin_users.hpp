@@ -29,7 +29,7 @@ struct CniPlaces {
 std::vector<PluginUser> pods_using(allocator::store::FileSystem& fs, const CniPlaces& places,
                                    const std::string& name);
 
-/// The configuration files that name it: new pods would need it.
+/// The configuration files that name it, drop-in plugins included: new pods would need it.
 std::vector<std::string> configurations_using(allocator::store::FileSystem& fs,
                                               const CniPlaces& places, const std::string& name);
 

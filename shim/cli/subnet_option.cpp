@@ -20,22 +20,31 @@ constexpr unsigned kNodeBitsV4 = 12;
 /// A node has a /64; host-local cannot take more sense of it.
 constexpr unsigned kNodeBitsV6 = 64;
 
-Cidr read_subnet(const std::string& text) {
+Cidr read_block(const std::string& text) {
   const auto cidr = Cidr::parse(text);
   if (!cidr || cidr->mapped)
     refuse_option(kOption, text, "is no CIDR block; write one such as 10.244.1.0/24");
   const Cidr block{cidr->network(), cidr->prefix_length};
   if (cidr->address != block.address)
     refuse_option(kOption, text, "has host bits; write " + block.to_string());
-  if (is_more_than_a_share(block.address, block.last()))
-    refuse_option(kOption, text,
-                  "is more than one node's share; give the part that is this node's");
+  return block;
+}
+
+void require_room(const Cidr& block) {
   try {
     static_cast<void>(allocator::complete({block, {}, {}, {}}));
   } catch (const allocator::Error& error) {
     throw UsageError(std::string(kOption) + ": " + error.what() +
                      "; give all of this node's range");
   }
+}
+
+Cidr read_subnet(const std::string& text) {
+  const Cidr block = read_block(text);
+  if (is_more_than_a_share(block.address, block.last()))
+    refuse_option(kOption, text,
+                  "is more than one node's share; give the part that is this node's");
+  require_room(block);
   return block;
 }
 
@@ -52,6 +61,16 @@ std::vector<Cidr> read_subnets(const std::vector<std::string>& texts) {
     subnets.push_back(subnet);
   }
   return subnets;
+}
+
+std::optional<Cidr> read_shared_subnet(const std::vector<std::string>& texts) {
+  if (texts.empty()) return std::nullopt;
+  if (texts.size() > 1)
+    refuse_option(kOption, texts[1],
+                  "is the second one beside --ranges-from; give the one that nodes share");
+  const Cidr block = read_block(texts.front());
+  require_room(block);
+  return block;
 }
 
 bool is_more_than_a_share(const allocator::Address& first, const allocator::Address& last) {

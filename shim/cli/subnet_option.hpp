@@ -1,5 +1,6 @@
 #pragma once
 /// The option --subnet of `generate` and `validate`: the ranges of one node.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,10 @@ namespace shim {
 /// Errors: throws UsageError for what is no block, has host bits set, is too small to allocate
 /// from, is more than one node's share, or overlaps another one.
 std::vector<allocator::Cidr> read_subnets(const std::vector<std::string>& texts);
+
+/// With --ranges-from: the subnet that nodes share, of any size; nullopt without one.
+/// Errors: throws UsageError naming --subnet, also for a second one.
+std::optional<allocator::Cidr> read_shared_subnet(const std::vector<std::string>& texts);
 
 /// True when no single node has that many addresses for its pods: over a /20, for IPv6 over a /64.
 bool is_more_than_a_share(const allocator::Address& first, const allocator::Address& last);

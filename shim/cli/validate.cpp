@@ -15,6 +15,7 @@
 #include "shim/cli/subnet_option.hpp"
 #include "shim/cli/validate_corrected.hpp"
 #include "shim/cli/validate_document.hpp"
+#include "shim/cli/validate_drop_ins.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
 #include "shim/cli/validate_node.hpp"
@@ -128,7 +129,7 @@ void apply_rules(Documents& documents, const Options& options, Findings& finding
   allocator::store::PosixFileSystem fs;
   for (auto& network : documents.networks) {
     const Report report(findings, network.file, network.pointer);
-    check_network(network, documents.files[network.file], wishes, report);
+    check_network(network, documents, wishes, report);
     if (options.node) check_node(network, fs, bin_dirs(options.bin_dir), report);
   }
   write_back(documents);  // before a part, which may be around a network, is corrected
@@ -153,11 +154,14 @@ std::string what_is_undecided(const Corrected& corrected) {
   return text;
 }
 
-void print(const Findings& findings, const Options& options, const Corrected& corrected) {
+void print(const Findings& findings, const std::vector<Input>& inputs, const Options& options,
+           const Corrected& corrected) {
+  std::vector<std::string> names;
+  for (const auto& input : inputs) names.push_back(input.name);
   if (options.output == "json") {
-    std::cout << print_findings_json(findings, options.files);
+    std::cout << print_findings_json(findings, names);
   } else {
-    std::cerr << print_text(findings, options.files) << what_is_undecided(corrected);
+    std::cerr << print_text(findings, names) << what_is_undecided(corrected);
     std::cout << corrected.text;
   }
   std::cout.flush();
@@ -169,13 +173,15 @@ ExitCode validate_files(const Options& options) {
     throw UsageError("-o: no format " + options.output + "; write text or json");
   std::vector<Input> inputs;
   for (const auto& name : options.files) inputs.push_back(read_input(name));
+  allocator::store::PosixFileSystem fs;
+  add_drop_ins(fs, inputs);
   const auto validation = [&](const std::vector<Input>& files, Findings& found) {
     return validate_inputs(files, options, found);
   };
   Findings findings;
   const Documents documents = validation(inputs, findings);
   const bool is_text = options.output == "text";
-  print(findings, options,
+  print(findings, inputs, options,
         is_text ? correct(inputs, documents, findings, validation) : Corrected{});
   const bool failed = std::any_of(findings.begin(), findings.end(), [&](const Finding& one) {
     return options.strict || one.severity == Severity::error;

@@ -1,6 +1,7 @@
 // How Cilium's agent must be set up for an IPAM plugin of somebody else's.
 // Source: Cilium 1.20.2, checkIPAMDelegatedPlugin and checkIPv4NativeRoutingCIDR in
-// pkg/option/config.go, daemon/cmd/daemon_main.go; the chart's cilium-configmap.yaml.
+// pkg/option/config.go, daemon/cmd/daemon_main.go, newManager in
+// pkg/datapath/iptables/iptables.go, interfaceAdd of cilium-cni; the chart's cilium-configmap.yaml.
 #include <algorithm>
 #include <array>
 
@@ -41,11 +42,8 @@ class Checker {
     report_.found(rule, {agent_.pointer(setting)}, message, fix);
     agent_.set(setting, value);
   }
-  void tell(const Rule& rule, const Setting& setting, Words message) {
-    report_.found(rule, {agent_.pointer(setting)}, message);
-  }
-  void warn(const Rule& rule, const Setting& setting, Words message) {
-    report_.warned(rule, {agent_.pointer(setting)}, message);
+  void tell(const Rule& rule, const Setting& setting, Words message, std::string_view fix = {}) {
+    report_.found(rule, {agent_.pointer(setting)}, message, fix);
   }
 
  private:
@@ -110,18 +108,48 @@ void check_routing(AgentSettings& agent, Checker& checker) {
   }
   check_native(agent, checker, kIpv4, kMasquerade4, kNative4);
   check_native(agent, checker, kIpv6, kMasquerade6, kNative6);
+}
+
+void check_masquerading(AgentSettings& agent, Checker& checker) {
   if (!masquerades(agent) || agent.is_on(kBpfMasquerade)) return;
   if (agent.is_on(kMasqAgent)) {
-    checker.correct(rules::kCiliumMasquerade, kBpfMasquerade,
-                    {"the agent does not start with ipMasqAgent and without bpf.masquerade"},
-                    "true");
+    checker.tell(rules::kCiliumMasquerade, kBpfMasquerade,
+                 {"the agent does not start with ipMasqAgent and without bpf.masquerade"},
+                 "set bpf.masquerade (the agent's enable-bpf-masquerade) to true");
+    agent.set(kBpfMasquerade, "true");
     return;
   }
-  checker.warn(
-      rules::kCiliumMasquerade, kBpfMasquerade,
-      {"iptables masquerades by the node's pod CIDR, which the agent does not know in this "
-       "mode: pods do not reach the outside"});
+  if (!agent.get(kMasqInterfaces).empty()) return;
+  checker.tell(rules::kCiliumMasquerade, kBpfMasquerade,
+               {"the agent panics at its start: it knows no pod CIDR in this mode, so iptables can "
+                "masquerade by interface only, and none is named"});
   agent.set(kBpfMasquerade, "true");
+}
+
+/// True when one of the networks is Cilium's with the built-in allocator, whose answers name no
+/// uplink.
+bool is_built_in(const Context& context) {
+  const auto& networks = context.documents->networks;
+  return std::any_of(networks.begin(), networks.end(), [](const Network& network) {
+    const Json* plugin = find_plugin_of(network.json, "cilium-cni");
+    return plugin != nullptr && uses_us(*plugin) && is_host_local(*object_member(*plugin, "ipam"));
+  });
+}
+
+void check_uplink_routes(AgentSettings& agent, Checker& checker, const Context& context) {
+  if (!agent.is_on(kUplinkRoutes)) return;
+  if (masquerades(agent)) {
+    checker.tell(
+        rules::kCiliumUplink, kUplinkRoutes,
+        {"with masquerading every ADD fails (\"empty cidrs\"): an IPAM plugin's answer has "
+         "no place for the uplink's"});
+  } else if (is_built_in(context)) {
+    checker.tell(rules::kCiliumUplink, kUplinkRoutes,
+                 {"every ADD fails (\"invalid mac\"): the built-in allocator names no uplink"});
+  } else {
+    return;
+  }
+  agent.set(kUplinkRoutes, "false");
 }
 
 /// Cilium's conflist in one of the ConfigMaps; nullptr when there is none.
@@ -196,6 +224,8 @@ void check_cilium_agent(Part& part, const Context& context, const Report& report
   check_router(agent, checker);
   check_features(agent, checker);
   check_routing(agent, checker);
+  check_masquerading(agent, checker);
+  check_uplink_routes(agent, checker, context);
   check_conflist(agent, checker, context);
   check_chaining(agent, checker);
 }

@@ -30,6 +30,10 @@ inline constexpr Setting kNative6{"ipv6NativeRoutingCIDR", "ipv6-native-routing-
 inline constexpr Setting kMasquerade4{"enableIPv4Masquerade", "enable-ipv4-masquerade", "true"};
 inline constexpr Setting kMasquerade6{"enableIPv6Masquerade", "enable-ipv6-masquerade", "true"};
 inline constexpr Setting kBpfMasquerade{"bpf/masquerade", "enable-bpf-masquerade", "false"};
+inline constexpr Setting kMasqInterfaces{"egressMasqueradeInterfaces",
+                                         "egress-masquerade-interfaces", ""};
+inline constexpr Setting kUplinkRoutes{"ipam/installUplinkRoutesForDelegatedIPAM",
+                                       "install-uplink-routes-for-delegated-ipam", "false"};
 inline constexpr Setting kMasqAgent{"ipMasqAgent/enabled", "enable-ip-masq-agent", "false"};
 inline constexpr Setting kCustomConf{"cni/customConf", "custom-cni-conf", "false"};
 inline constexpr Setting kConfigMap{"cni/configMap", "", ""};

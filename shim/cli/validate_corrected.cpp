@@ -16,6 +16,7 @@ std::string fitting_name(const File& file) {
   const std::string stem = file.name.substr(0, file.name.size() - file.base.size()) +
                            file.base.substr(0, std::min(dot, file.base.size()));
   if (file.as_config_map) return stem + ".yaml";
+  if (file.drop_in) return file.name;  // one plugin stays one
   const bool is_conf = file.base.ends_with(".conf") || file.base.ends_with(".json");
   return is_conf && file.base != "cni-conf.json" ? stem + ".conflist" : file.name;
 }
@@ -34,7 +35,10 @@ std::vector<Input> next_inputs(const std::vector<Input>& inputs, const Documents
     const File& file = documents.files[i];
     const bool is_new = is_corrected(file);
     is_changed[i] = is_changed[i] || is_new;
-    next.push_back(is_new ? Input{fitting_name(file), print_file(file)} : inputs[i]);
+    Input& input = next.emplace_back(inputs[i]);
+    if (!is_new) continue;
+    input.name = fitting_name(file);
+    input.text = print_file(file);
   }
   return next;
 }
@@ -44,6 +48,15 @@ bool has_lost_something(const Findings& findings, std::size_t file) {
   return std::any_of(findings.begin(), findings.end(), [&](const Finding& one) {
     return one.file == file && one.rule == rules::kDuplicateKey.id;
   });
+}
+
+/// Files that were named, and those that were only found and have changed.
+std::size_t count_of_printed(const std::vector<Input>& inputs,
+                             const std::vector<bool>& is_changed) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    count += !inputs[i].is_found || is_changed[i] ? 1 : 0;
+  return count;
 }
 
 }  // namespace
@@ -61,6 +74,7 @@ Corrected correct(const std::vector<Input>& inputs, const Documents& documents,
     if (is_done) break;
     latest = next_inputs(latest, again, is_changed);
   }
+  const bool is_one_of_several = count_of_printed(inputs, is_changed) > 1;
   Corrected corrected;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!is_changed[i]) continue;
@@ -68,7 +82,7 @@ Corrected correct(const std::vector<Input>& inputs, const Documents& documents,
       corrected.undecided.push_back(inputs[i].name);
       continue;
     }
-    if (inputs.size() > 1) corrected.text += "==> " + inputs[i].name + " <==\n";
+    if (is_one_of_several) corrected.text += "==> " + inputs[i].name + " <==\n";
     corrected.text += latest[i].text;
   }
   return corrected;

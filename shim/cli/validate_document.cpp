@@ -1,61 +1,14 @@
 #include "shim/cli/validate_document.hpp"
 
 #include <algorithm>
-#include <array>
 
-#include "shim/cli/generate.hpp"
 #include "shim/cli/validate_duplicates.hpp"
 #include "shim/cli/validate_edit.hpp"
+#include "shim/cli/validate_recognition.hpp"
 #include "shim/cli/yaml.hpp"
 
 namespace shim::validate {
 namespace {
-
-/// Keys at the top of the values of Cilium's chart that no other chart has.
-constexpr std::array<std::string_view, 14> kCiliumValues = {"routingMode",
-                                                            "endpointHealthChecking",
-                                                            "ipv4NativeRoutingCIDR",
-                                                            "endpointRoutes",
-                                                            "ipMasqAgent",
-                                                            "ipv6NativeRoutingCIDR",
-                                                            "bpf",
-                                                            "kubeProxyReplacement",
-                                                            "k8sServiceHost",
-                                                            "enableIPv4Masquerade",
-                                                            "autoDirectNodeRoutes",
-                                                            "tunnelProtocol",
-                                                            "hubble",
-                                                            "gatewayAPI"};
-
-bool looks_like_conf(const Json& value) {
-  const Json* ipam = object_member(value, "ipam");
-  return find_member(value, "plugins") != nullptr || find_member(value, "cniVersion") != nullptr ||
-         !text_member(value, "type").empty() ||
-         (ipam != nullptr && !text_member(*ipam, "type").empty());
-}
-
-/// Other things in ConfigMaps have a version too: Multus' daemon, and what it is a plugin for.
-bool has_place_for_ipam(const Json& conf) {
-  const std::string_view type = text_member(conf, "type");
-  return find_member(conf, "plugins") != nullptr || find_member(conf, "ipam") != nullptr ||
-         type == "flannel" || type == "cilium-cni";
-}
-
-bool looks_like_conf_text(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos || text[first] != '{') return false;
-  const Words keys = {"\"plugins\"", "\"cniVersion\"", "\"ipam\""};
-  return std::any_of(keys.begin(), keys.end(), [&](std::string_view key) {
-    return text.find(key) != std::string_view::npos;
-  });
-}
-
-bool looks_like_cilium_values(const Json& value) {
-  const Json* cni = at_path(value, "cni");
-  if (at_path(value, "ipam/mode") != nullptr || (cni != nullptr && cni->is_object())) return true;
-  return std::any_of(kCiliumValues.begin(), kCiliumValues.end(),
-                     [&](std::string_view key) { return at_path(value, key) != nullptr; });
-}
 
 /// `what` with the end of the text as its place: where it ends too early the library names none.
 std::string with_place(std::string_view what, std::string_view text) {
@@ -95,8 +48,11 @@ class Collector {
       manifest(document, kind, pointer);
       return true;
     }
+    if (add_delegates(document, document, pointer, Origin::file)) return true;
     if (looks_like_conf(document)) {
-      add_network(document, pointer, Origin::file);
+      Network& network = add_network(document, pointer, Origin::file);
+      const auto& drop_in = all_.files[file_].drop_in;
+      if (drop_in && network.is_single) make_drop_in(network, *drop_in);
       return true;
     }
     return patch(document, pointer) || values(document, pointer);
@@ -110,7 +66,7 @@ class Collector {
   }
 
   void manifest(Json& document, const std::string& kind, const std::string& pointer) {
-    if (kind == "List") {
+    if (kind.ends_with("List")) {  // kubectl's, and typed ones
       Json* items = member(document, "items");
       for (std::size_t i = 0; items != nullptr && items->is_array() && i < items->size(); ++i)
         is_known((*items)[i], pointer + "/items/" + std::to_string(i));
@@ -119,7 +75,9 @@ class Collector {
     } else if (kind == "NetworkAttachmentDefinition") {
       Json* spec = object_member(document, "spec");
       Json* config = spec == nullptr ? nullptr : member(*spec, "config");
-      if (config != nullptr) add_text(*config, "config", pointer + "/spec", Origin::attachment);
+      if (config == nullptr) return;
+      const std::string name(text_at(document, "metadata/name"));
+      add_text(*config, "config", pointer + "/spec", Origin::attachment, name);
     } else if (kind == "DaemonSet") {
       add_part(PartKind::flannel_daemon, document, pointer);
     } else if (kind == "Cluster" && text_member(document, "apiVersion").starts_with("kind.")) {
@@ -192,12 +150,36 @@ class Collector {
     network.pointer = pointer;
     network.origin = origin;
     network.json = network.original = home;
-    network.is_single = find_member(home, "plugins") == nullptr;
+    network.is_single = is_single_conf(home);
+    network.is_for_multus = origin == Origin::attachment;
     network.home = &home;
     return network;
   }
 
-  /// A network in the text of a member, where there is one.
+  /// Name and version are the list's, whatever the file says.
+  static void make_drop_in(Network& network, const Input::DropIn& drop_in) {
+    network.is_drop_in = true;
+    network.json = object_of("cniVersion", drop_in.cni_version);
+    network.json["name"] = drop_in.network;
+    network.json["plugins"] = list_of(*network.home);
+    network.original = network.json;
+  }
+
+  /// The networks of Multus' own configuration, which `home` holds; false when it is none.
+  bool add_delegates(Json& home, const Json& conf, const std::string& pointer, Origin origin) {
+    const auto delegates = delegates_of_multus(conf);
+    for (const auto& within : delegates) {
+      Network& network = add_network(home, pointer + within, origin);
+      network.within = within;
+      network.json = network.original = conf.at(Json::json_pointer(within));
+      network.is_single = is_single_conf(network.json);
+      network.is_for_multus = true;
+      network.is_text = home.is_string();
+    }
+    return !delegates.empty();
+  }
+
+  /// A network in the text of a member, where there is one. `owner`: the object's name.
   void add_text(Json& value, const std::string& key, const std::string& pointer, Origin origin,
                 const std::string& owner = {}) {
     const std::string place = joined({pointer, "/", escaped(key)});
@@ -213,13 +195,13 @@ class Collector {
         return;
       }
     }
-    if (!looks_like_conf(parsed)) return;
+    if (add_delegates(value, parsed, place, origin) || !looks_like_conf(parsed)) return;
     if (origin == Origin::config_map && !has_place_for_ipam(parsed)) return;
     Network& network = add_network(value, place, origin);
     network.json = network.original = parsed;
-    network.is_single = find_member(parsed, "plugins") == nullptr;
+    network.is_single = is_single_conf(parsed);
     network.is_text = true;
-    network.owner = owner;
+    (network.is_for_multus ? network.object_name : network.owner) = owner;
     network.key = key;
     if (value.is_string()) return;
     report(place).found(rules::kTextExpected, {}, {"must be text, but is an object"});
@@ -262,16 +244,6 @@ void parse(const Input& input, File& file, const Report& report) {
   file.as_read = file.documents;
 }
 
-/// An attachment may be a single conf: Multus reads both.
-Json without_list(const Json& list) {
-  Json conf = Json::object();
-  for (const auto& [key, value] : entries(list)) {
-    if (key != "plugins") conf[key] = value;
-  }
-  for (const auto& [key, value] : entries(elements(list, "plugins").front())) conf[key] = value;
-  return conf;
-}
-
 }  // namespace
 
 Documents read_documents(const std::vector<Input>& inputs, Findings& findings) {
@@ -281,6 +253,8 @@ Documents read_documents(const std::vector<Input>& inputs, Findings& findings) {
     const std::size_t index = documents.files.size();
     File& file = documents.files.emplace_back();
     file.name = input.name;
+    file.drop_in = input.drop_in;
+    file.is_found = input.is_found;
     if (input.name != "-") file.base = input.name.substr(input.name.find_last_of('/') + 1);
     parse(input, file, Report(findings, index, ""));
     Collector collector(documents, findings, index);
@@ -289,28 +263,6 @@ Documents read_documents(const std::vector<Input>& inputs, Findings& findings) {
       collector.document(file.documents[i], is_stream ? "/" + std::to_string(i) : "");
   }
   return documents;
-}
-
-void write_back(Documents& documents) {
-  for (auto& network : documents.networks) {
-    if (network.json == network.original) continue;
-    const bool unwrap = network.origin == Origin::attachment && network.is_single;
-    const Json json = unwrap ? without_list(network.json) : network.json;
-    *network.home = network.is_text ? Json(conflist_text(json)) : json;
-  }
-}
-
-bool is_corrected(const File& file) {
-  return file.needs_other_name || file.as_config_map || file.documents != file.as_read;
-}
-
-std::string print_file(const File& file) {
-  if (file.as_config_map) return make_flannel_patch(file.documents.at(0));
-  if (!file.is_yaml) return conflist_text(file.documents.at(0));
-  std::string text;
-  for (const auto& document : file.documents)
-    text += (text.empty() ? "" : "---\n") + print_yaml(document);
-  return text;
 }
 
 }  // namespace shim::validate

@@ -2,6 +2,7 @@
 /// The files that `validate` is given: what each of them is, told by its content, and the networks
 /// that are in it. Pure: text in, documents out.
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,15 @@ namespace shim::validate {
 struct Input {
   std::string name;
   std::string text;
+  /// A drop-in plugin of CNI 1.1: the network that its folder has the name of, and what that
+  /// network's list says.
+  struct DropIn {
+    std::string network;
+    std::string cni_version;
+    std::string unread_because_of = {};  ///< the list that loads only its own plugins
+  };
+  std::optional<DropIn> drop_in = std::nullopt;
+  bool is_found = false;  ///< not named by the operator: it completes a list that was
 };
 
 struct File {
@@ -25,6 +35,8 @@ struct File {
   std::vector<Json> as_read;
   bool needs_other_name = false;  ///< what is wrong is the file's name
   bool as_config_map = false;     ///< to be printed as a patch for kube-flannel-cfg
+  std::optional<Input::DropIn> drop_in = std::nullopt;
+  bool is_found = false;
 };
 
 /// Where a network's configuration stands. All but a file of its own is the same on all nodes.
@@ -35,14 +47,19 @@ struct Network {
   std::size_t file = 0;
   std::string pointer;  ///< of the whole in its file
   Origin origin = Origin::file;
-  Json json;                  ///< as corrected
-  Json original;              ///< as read
-  bool is_single = false;     ///< a single conf; `json` is a list from the first rule on
-  bool is_text = false;       ///< it stands in its file as the text of a string
-  bool is_rewritten = false;  ///< by kube-flannel, on every node, from its ConfigMap
-  Json* home = nullptr;       ///< its place in the file's documents
-  std::string owner;          ///< name of the ConfigMap that it is in
-  std::string key;            ///< and its key there
+  Json json;                     ///< as corrected
+  Json original;                 ///< as read
+  bool is_single = false;        ///< a single conf; `json` is a list from the first rule on
+  bool is_for_multus = false;    ///< which reads single confs as well as lists
+  bool is_name_implied = false;  ///< it is the object's, and not written into the configuration
+  bool is_drop_in = false;       ///< one plugin, whose list gives name and version
+  bool is_text = false;          ///< it stands in its file as the text of a string
+  bool is_rewritten = false;     ///< by kube-flannel, on every node, from its ConfigMap
+  Json* home = nullptr;          ///< its place in the file's documents
+  std::string owner;             ///< name of the ConfigMap that it is in
+  std::string key;               ///< and its key there
+  std::string object_name;       ///< of the NetworkAttachmentDefinition
+  std::string within;            ///< JSON pointer of it in `home`; empty: `home` is all of it
 
   [[nodiscard]] bool is_for_all_nodes() const { return origin != Origin::file || is_rewritten; }
   /// Where plugin `index` stands.

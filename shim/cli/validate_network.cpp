@@ -4,118 +4,10 @@
 
 #include "shim/cli/validate_duplicates.hpp"
 #include "shim/cli/validate_edit.hpp"
-#include "shim/cni/environment.hpp"
-#include "shim/cni/error.hpp"
 #include "shim/cni/own_keys.hpp"
-#include "shim/cni/version.hpp"
 
 namespace shim::validate {
 namespace {
-
-std::string_view first_type(const Json& list) {
-  const auto& plugins = elements(list, "plugins");
-  return plugins.empty() ? std::string_view() : text_member(plugins.front(), "type");
-}
-
-const char* usual_name(const Json& list) {
-  const std::string_view type = first_type(list);
-  if (type == "cilium-cni") return "cilium";
-  return type == "flannel" ? "cbr0" : "pods";
-}
-
-const char* usual_version(const Json& list) {
-  return first_type(list) == "cilium-cni" ? "0.3.1" : "1.0.0";
-}
-
-/// The list that a single conf means.
-Json wrapped(const Json& conf) {
-  Json list = Json::object();
-  Json plugin = Json::object();
-  for (const auto& [key, value] : entries(conf)) {
-    const bool is_lists = same_key(key, "cniVersion") || same_key(key, "name") ||
-                          same_key(key, "cniVersions") || same_key(key, "disableCheck");
-    (is_lists ? list : plugin)[key] = value;
-  }
-  list["plugins"] = list_of(std::move(plugin));
-  return list;
-}
-
-void check_list_name(const Network& network, File& file, const Report& report) {
-  const bool is_conf_name = file.base.ends_with(".conf") || file.base.ends_with(".json");
-  if (network.origin != Origin::file || !is_conf_name || file.base == "cni-conf.json") return;
-  report.found(rules::kListInConf, {},
-               {"a list of plugins in ", file.base,
-                ": runtimes look for lists in files that end in .conflist"});
-  file.needs_other_name = true;
-}
-
-void check_form(Network& network, File& file, const Report& report) {
-  if (!network.is_single) return check_list_name(network, file, report);
-  network.json = wrapped(network.json);
-  if (network.origin == Origin::attachment) {
-    if (!network.original.is_null()) network.original = network.json;
-  } else if (network.origin == Origin::file && !file.base.ends_with(".conflist")) {
-    // Under its name a list would not be read: it is wrapped only beside a mistake.
-    network.original = network.json;
-    report.found(rules::kSingleConf, {},
-                 {"a single conf: the CNI specification has dropped it, and no other plugin can be "
-                  "chained to it"});
-  } else {
-    report.found(rules::kConfInConflist, {},
-                 {"a single conf in ",
-                  network.origin == Origin::file ? "a file that ends in .conflist"
-                                                 : "what becomes a .conflist",
-                  ": runtimes find no \"plugins\" in it"});
-  }
-}
-
-std::string made_valid(std::string_view name) {
-  std::string valid;
-  for (const char c : name) {
-    valid += c;
-    if (is_identifier(valid)) continue;
-    valid.pop_back();
-    if (!valid.empty()) valid += '-';
-  }
-  return valid;
-}
-
-/// "must be a string, but is a number"
-std::string must_be(std::string_view wanted, const Json& value) {
-  return joined({"must be ", wanted, ", but is ", type_name(value)});
-}
-
-void check_name(Network& network, const Report& report) {
-  const Json* name = find_member(network.json, "name");
-  const std::string text(text_member(network.json, "name"));
-  const auto at = spelled(network.json, "name");
-  if (name == nullptr || (name->is_string() && text.empty())) {
-    report.found(rules::kNameMissing, {"/", at}, {"the network has no name"});
-  } else if (!is_identifier(text)) {
-    report.found(rules::kNameBad, {"/", at},
-                 {name->is_string() ? go_quoted(text) + " is no name for a network"
-                                    : must_be("a string", *name)});
-  } else {
-    return;
-  }
-  const std::string valid = made_valid(text);
-  set_member(network.json, "name", valid.empty() ? usual_name(network.json) : valid);
-}
-
-void check_version(Network& network, const Report& report) {
-  const Json* version = find_member(network.json, "cniVersion");
-  if (version == nullptr) {
-    if (!elements(network.json, "cniVersions").empty()) return;
-    report.found(rules::kVersionMissing, {"/cniVersion"}, {"without it runtimes take 0.1.0"});
-    return;
-  }
-  const auto text = text_member(network.json, "cniVersion");
-  if (is_supported(text)) return;
-  report.found(rules::kVersionUnknown, {"/", spelled(network.json, "cniVersion")},
-               {version->is_string() ? "no plugin here speaks CNI " + go_quoted(text)
-                                     : must_be("a string", *version)});
-  set_member(network.json, "cniVersion", usual_version(network.json));
-}
 
 /// An `ipam` beside `plugins`: nobody reads it there. Returns where the first plugin's came from.
 std::vector<PluginPlace::Move> check_ipam_place(Network& network, const Report& report) {
@@ -271,11 +163,11 @@ const Json* find_plugin_of(const Json& list, std::string_view type) {
   return nullptr;
 }
 
-void check_network(Network& network, File& file, const Wishes& wishes, const Report& report) {
+void check_network(Network& network, Documents& documents, const Wishes& wishes,
+                   const Report& report) {
+  File& file = documents.files[network.file];
   network.is_rewritten = file.base == "10-flannel.conflist" && network.origin == Origin::file;
-  check_form(network, file, report);
-  check_name(network, report);
-  check_version(network, report);
+  if (!check_form(network, documents, report)) return;
   if (!check_plugins(network, report)) return;
   const auto moves = check_ipam_place(network, report);
   for (std::size_t i = 0; i < elements(network.json, "plugins").size(); ++i) {

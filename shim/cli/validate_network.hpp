@@ -14,7 +14,8 @@ struct Wishes {
 };
 
 /// All rules for a network that needs no other file; corrects it.
-void check_network(Network& network, File& file, const Wishes& wishes, const Report& report);
+void check_network(Network& network, Documents& documents, const Wishes& wishes,
+                   const Report& report);
 
 /// A plugin of a network while it is looked at.
 struct PluginPlace {
@@ -55,6 +56,11 @@ bool uses_us(const Network& network);
 const Json* find_plugin_of(const Json& list, std::string_view type);
 
 // Topics.
+
+/// What makes a network of a file. False when there is no plugin in it to look at.
+bool check_form(Network& network, Documents& documents, const Report& report);
+/// "must be a string, but is a number"
+std::string must_be(std::string_view wanted, const Json& value);
 
 /// Flannel's own entry: what is in its `delegate`.
 void check_flannel_entry(PluginPlace& place);

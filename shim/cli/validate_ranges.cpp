@@ -35,9 +35,11 @@ void add_range(const Json& range, Words pointer, std::vector<LiteralRange>& rang
   }
 }
 
-std::vector<LiteralRange> ranges_of_block(const Json& block, std::string_view pointer) {
+/// `is_frame`: its subnet is what a source gives parts of, and no range.
+std::vector<LiteralRange> ranges_of_block(const Json& block, std::string_view pointer,
+                                          bool is_frame) {
   std::vector<LiteralRange> ranges;
-  add_range(block, {pointer, "/", spelled(block, "subnet")}, ranges);
+  if (!is_frame) add_range(block, {pointer, "/", spelled(block, "subnet")}, ranges);
   const auto& sets = elements(block, "ranges");
   for (std::size_t i = 0; i < sets.size(); ++i) {
     for (std::size_t j = 0; sets[i].is_array() && j < sets[i].size(); ++j) {
@@ -101,6 +103,44 @@ void check_missing(const PluginPlace& place, Json& ipam) {
   replace_ranges(ipam, wished_ranges(place));
 }
 
+/// {"subnet", "gateway"} of the only range of a block, where it has both: a subnet that nodes
+/// share.
+Json shared_subnet(const Json& block) {
+  const auto& sets = elements(block, "ranges");
+  const bool is_legacy = find_member(block, "subnet") != nullptr;
+  const bool is_listed = sets.size() == 1 && sets.front().is_array() && sets.front().size() == 1;
+  if (is_legacy ? !sets.empty() : !is_listed) return {};
+  const Json& range = is_legacy ? block : sets.front().front();
+  Json shared = Json::object();
+  for (const char* key : {"subnet", "gateway"}) {
+    if (text_member(range, key).empty()) return {};
+    shared[key] = std::string(text_member(range, key));
+  }
+  return shared;
+}
+
+void set_members(Json& block, const Json& members) {
+  for (const auto& [key, value] : entries(members)) set_member(block, key, value);
+}
+
+/// What makes the source dead, or says what the source says.
+void check_beside_source(const PluginPlace& place, Json& block, std::string_view pointer) {
+  if (!elements(block, "ranges").empty()) {
+    place.found(rules::kDeadSource, {pointer, "/", spelled(block, "ranges")},
+                {"\"rangesFrom\" is never read where there are ranges"});
+    const Json shared = shared_subnet(block);
+    erase_member(block, "ranges");
+    set_members(block, shared);
+  }
+  for (const char* key : {"rangeStart", "rangeEnd"}) {
+    if (find_member(block, key) == nullptr) continue;
+    place.found(rules::kDeadSource, {pointer, "/", spelled(block, key)},
+                {"\"rangesFrom\" says where this node's part of the subnet starts and ends"},
+                "remove it");
+    erase_member(block, key);
+  }
+}
+
 void check_old_version(const PluginPlace& place, const std::vector<LiteralRange>& ranges) {
   const std::string_view version = text_member(place.network.json, "cniVersion");
   const auto has = [&](Family family) {
@@ -114,14 +154,44 @@ void check_old_version(const PluginPlace& place, const std::vector<LiteralRange>
       {"IPv4 and IPv6 with CNI ", version, ", whose results have one place for each and no list"});
 }
 
+void check_source(const PluginPlace& place, Json& ipam) {
+  if (find_member(ipam, "rangesFrom") == nullptr || place.is_flannel()) return;
+  check_beside_source(place, ipam, "/ipam");
+  if (Json* delegate = object_member(ipam, "delegate"))
+    check_beside_source(place, *delegate, "/ipam/delegate");
+}
+
+/// True when pods are in a network of their own behind the node, with the node as their gateway.
+bool is_behind_node(const PluginPlace& place) {
+  const auto is_on = [&](const char* key) {
+    const Json* value = find_member(place.json(), key);
+    return value != nullptr && scalar_text(*value) == "true";
+  };
+  return place.type == "ptp" || place.is_cilium() || is_on("isGateway") ||
+         is_on("isDefaultGateway");
+}
+
+/// The ranges that the operator wishes; else a source of them, and the subnet of the LAN that they
+/// are parts of.
+void correct_ranges(const PluginPlace& place, Json& ipam, const Json& wished) {
+  Json* delegate = object_member(ipam, "delegate");
+  const bool is_inner = delegate != nullptr && has_range_keys(*delegate);
+  const Json shared = is_behind_node(place) ? Json() : shared_subnet(is_inner ? *delegate : ipam);
+  replace_ranges(ipam, wished);
+  if (!wished.empty()) return;
+  delegate = object_member(ipam, "delegate");
+  set_members(delegate != nullptr ? *delegate : ipam, shared);
+}
+
 }  // namespace
 
 std::vector<LiteralRange> literal_ranges(const Json& ipam) {
   if (!is_host_local(ipam)) return {};
   const Json* delegate = object_member(ipam, "delegate");
+  const bool has_source = find_member(ipam, "rangesFrom") != nullptr;
   std::vector<LiteralRange> ranges;
-  if (delegate != nullptr) ranges = ranges_of_block(*delegate, "/ipam/delegate");
-  return ranges.empty() ? ranges_of_block(ipam, "/ipam") : ranges;
+  if (delegate != nullptr) ranges = ranges_of_block(*delegate, "/ipam/delegate", has_source);
+  return ranges.empty() ? ranges_of_block(ipam, "/ipam", has_source) : ranges;
 }
 
 void replace_ranges(Json& ipam, Json sets) {
@@ -145,6 +215,7 @@ bool has_ranges(const PluginPlace& place) {
 void check_ranges(const PluginPlace& place) {
   Json& ipam = *object_member(place.json(), "ipam");
   if (!is_host_local(ipam)) return;
+  check_source(place, ipam);
   const auto ranges = literal_ranges(ipam);
   // Behind the node's own address a range that every node has is usable, if unwise.
   const Json* masquerade = find_member(place.json(), "ipMasq");
@@ -171,7 +242,7 @@ void check_ranges(const PluginPlace& place) {
   } else if (place.is_flannel()) {
     if (Json* delegate = object_member(ipam, "delegate")) erase_ranges(*delegate);
   } else {
-    replace_ranges(ipam, wished);
+    correct_ranges(place, ipam, wished);
   }
 }
 

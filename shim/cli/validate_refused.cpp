@@ -28,6 +28,36 @@ Json flannels_sets(const Json& ipam) {
   return list_of(set_of(subnet));
 }
 
+bool has_own_ranges(const Json* block) {
+  return block != nullptr &&
+         (find_member(*block, "ranges") != nullptr || find_member(*block, "subnet") != nullptr);
+}
+
+/// As Flannel fills it: this node's ranges, and routes to what they are parts of.
+void fill_as_flannel(Json& ipam) {
+  const Json sets = flannels_sets(ipam);
+  if (has_own_ranges(object_member(ipam, "delegate"))) {
+    erase_member(ipam, "rangesFrom");  // not read, as Flannel's ranges are there
+  } else {
+    const Json* given = find_member(ipam, "routes");
+    Json routes = given != nullptr && given->is_array() ? *given : Json::array();
+    for (const auto& set : sets) routes.push_back(object_of("dst", set.front()["subnet"]));
+    if (given == nullptr || given->is_array()) set_member(ipam, "routes", std::move(routes));
+  }
+  set_member(ipam, "ranges", sets);
+}
+
+/// What a source on the node may give: parts of a configured subnet, here the whole of it.
+std::vector<std::string> stand_in(const Json& conf) {
+  const Json* ipam = object_member(conf, "ipam");
+  const Json* delegate = ipam == nullptr ? nullptr : object_member(*ipam, "delegate");
+  for (const Json* block : {delegate, ipam}) {
+    const auto subnet = block == nullptr ? "" : text_member(*block, "subnet");
+    if (!subnet.empty()) return {std::string(subnet)};
+  }
+  return kSomeRanges;
+}
+
 /// What the plugin gets on stdin.
 Json stdin_of(const PluginPlace& place) {
   Json conf = place.json();
@@ -38,8 +68,7 @@ Json stdin_of(const PluginPlace& place) {
   if (place.is_flannel()) {
     set_member(conf, "type", "bridge");
     erase_member(conf, "delegate");
-    Json& ipam = *object_member(conf, "ipam");
-    set_member(ipam, "ranges", flannels_sets(ipam));
+    fill_as_flannel(*object_member(conf, "ipam"));
     return conf;
   }
   Json* ipam = object_member(conf, "ipam");
@@ -54,9 +83,10 @@ Json stdin_of(const PluginPlace& place) {
 
 /// Reads it as an ADD does; returns what it would warn of.
 std::vector<std::string> read(const Json& conf) {
-  const ConfInputs inputs{
-      [] { return std::optional<allocator::Address>(); },
-      [](const RangesSource&, const PlacementConf&, const std::string&) { return kSomeRanges; }};
+  const ConfInputs inputs{[] { return std::optional<allocator::Address>(); },
+                          [&](const RangesSource&, const PlacementConf&, const std::string&) {
+                            return stand_in(conf);
+                          }};
   const DelegateChoice choice = delegate_choice(conf, Strictness::strict);
   if (choice.is_built_in) return read_net_conf(conf, inputs).warnings;
   const DelegateConf delegate = read_delegate_conf(conf, choice, inputs);

@@ -52,6 +52,12 @@ inline constexpr Rule kVersionUnknown{
 inline constexpr Rule kVersionOld{"cni-version-old", warning, "write \"cniVersion\": \"0.3.1\""};
 inline constexpr Rule kPlugins{"plugins", error,
                                "\"plugins\" is a list of objects, each with a \"type\""};
+inline constexpr Rule kDropInsMissing{
+    "drop-ins-missing", warning,
+    "put the plugins' files there, give them to validate too, or write \"plugins\""};
+inline constexpr Rule kDropInUnread{
+    "drop-in-unread", warning,
+    "take loadOnlyInlinedPlugins out of the list, or write the plugin into the list"};
 inline constexpr Rule kMainIsIpam{
     "ipam-as-main-plugin", error,
     "write the main plugin's type (bridge, ptp, cilium-cni, flannel) there, and "
@@ -78,6 +84,10 @@ inline constexpr Rule kSharedSubnet{
     "shared-subnet", error,
     "give each node its own ranges: --subnet with this node's, or \"rangesFrom\""};
 inline constexpr Rule kNoRanges{"no-ranges", error, "write this node's ranges, or \"rangesFrom\""};
+inline constexpr Rule kDeadSource{
+    "ranges-beside-source", error,
+    "remove one of them; for a node's part of a subnet that several share, write \"subnet\" and "
+    "\"gateway\" beside \"rangesFrom\", and the part into the source"};
 inline constexpr Rule kDataDirJoined{
     "data-dir-joined", error,
     "drain the node first, then write the folder above: the network's name is added to it"};
@@ -151,8 +161,14 @@ inline constexpr Rule kCiliumEnvoy{
     "cilium-envoy", error, "switch it off: it needs an address that the agent hands out itself"};
 inline constexpr Rule kCiliumIpsec{"cilium-ipsec", error,
                                    "switch it off, or set encryption.type to wireguard"};
-inline constexpr Rule kCiliumMasquerade{"cilium-masquerade", error,
-                                        "set bpf.masquerade to true, or switch masquerading off"};
+inline constexpr Rule kCiliumMasquerade{
+    "cilium-masquerade", error,
+    "set bpf.masquerade to true (the agent's enable-bpf-masquerade), or name the node's uplinks in "
+    "egressMasqueradeInterfaces (egress-masquerade-interfaces), such as eth+"};
+inline constexpr Rule kCiliumUplink{
+    "cilium-uplink-routes", error,
+    "set ipam.installUplinkRoutesForDelegatedIPAM to false; these routes are for a delegate that "
+    "answers the uplink's interface, with masquerading off"};
 inline constexpr Rule kCiliumOwnConf{
     "cilium-own-conflist", error,
     "set cni.customConf to true and put 05-cilium.conflist on the nodes, or set cni.configMap"};

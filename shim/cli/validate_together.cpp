@@ -158,7 +158,9 @@ void check_use(const Documents& documents, const Context& context, Findings& fin
     const bool has_findings =
         std::any_of(findings.begin(), findings.end(),
                     [&](const Finding& one) { return one.file == network.file; });
-    if (has_findings) continue;
+    const bool is_multus_own = !network.within.empty() && network.origin != Origin::file;
+    const bool is_elsewhere = is_multus_own || elements(network.json, "plugins").empty();
+    if (has_findings || is_elsewhere) continue;
     Report(findings, network.file, network.pointer)
         .found(rules::kNotUsed, {}, {"no plugin of this network uses delegated-ipam"});
   }

@@ -19,6 +19,7 @@ import generate_nodes  # noqa: E402
 import plugin  # noqa: E402
 import sandbox  # noqa: E402
 import tool  # noqa: E402
+import yaml  # noqa: E402
 from generate_errors import REFUSED  # noqa: E402
 from plugin import BINARY, require  # noqa: E402
 from tap import Suite  # noqa: E402
@@ -86,6 +87,76 @@ def ranges_from():
         gives(generate("cilium", "--ranges-from", f"nodes-dir={folder}", "--name", "by-nodes"), [V6, V4])
     yurthub = generate("bridge", "--ranges-from", "yurthub=edge-1")
     assert ipam_of(yurthub)["rangesFrom"] == {"yurthubNode": "edge-1"}
+
+
+def slices():
+    """One LAN, one gateway, and a part of it for each node: no address is on two, the mask is the LAN's. A node whose
+    part lies elsewhere is told the file, the line and the subnet."""
+    with tempfile.TemporaryDirectory() as folder:
+        lan = generate("bridge", "--subnet", "192.168.0.0/16", "--gateway", "192.168.0.1", "--ranges-from",
+                       f"nodes-dir={folder}", "--name", "lan")
+        assert ipam_of(lan)["delegate"] == {"type": "host-local", "subnet": "192.168.0.0/16",
+                                            "gateway": "192.168.0.1"}, ipam_of(lan)
+        seen = set()
+        for node, line, inside in (("edge-1", "192.168.1.176/28", "192.168.1.176/28"),
+                                   ("edge-2", "192.168.1.2-192.168.1.10", "192.168.1.0/28")):
+            with open(f"{folder}/{node}", "w") as file:
+                file.write(f"# {node}\n{line}\n")
+            conflist = json.loads(json.dumps(lan).replace('"nodesDir"', f'"node": "{node}", "nodesDir"'))
+            conflist["name"] = f"lan-{node}"  # each node has a folder of its own
+            got = gives(conflist, [inside])
+            assert got.json["ips"][0]["address"].endswith("/16"), got.json
+            assert got.json["ips"][0]["gateway"] == "192.168.0.1", got.json
+            seen.update(got.addresses)
+            os.unlink(f"{folder}/{node}")  # the last good copy has slices too
+            assert called("ADD", conflist, "c-3", "shop/web-1").addresses[0] not in seen
+            with open(f"{folder}/{node}", "w") as file:
+                file.write("10.9.0.0/28\n")
+            wrong = called("ADD", conflist, "c-4", "shop/web-2")
+            words = (f"{folder}/{node}", "10.9.0.0/28 is not inside", "/ipam/delegate/subnet 192.168.0.0/16")
+            assert wrong.exit == 1 and wrong.json["code"] == 7 and all(word in wrong.json["msg"] for word in words), wrong
+            assert called("DEL", conflist, "c-3", "shop/web-1").exit == 0
+        assert len(seen) == 2, seen
+    dual = generate("ptp", "--subnet", "fd00:7::/64", "--ranges-from", "subnet-file=/x", "--name", "lan")
+    assert ipam_of(dual)["delegate"]["routes"] == [{"dst": "::/0"}], dual
+
+
+def drop_in():
+    """One plugin for the folder of a list that has none of its own: libcni gives it the list's name and version."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/edge")
+        with open(f"{folder}/10-edge.conflist", "w") as file:
+            json.dump({"cniVersion": "1.1.0", "name": "edge"}, file)
+        path = f"{folder}/edge/10-bridge.conf"
+        tool.must("generate", "bridge", "--subnet", V4, "--name", "edge", "--format", "drop-in", "--out", path)
+        with open(path) as file:
+            one = json.load(file)
+        assert one["type"] == "bridge" and not {"name", "cniVersion", "plugins"} & set(one), one
+        gives({"name": "edge", "cniVersion": "1.1.0", "plugins": [one]}, [V4])
+        assert tool.must("validate", f"{folder}/10-edge.conflist") == ""
+        assert tool.must("validate", path) == ""
+
+
+def cilium_versions():
+    """Each chart gets what it has: mounts where the agent may run the plugin, nodePort.enabled while there is one."""
+    def values(*more):
+        text = tool.must("generate", "cilium", "--format", "helm", "--pod-cidr", "10.244.0.0/16", "--ranges-from",
+                         "nodes-dir=/srv/nodes", *more)
+        return yaml.safe_load(text)
+    newest = values()
+    assert newest == values("--cilium-version", "1.20") == values("--cilium-version", "v1.21.3"), newest
+    assert {one["mountPath"]: one["readOnly"] for one in newest["extraHostPathMounts"]} == {
+        "/var/lib/delegated-ipam": False, "/run/delegated-ipam": False, "/var/lib/cni/networks": False,
+        "/srv/nodes": True}, newest
+    assert all(one["hostPath"] == one["mountPath"] for one in newest["extraHostPathMounts"])
+    assert "nodePort" not in newest
+    older = {key: value for key, value in newest.items() if key != "extraHostPathMounts"}
+    assert values("--cilium-version", "1.19.0") == older
+    for version in ("1.18.4", "1.15"):
+        assert values("--cilium-version", version) == {**older, "nodePort": {"enabled": True}}, version
+    moved = values("--state-dir", "/srv/state", "--data-dir", "/srv/data")
+    assert {one["hostPath"] for one in moved["extraHostPathMounts"]} == {
+        "/srv/state", "/srv/data", "/run/delegated-ipam", "/srv/nodes"}, moved
 
 
 def places_and_policies():
@@ -226,6 +297,9 @@ TESTS = [
       for network in ("bridge", "ptp", "cilium")),
     ("flannel: ipam beside Flannel's delegate; exclude and pins hold within the ranges that it gives", flannel),
     ("ranges from subnet.env, a folder of nodes, YurtHub", ranges_from),
+    ("slices of one LAN, a part for each node", slices),
+    ("a drop-in plugin for a list of CNI 1.1", drop_in),
+    ("Cilium's values by its version", cilium_versions),
     ("folders, excluded addresses, pins and version are what was asked for", places_and_policies),
     ("another IPAM plugin with its own block", another_plugin),
     ("containerd's template, filled in, is the node's conflist", containerd_template),

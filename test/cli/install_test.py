@@ -3,6 +3,7 @@
 
 usage: install_test.py [WORD ...]
 """
+import base64
 import json
 import os
 import shutil
@@ -215,6 +216,47 @@ def pods_that_need_it():
         assert done.exit == 0 and folder.names() == [], done
 
 
+def drop_in_plugins():
+    """CNI 1.1 completes a list by NAME/*.conf beside it: such a file counts as the list itself would, and so do the
+    pods whose DEL would read it."""
+    ours = {"type": "bridge", "ipam": {"type": NAME}}
+    with Folder() as folder:
+        folder.install()
+        for name in ("pods", "other", "alone", "inlined"):
+            os.mkdir(f"{folder.conflists}/{name}")
+        folder.write("net.d/10-pods.conflist", {"cniVersion": "1.1.0", "name": "pods"})
+        folder.write("net.d/20-other.conflist", {"name": "other", "plugins": [{"type": "loopback"}]})
+        for value in (True, "True"):
+            folder.write("net.d/30-inlined.conflist", {"name": "inlined", "loadOnlyInlinedPlugins": value,
+                                                       "plugins": [{"type": "loopback"}]})
+            folder.write("net.d/inlined/10.conf", ours)
+            # Nobody reads these: no list has the name, another ending, a folder, a list that is none.
+            folder.write("net.d/alone/10.conf", ours)
+            folder.write("net.d/pods/10.conflist", ours)
+            folder.write("net.d/pods/10.json", ours)
+            os.makedirs(f"{folder.conflists}/pods/20.conf", exist_ok=True)
+            folder.write("net.d/40-torn.conflist", '{"name": "alone"')
+            assert folder.uninstall().exit == 0
+            folder.install()
+        folder.write("elsewhere", ours)
+        os.symlink(f"{folder.home}/elsewhere", f"{folder.conflists}/pods/15.conf")
+        folder.write("net.d/other/20-second.conf", {"type": "macvlan", "ipam": {"type": NAME}})
+        container = cached(folder, Pod("web-0", "shop"), {"type": "host-local"})
+        path = f"cache/results/net-{container}-eth0"
+        with open(f"{folder.home}/{path}") as file:
+            entry = json.load(file)
+        kept = json.dumps({"cniVersion": "1.1.0", "name": "pods"})  # the list as it was written
+        folder.write(path, {**entry, "config": base64.b64encode(kept.encode()).decode()})
+        done = folder.uninstall()
+        assert done.exit == tool.FOUND and folder.names() == [NAME], done
+        said = done.stderr.splitlines()
+        assert said[0].startswith("pod shop/web-0 needs"), said
+        assert [line.split("net.d/")[1] for line in said[1:3]] == ["other/20-second.conf)", "pods/15.conf)"], said
+        shutil.rmtree(f"{folder.conflists}/pods")
+        os.unlink(f"{folder.conflists}/other/20-second.conf")
+        assert folder.uninstall().exit == 0 and folder.names() == []
+
+
 def linked_conflist():
     """Runtimes follow the links of a ConfigMap that is mounted; a link that leads to no file holds nothing up."""
     with Folder() as folder:
@@ -359,6 +401,7 @@ TESTS = [
     ("uninstall leaves what is not ours", not_ours_is_not_removed),
     ("uninstall lists the pods and the conflists that need the plugin, and refuses", pods_that_need_it),
     ("uninstall sees a conflist that is a link", linked_conflist),
+    ("uninstall sees drop-in plugins, and the pods that came by them", drop_in_plugins),
     ("pods of host-local do not hold up the way back to the original", original_serves_them),
     ("this node's ranges come from the mounted ConfigMap, under its names", node_ranges),
     ("killed at any system call: a whole plugin is there, and the next installation ends well", killed_anywhere),

@@ -13,6 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 import charts  # noqa: E402
 import peers  # noqa: E402
+import tool  # noqa: E402
+import yaml  # noqa: E402
 from tap import Suite  # noqa: E402
 
 IPAM = {"type": "delegated-ipam", "delegate": {"type": "host-local"}}
@@ -84,6 +86,23 @@ def cilium_conflist_from_a_config_map():
     assert "cni-configuration" in mounted, mounted
 
 
+def cilium_mounts_for_a_plugin():
+    """What an agent needs that runs the plugin itself, from our own values."""
+    text = tool.must("generate", "cilium", "--format", "helm", "--pod-cidr", "10.244.0.0/16", "--ranges-from",
+                     "nodes-dir=/srv/nodes", "--cilium-version", charts.version("cilium"))
+    (agent,) = [one for one in charts.template("cilium", yaml.safe_load(text))
+                if one["kind"] == "DaemonSet" and one["metadata"]["name"] == "cilium"]
+    pod = agent["spec"]["template"]["spec"]
+    (container,) = [one for one in pod["containers"] if one["name"] == "cilium-agent"]
+    volumes = {one["name"]: one["hostPath"] for one in pod["volumes"] if "hostPath" in one}
+    mounts = {one["mountPath"]: (volumes[one["name"]], one.get("readOnly")) for one in container["volumeMounts"]
+              if one["name"].startswith("delegated-ipam-")}
+    writable = ("/var/lib/delegated-ipam", "/run/delegated-ipam", "/var/lib/cni/networks")
+    expected = {path: ({"path": path, "type": "DirectoryOrCreate"}, path not in writable)
+                for path in (*writable, "/srv/nodes")}
+    assert mounts == expected, mounts
+
+
 def cilium_refuses():
     """A mistyped value is an error, so a test of a values file can fail."""
     try:
@@ -126,6 +145,7 @@ CASES = {
         ("Cilium's chart with cni.customConf leaves the conflist to us", cilium_conflist_by_hand),
         ("Cilium's chart with cni.configMap: the agent is told to copy the conflist from there",
          cilium_conflist_from_a_config_map),
+        ("Cilium's chart mounts what an agent needs that runs the plugin itself", cilium_mounts_for_a_plugin),
         ("Cilium's chart refuses a mistyped value", cilium_refuses),
         ("Flannel's chart by default: its conflist and net-conf", flannel_by_default),
         ("Flannel's chart takes our conflist as it is", flannel_with_our_conflist),

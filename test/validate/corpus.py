@@ -2,7 +2,7 @@
 
 expected.json tells of each case what it is about, its files (else the case's name is the file), options, and every
 finding as "[FILE] RULE [POINTER]". "left" are the findings that the corrected files still have: none when it is
-missing, "all" when nothing can be corrected mechanically.
+missing, "all" when nothing can be corrected mechanically. With "keep" they have the names of those that were read.
 """
 import json
 import os
@@ -54,6 +54,7 @@ class Case:
         self.options = text.get("options", [])
         self.findings = text["findings"]
         self.left = text.get("left", [])
+        self.keep = text.get("keep", False)
 
     def lines(self, *arguments, cwd):
         return sorted(line(one, len(self.files) > 1) for one in findings(*self.options, *arguments, cwd=cwd))
@@ -88,11 +89,24 @@ class Case:
 
     def write_corrected(self, stdout, folder):
         """The case's files in `folder`, those that were corrected under a fitting name."""
+        if self.keep:  # the folders count
+            return self.write_over(stdout, folder)
         below = os.path.dirname(self.files[0])
         if below:  # others may be beside them
             shutil.copytree(os.path.join(self.folder, below), folder, dirs_exist_ok=True)
         texts = split(stdout) if len(self.files) > 1 else {self.files[0]: stdout}
         return [write(folder, name, texts.get(name)) for name in self.files]
+
+
+    def write_over(self, stdout, folder):
+        """The case's folder with the corrected files over those that were read."""
+        top = self.files[0].split("/")[0]
+        shutil.copytree(os.path.join(self.folder, top), os.path.join(folder, top))
+        texts = split(stdout) if stdout.startswith("==> ") else {self.files[0]: stdout}
+        for name, text in texts.items():
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
+        return self.files
 
 
 def split(stdout):

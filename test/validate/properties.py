@@ -97,7 +97,7 @@ def is_right(case):
     stdout = corpus.run(*case.options, *case.files, cwd=case.folder)[1]
     if not stdout:
         return
-    texts = corpus.split(stdout) if len(case.files) > 1 else {case.files[0]: stdout}
+    texts = corpus.split(stdout) if stdout.startswith("==> ") else {case.files[0]: stdout}
     found = corpus.findings(*case.options, *case.files, cwd=case.folder)
     for name, text in texts.items():
         with open(os.path.join(case.folder, name)) as file:
