@@ -120,6 +120,19 @@ def in_the_way():
     assert ("node-folder", "/plugins/0/ipam/dataDir") in [one[:2] for one in said], said
 
 
+def drop_ins():
+    """The plugins in the folder that completes a list are this machine's too."""
+    folder = f"{HOME}/net.d"
+    os.makedirs(f"{folder}/pods")
+    with open(f"{folder}/10-pods.conflist", "w") as file:
+        json.dump({"cniVersion": "1.1.0", "name": "pods"}, file)
+    with open(f"{folder}/pods/10-main.conf", "w") as file:
+        json.dump(json.loads(conflist("macvlan"))["plugins"][0], file)
+    given = corpus.findings("--node", "--bin-dir", BIN, f"{folder}/10-pods.conflist")
+    said = [(one["file"], one["pointer"]) for one in given if one["rule"] == "node-binary"]
+    assert said == [(f"{folder}/pods/10-main.conf", "/type")], given
+
+
 def without_node():
     """Without the option nothing of this machine is looked at."""
     assert corpus.run("-", stdin=conflist().encode()) == (0, "", "")
@@ -133,4 +146,5 @@ def run(suite):
     suite.run("--node: folders on a disk and on an overlay", on_disk)
     suite.run("--node: what a joined dataDir has left", nested)
     suite.run("--node: a file in the way", in_the_way)
+    suite.run("--node: the plugins of the folder that completes a list", drop_ins)
     suite.run("--node: this machine is looked at only when asked", without_node)
