@@ -138,7 +138,7 @@ void check_version(Network& network, const Report& report) {
 }
 
 /// A list without "plugins": what completes it lies in a folder beside it.
-void check_completed(Network& network, const File& file, const Documents& documents,
+void check_completed(const Network& network, const File& file, const Documents& documents,
                      const Report& report) {
   const auto inlined = loads_only_inlined(network.json);
   if (inlined != false) {
@@ -146,7 +146,6 @@ void check_completed(Network& network, const File& file, const Documents& docume
         rules::kPlugins, {"/loadOnlyInlinedPlugins"},
         {inlined ? "it is true, but there are no plugins in the list" : "must be true or false"},
         "write \"plugins\", or take it out so that the files of the folder count");
-    erase_member(network.json, "loadOnlyInlinedPlugins");
     return;
   }
   const std::string_view name = text_member(network.json, "name");

@@ -12,8 +12,8 @@ import yaml
 # The rules whose correction replaces or takes out what stands at their place, as that is the mistake.
 REPLACED = {
     "name-bad", "cni-version-unknown", "ipam-type-typo", "delegate-is-self", "volatile-folder", "data-dir-joined",
-    "range-broadcast", "shared-subnet", "flannel-subnet", "flannel-name-in-delegate", "cilium-chaining",
-    "cilium-chaining-name"}
+    "range-broadcast", "ranges-beside-source", "shared-subnet", "flannel-subnet", "flannel-name-in-delegate",
+    "cilium-chaining", "cilium-chaining-name"}
 RANGE_KEYS = {"ranges", "subnet", "rangestart", "rangeend", "gateway"}
 MUTANTS = 240
 
