@@ -157,6 +157,10 @@ run_suite() {
             tap "two pods of one name" test/node/overlap_test.py
             tap "fifty reboots" test/node/reboots_test.py
             tap "proof of death" test/node/proof_test.py
+            tap "who is alive" test/node/alive_test.py
+            tap "odd callers" test/node/odd_callers_test.py
+            tap "restarted node containers" test/node/restarted_test.py
+            tap "a /run that is kept" test/node/kept_run_test.py
             tap "reclaimed addresses" test/node/reclaim_test.py
             tap "addresses left aside" test/node/set_aside_test.py
             tap "the cost of proof" test/node/proof_cost_test.py

@@ -63,14 +63,25 @@ void AddTransaction::find_present() {
   network_.refuse_unreadable_of(request_.attachment, "reserve an address for");
   network_.refuse_unreadable_nested("reserve an address for " + request_.attachment.container_id +
                                     " " + request_.attachment.ifname);
+  on_duplicate_ = has_anothers_sandbox() ? OnDuplicate::error : request_.on_duplicate;
   pod_records_.read();
+}
+
+/// One container ID may be used for everything (by scripts, by broken runtimes): while the sandbox
+/// that has the addresses lives, another one must not get them. host-local refuses every repeat.
+bool AddTransaction::has_anothers_sandbox() {
+  return std::any_of(present_.begin(), present_.end(), [&](const AttachmentFile& file) {
+    const auto stamp = network_.stamp_of(file.name);
+    return stamp && stamp->container_hash == container_hash(request_.attachment.container_id) &&
+           context_.judge.lives_elsewhere(*stamp);
+  });
 }
 
 Wish AddTransaction::make_wish() {
   Wish wish;
   wish.pod = request_.pod;
   wish.requested = request_.requested;
-  if (request_.on_duplicate == OnDuplicate::error) {
+  if (on_duplicate_ == OnDuplicate::error) {
     wish.present = network_.claimed_by(request_.attachment);
     wish.refuse_duplicate_of = request_.attachment.container_id;
   } else {
@@ -209,7 +220,7 @@ void AddTransaction::end_dead_owner(const std::string& owner) {
 AddTransaction::OpenFile AddTransaction::file_to_link() {
   if (new_file_) return {&new_file_->fd, *new_identity_, new_stamp_};
   const bool joins =
-      request_.on_duplicate == OnDuplicate::same_addresses && !files_.empty() &&
+      on_duplicate_ == OnDuplicate::same_addresses && !files_.empty() &&
       match_owner(present_.front(), request_.attachment) == OwnerMatch::container_and_ifname;
   if (joins) return {&files_.front(), identities_.front(), stamps_.front()};
   new_file_ = network_.create(request_.attachment);
@@ -229,7 +240,7 @@ void AddTransaction::record_stamp(const Address& address, const FileIdentity& fi
 /// The attachment may live in another boot or network namespace than at its first ADD (podman
 /// restarts a container under the same ID).
 void AddTransaction::renew_stamps() {
-  if (request_.on_duplicate == OnDuplicate::error) return;
+  if (on_duplicate_ == OnDuplicate::error) return;
   for (const auto& present : present_) {
     auto file = network_.open(present.name);
     if (!file) continue;

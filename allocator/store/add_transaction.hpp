@@ -37,6 +37,7 @@ class AddTransaction {
 
  private:
   void find_present();
+  [[nodiscard]] bool has_anothers_sandbox();
   [[nodiscard]] Wish make_wish();
   void choose_addresses();
   void describe_exhaustion(Error& error, Snapshot& snapshot) const;
@@ -68,6 +69,7 @@ class AddTransaction {
   PodRecords pod_records_;
 
   std::vector<AttachmentFile> present_;
+  OnDuplicate on_duplicate_ = OnDuplicate::same_addresses;
   std::vector<Pick> picks_;
   std::vector<std::pair<Address, FileIdentity>> linked_;
   std::vector<std::pair<Address, FileIdentity>> answered_;

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "allocator/store/held.hpp"
+#include "allocator/store/process_address.hpp"
 #include "allocator/store/stamp.hpp"
 
 namespace allocator::store {
@@ -97,12 +98,12 @@ void BootScan::remove_if_torn(const AttachmentFile& file) {
 void BootScan::stamp_if_unstamped(const AttachmentFile& file) {
   const auto fd = network_.open(file.name);
   if (!fd) return;
-  const std::string hash = container_hash(parse_owner(file.owner).container_id);
+  const std::string container_id = parse_owner(file.owner).container_id;
   const auto text = parts_.fs.get_attribute(*fd, kStampAttribute);
   auto stamp = text ? decode_stamp(*text) : std::nullopt;
   if (!text) stamp = network_.recorded_stamp(file.name);
-  if (stamp && stamp->container_hash == hash) return;
-  const std::string first_seen = encode(Stamp{parts_.boot_id, hash, 0, {}});
+  if (stamp && stamp->container_hash == container_hash(container_id)) return;
+  const std::string first_seen = encode(stamp_of_unknown(parts_.viewpoint(), container_id));
   if (network_.set_stamp(*fd, first_seen) == Supported::yes) return;
   network_.record_stamp(*file.address, network_.file_identity(*fd), first_seen);
 }
@@ -117,7 +118,7 @@ void BootScan::restore_live(const std::vector<CachedAttachment>& cached, const R
   }
   for (const auto& [address, claim] : claims) {
     attempt(parts_.notes, claim.cached->attachment.container_id,
-            [&] { publish(*claim.cached, address, claim.netns_inode); });
+            [&] { publish(*claim.cached, address); });
   }
   if (changed_) network_.scan();
   changed_ = changed_ || changed_before;
@@ -144,26 +145,27 @@ int strength_of(const CachedAttachment& cached, const Address& address, RecordFo
 /// the file would let its DEL free a live pod's address.
 void BootScan::claim(const CachedAttachment& cached, const RangeSets& sets, RecordFolder* records,
                      std::map<Address, Claim>& claims) {
-  const auto netns = parts_.fs.network_namespace(cached.netns_path);
-  if (!netns) return;
+  if (!parts_.fs.network_namespace(cached.netns_path)) return;
   // The cache was read without the lock, and a runtime clears it after its DEL only.
   const bool is_deleted = parts_.runtime.tombstone(cached.attachment) ||
                           (parts_.source != nullptr && !parts_.source->still_has(cached));
   if (is_deleted) return;
   for (const auto& address : cached.addresses) {
     if (set_of(sets, address) == sets.size() || network_.holder(address)) continue;
+    // The process may be any other by now, in the next boot it is.
+    if (is_path_of_process(cached.netns_path) &&
+        !process_has_address(parts_.fs, cached.netns_path, address))
+      continue;
     const int strength = strength_of(cached, address, records);
-    const auto [place, is_first] = claims.try_emplace(address, Claim{&cached, *netns, strength});
-    if (!is_first && place->second.strength < strength) place->second = {&cached, *netns, strength};
+    const auto [place, is_first] = claims.try_emplace(address, Claim{&cached, strength});
+    if (!is_first && place->second.strength < strength) place->second = {&cached, strength};
   }
 }
 
-void BootScan::publish(const CachedAttachment& cached, const Address& address,
-                       std::uint64_t netns_inode) {
+void BootScan::publish(const CachedAttachment& cached, const Address& address) {
   const auto file = network_.create(cached.attachment);
-  const std::string stamp =
-      encode(Stamp{parts_.boot_id, container_hash(cached.attachment.container_id), netns_inode,
-                   cached.netns_path, parts_.fs.pid_namespace()});
+  const std::string stamp = encode(stamp_of_call(
+      parts_.fs, parts_.viewpoint(), cached.attachment.container_id, cached.netns_path));
   if (network_.set_stamp(file.fd, stamp) == Supported::no)
     network_.record_stamp(address, network_.file_identity(file.fd), stamp);
   const Outcome outcome = network_.publish(file.fd, address);
@@ -208,7 +210,8 @@ bool BootScan::learn_bindings(RecordFolder& records, const std::vector<CachedAtt
     learned &= attempt(parts_.notes, one.pod->display(), [&] { adopt_lost(records, one, sets); });
   }
   learned &= attempt(parts_.notes, "bindings", [&] { stamp_released(records); });
-  attempt(parts_.notes, "boots", [&] { knew_boot_ = !records.append_boot(boot8()); });
+  if (!boot8().empty())
+    attempt(parts_.notes, "boots", [&] { knew_boot_ = !records.append_boot(boot8()); });
   return learned;
 }
 

@@ -15,6 +15,7 @@
 #include "allocator/store/network_dir.hpp"
 #include "allocator/store/record_folder.hpp"
 #include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/viewpoint.hpp"
 
 namespace allocator::store {
 
@@ -48,6 +49,7 @@ class BootScan {
     RuntimeFolder& runtime;
     AttachmentSource* source;  ///< where `cached` came from; may be null
     const std::string& boot_id;
+    std::function<const Viewpoint&()> viewpoint;        ///< what stamps tell of this call
     const std::function<bool(const PodKey&)>& is_held;  ///< the others are left alone
     std::vector<std::string>& notes;                    ///< what was found and done, for the log
   };
@@ -89,13 +91,12 @@ class BootScan {
   /// The attachment that gets an address back.
   struct Claim {
     const CachedAttachment* cached;
-    std::uint64_t netns_inode;
     int strength;
   };
   void claim(const CachedAttachment& cached, const RangeSets& sets, RecordFolder* records,
              std::map<Address, Claim>& claims);
   void adopt_attachment(RecordFolder& records, const CachedAttachment& cached);
-  void publish(const CachedAttachment& cached, const Address& address, std::uint64_t netns_inode);
+  void publish(const CachedAttachment& cached, const Address& address);
   bool adopt_in_use(RecordFolder& records, const std::vector<CachedAttachment>& cached);
   void adopt_marker(RecordFolder& records, const std::string& name, bool wants_in_use);
   void adopt_lost(RecordFolder& records, const CachedAttachment& cached, const RangeSets& sets);

@@ -21,8 +21,11 @@ struct Process {
   std::uint64_t started = 0;  // nanoseconds of CLOCK_BOOTTIME
 };
 
-Process read_process(FileSystem& fs, int pid, std::size_t limit = kStatLimit) {
-  const std::string text = fs.read_path("/proc/" + std::to_string(pid) + "/stat", limit);
+/// `process_name`: a number, or "self", as /proc may show the processes of a PID namespace above
+/// ours.
+Process read_process(FileSystem& fs, const std::string& process_name,
+                     std::size_t limit = kStatLimit) {
+  const std::string text = fs.read_path("/proc/" + process_name + "/stat", limit);
   // The name in parentheses may hold anything, spaces and parentheses too: count from its end.
   const auto name_end = text.rfind(')');
   std::istringstream fields(name_end == std::string::npos ? "" : text.substr(name_end + 1));
@@ -63,11 +66,11 @@ struct Lineage {
 Lineage look_up(FileSystem& fs, const std::string& container_id) {
   Lineage lineage;
   try {
-    Process process = read_process(fs, ::getpid());
+    Process process = read_process(fs, "self");
     lineage.own_start = process.started;
     for (int i = 0; i < kAncestorLimit && process.parent > 1; ++i) {
       const int pid = process.parent;
-      process = read_process(fs, pid);
+      process = read_process(fs, std::to_string(pid));
       if (belongs_to_add(fs, pid, container_id)) lineage.topmost = {pid, process.started};
     }
   } catch (const std::system_error&) {
@@ -88,6 +91,14 @@ std::uint64_t boottime_now() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+std::uint64_t start_of_first_process(FileSystem& fs) {
+  try {
+    return read_process(fs, "1", kStatStart).started;
+  } catch (const std::system_error&) {
+    return 0;
+  }
+}
+
 std::optional<std::uint64_t> start_of_call(FileSystem& fs, const std::string& container_id) {
   const Lineage lineage = look_up(fs, container_id);
   return lineage.topmost ? lineage.topmost->started : lineage.own_start;
@@ -101,17 +112,18 @@ std::optional<std::string> add_above(FileSystem& fs, const std::string& containe
 
 bool began_after(FileSystem& fs, const std::string& container_id, std::uint64_t moment) {
   const auto started = start_of_call(fs, container_id);
-  return started && *started + kClockTick > moment;
+  return !started || *started + kClockTick > moment;
 }
 
 bool is_abandoned(FileSystem& fs, const std::string& container_id, std::uint64_t limit) {
   const std::uint64_t now = boottime_now();
   try {
-    // Too short a text makes the parent too old, which is looked into below.
-    const Process parent = read_process(fs, ::getppid(), kStatStart);
+    // Too short a text makes the parent too old, and in /proc of another PID namespace it is
+    // somebody else: both are looked into below.
+    const Process parent = read_process(fs, std::to_string(::getppid()), kStatStart);
     if (parent.started + limit > now) return false;
   } catch (const std::system_error&) {
-    return false;
+    // No /proc, or one that does not show our parent.
   }
   // An old parent is nothing special: a shell, a runtime that calls us without a main plugin.
   const auto started = start_of_call(fs, container_id);

@@ -14,8 +14,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr std::size_t kBootIdLength = 36;  // a UUID; the line break after it is not read
-
 template <typename List>
 void append_once(List& list, const typename List::value_type& value) {
   if (std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
@@ -28,8 +26,16 @@ std::string delegate_label(const std::string& plugin, const std::string& network
 }
 
 const std::string& DelegateBindings::boot_id() {
-  if (!boot_id_) boot_id_ = fs_.read_path(options_.boot_id_path, kBootIdLength);
+  if (!boot_id_) boot_id_ = read_boot_id(fs_, options_.boot_id_path);
   return *boot_id_;
+}
+
+/// The built-in allocator marks the same /run: stamps of one are judged by the other.
+Viewpoint DelegateBindings::viewpoint() {
+  const auto folder = is_host_local() ? fs_.open_directory(options_.network_dir) : std::nullopt;
+  if (!folder) return look_around(fs_, boot_id(), options_.boot_id_path, runtime_);
+  RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder->fd));
+  return look_around(fs_, boot_id(), options_.boot_id_path, own);
 }
 
 std::vector<std::pair<Address, Binding>> DelegateBindings::bound_to(RecordFolder& records,
@@ -52,7 +58,7 @@ Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
       may_hold ? RecordFolder::open(fs_, options_.state_dir, options_.network_dir) : std::nullopt;
   if (!records) return wishes;
   auto folder = fs_.open_directory(options_.network_dir);
-  DeathJudge judge(fs_, boot_id(), owner.netns_path);
+  DeathJudge judge(fs_, viewpoint(), owner.netns_path);
   std::optional<NetworkDir> network;
   std::optional<NetworkLock> lock;
   if (folder) {

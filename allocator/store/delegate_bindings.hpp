@@ -19,6 +19,7 @@
 #include "allocator/store/runtime_folder.hpp"
 #include "allocator/store/set_aside.hpp"
 #include "allocator/store/store_options.hpp"
+#include "allocator/store/viewpoint.hpp"
 
 namespace allocator::store {
 
@@ -50,7 +51,9 @@ class DelegateBindings {
   /// object.
   DelegateBindings(FileSystem& fs, const StoreOptions& options, RuntimeFolder& runtime,
                    std::vector<std::string>& notes)
-      : fs_(fs), options_(options), runtime_(runtime), notes_(notes) {}
+      : fs_(fs), options_(options), runtime_(runtime), notes_(notes) {
+    runtime_.set_boot(boot_id());
+  }
 
   /// The pod's bound addresses that no live attachment holds and that are not left aside, newest
   /// first. Address files on them
@@ -114,6 +117,7 @@ class DelegateBindings {
                                                      const std::vector<Address>& freed);
   [[nodiscard]] bool is_torn(const FileContent& file, const Binding& binding);
   [[nodiscard]] const std::string& boot_id();
+  [[nodiscard]] Viewpoint viewpoint();
 
   FileSystem& fs_;
   const StoreOptions& options_;

@@ -17,7 +17,7 @@ Presence DelegateBindings::presence(const DelegatedOwner& owner) {
   auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
   if (records) network.keep_stamps_in(&*records);
   network.scan();
-  DeathJudge judge(fs_, boot_id(), owner.netns_path);
+  DeathJudge judge(fs_, viewpoint(), owner.netns_path);
   const auto files = network.find(owner.attachment);
   const bool all_dead = std::all_of(files.begin(), files.end(), [&](const AttachmentFile& file) {
     return judge.is_dead(owner.attachment, network.stamp_of(file.name));
@@ -29,6 +29,7 @@ Presence DelegateBindings::presence(const DelegatedOwner& owner) {
 bool DelegateBindings::knows_whole_boot() noexcept {
   try {
     const std::string boot = boot_id();
+    if (boot.empty()) return false;
     if (runtime_.known_since() == boot) return true;
     std::vector<std::string> changed;  // not flushed: the mark is for this boot
     auto records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
@@ -47,19 +48,12 @@ bool DelegateBindings::knows_whole_boot() noexcept {
 }
 
 Stamp DelegateBindings::stamp_of(const DelegatedOwner& owner) {
-  return stamp_of_call(fs_, boot_id(), owner.attachment.container_id, owner.netns_path);
+  return stamp_of_call(fs_, viewpoint(), owner.attachment.container_id, owner.netns_path);
 }
 
 bool DelegateBindings::is_given_elsewhere(const DelegatedOwner& owner, const Stamp& given_to) {
-  if (has_no_namespace(owner.attachment) || given_to.netns_inode == 0) return false;
-  if (given_to.boot_id != boot_id()) return false;
-  try {
-    const auto own = fs_.network_namespace(owner.netns_path);
-    if (!own || *own == given_to.netns_inode) return false;
-    return DeathJudge(fs_, boot_id(), owner.netns_path).is_seen(given_to);
-  } catch (const std::system_error&) {
-    return true;  // what we may not look at may be alive
-  }
+  if (has_no_namespace(owner.attachment)) return false;
+  return DeathJudge(fs_, viewpoint(), owner.netns_path).lives_elsewhere(given_to);
 }
 
 std::vector<Address> DelegateBindings::refused_now(const Directory& folder) {

@@ -169,6 +169,8 @@ std::optional<KnownAnswer> DelegateJournal::known(const Attachment& attachment) 
   if (line_end == std::string::npos) return known;
   known.given_to = decode_stamp(std::string_view(known.answer).substr(0, line_end));
   if (known.given_to) known.answer.erase(0, line_end + 1);
+  // /run may be kept over a reboot; what was answered before ended with its boot.
+  if (known.given_to && !runtime_.is_boot(known.given_to->boot_id)) return std::nullopt;
   return known;
 }
 

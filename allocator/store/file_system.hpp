@@ -83,6 +83,40 @@ struct UnfitDisk {
   Why why;
 };
 
+/// What tells one namespace from another.
+struct NamespaceIdentity {
+  std::uint64_t inode = 0;  ///< given to another namespace soon after this one is gone
+  std::uint64_t id = 0;     ///< never given again in a boot; 0: the kernel has none (before 6.18)
+
+  /// False only when they are different ones for sure.
+  [[nodiscard]] bool may_be(const NamespaceIdentity& other) const {
+    return inode == other.inode && (id == other.id || id == 0 || other.id == 0);
+  }
+  friend bool operator==(const NamespaceIdentity& left, std::uint64_t inode) {
+    return left.inode == inode;
+  }
+};
+
+/// Whether a namespace is there, as far as the kernel tells.
+enum class Life : std::uint8_t { alive, gone, unknown };
+
+/// The inode of the initial PID namespace, from which every process is seen.
+/// Source: PROC_PID_INIT_INO of the kernel, the same since Linux 3.8.
+inline constexpr std::uint64_t kInitialPidNamespace = 0xEFFFFFFC;
+
+/// Which mounted file system a folder lies on. A tmpfs has a random id of its own since Linux 5.13;
+/// its device number goes to the next file system when it is gone.
+struct FileSystemIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t id = 0;  ///< 0: it has none
+
+  /// True only when they are different ones for sure.
+  [[nodiscard]] bool is_another(const FileSystemIdentity& other) const {
+    return device != other.device || (id != 0 && other.id != 0 && id != other.id);
+  }
+  friend bool operator==(const FileSystemIdentity&, const FileSystemIdentity&) = default;
+};
+
 enum class Outcome : std::uint8_t { done, exists, missing };
 enum class Supported : std::uint8_t { yes, no };
 enum class LockResult : std::uint8_t { locked, timed_out };
@@ -167,11 +201,21 @@ class FileSystem {
   /// What keeps this store from the file system of an open file or folder; nullopt when nothing
   /// does, or it cannot be told.
   [[nodiscard]] virtual std::optional<UnfitDisk> unfit_disk(const Fd& fd) = 0;
-  /// The inode of this process' own PID namespace; 0 without /proc.
+  /// True when the file is the kernel's own: on a procfs, with nothing laid over it.
+  [[nodiscard]] virtual bool is_on_proc(const std::string& path) = 0;
+  /// nullopt when the folder is missing or cannot be asked about.
+  [[nodiscard]] virtual std::optional<FileSystemIdentity> file_system_of(
+      const std::string& path) = 0;
+  /// The inode of this process' own PID namespace; 0 without /proc, or with one of a namespace that
+  /// this process is not in.
   [[nodiscard]] virtual std::uint64_t pid_namespace() = 0;
-  /// The inode of the network namespace at `path`; nullopt when there is none (nsfs: see
-  /// namespaces(7)). Throws when it cannot be told: a process that we may not look at.
-  [[nodiscard]] virtual std::optional<std::uint64_t> network_namespace(const std::string& path) = 0;
+  /// The network namespace at `path`; nullopt when there is none (nsfs: see namespaces(7)). Throws
+  /// when it cannot be told: a process that we may not look at.
+  [[nodiscard]] virtual std::optional<NamespaceIdentity> network_namespace(
+      const std::string& path) = 0;
+  /// Asks the kernel for a network namespace of this boot, wherever it may still be used. Gone is
+  /// said only to who would be shown it: root of the whole machine, in the initial PID namespace.
+  [[nodiscard]] virtual Life life_of(const NamespaceIdentity& network_namespace) = 0;
 };
 
 }  // namespace allocator::store

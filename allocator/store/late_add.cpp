@@ -6,7 +6,9 @@ namespace allocator::store {
 
 bool refuse_late_add(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
                      const std::string& what) {
-  const auto deleted = runtime.tombstone(attachment);
+  auto deleted = runtime.tombstone(attachment);
+  // Nothing was deleted in the future: a tombstone that names no boot is of an earlier one.
+  if (deleted && *deleted > boottime_now()) deleted.reset();
   if (deleted && !began_after(fs, attachment.container_id, *deleted)) {
     throw DeletedMeanwhile(what +
                            ": its DEL came after this ADD had been started; nothing was reserved");

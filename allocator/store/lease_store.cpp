@@ -70,10 +70,10 @@ Lease LeaseStore::add(const AddRequest& request) {
   if (!changed.empty()) tell_of_siblings(request);
   Session session = open_session(std::move(folder), std::move(changed));
   if (session.is_first()) session.refuse_unfit_disk();
-  DeathJudge judge(fs_, session.boot_id(), request.netns_path);
+  DeathJudge judge(fs_, session.viewpoint(), request.netns_path);
   AddTransaction transaction(
       {session, judge, notes_}, request,
-      stamp_of_call(fs_, session.boot_id(), request.attachment.container_id, request.netns_path));
+      stamp_of_call(fs_, session.viewpoint(), request.attachment.container_id, request.netns_path));
   {
     const NetworkLock lock(fs_, session.network().folder(), options_.lock_patience);
     if (request.pod && request.is_held) session.require_records();

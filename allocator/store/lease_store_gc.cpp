@@ -48,10 +48,10 @@ bool LeaseStore::is_protected(Session& session, const AttachmentFile& file) {
     auto stamp = session.network().stamp_of(file.name);
     if (stamp && stamp->container_hash != container_hash(owner.container_id)) stamp.reset();
     if (stamp && !stamp->netns_path.empty()) {
-      return stamp->netns_inode != 0 &&
-             fs_.network_namespace(stamp->netns_path) == stamp->netns_inode;
+      const auto there = fs_.network_namespace(stamp->netns_path);
+      return there && stamp->netns_inode != 0 && there->may_be(stamp->netns());
     }
-    if (DeathJudge(fs_, session.boot_id(), {}).is_dead(owner, stamp)) return false;
+    if (DeathJudge(fs_, session.viewpoint(), {}).is_dead(owner, stamp)) return false;
     const auto& cached = session.cached();
     const auto known = std::find_if(cached.begin(), cached.end(), [&](const auto& one) {
       return match_owner(file, one.attachment) != OwnerMatch::none && !one.netns_path.empty();

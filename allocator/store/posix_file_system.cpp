@@ -250,27 +250,4 @@ void PosixFileSystem::sync(const Fd& fd, const std::string& path_for_errors) {
   if (::fsync(fd.number()) != 0) fail("fsync", path_for_errors);
 }
 
-/// Its device is that of all namespaces: the kernel has one nsfs.
-std::uint64_t PosixFileSystem::pid_namespace() {
-  if (pid_namespace_) return *pid_namespace_;
-  struct stat status {};
-  if (::stat("/proc/self/ns/pid", &status) != 0) return 0;
-  nsfs_device_ = status.st_dev;
-  pid_namespace_ = status.st_ino;
-  return status.st_ino;
-}
-
-std::optional<std::uint64_t> PosixFileSystem::network_namespace(const std::string& path) {
-  if (path.empty()) return std::nullopt;
-  if (!nsfs_device_) static_cast<void>(pid_namespace());
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0) {
-    if (status.st_dev != nsfs_device_) return std::nullopt;
-    return status.st_ino;
-  }
-  // ESRCH: a process that ended meanwhile.
-  if (errno == ENOENT || errno == ENOTDIR || errno == ESRCH) return std::nullopt;
-  fail("stat", path);
-}
-
 }  // namespace allocator::store

@@ -37,12 +37,16 @@ class PosixFileSystem final : public FileSystem {
   LockResult lock(const Fd& fd, std::chrono::milliseconds patience) override;
   void unlock(const Fd& fd) override;
   std::optional<UnfitDisk> unfit_disk(const Fd& fd) override;
+  bool is_on_proc(const std::string& path) override;
+  std::optional<FileSystemIdentity> file_system_of(const std::string& path) override;
   std::uint64_t pid_namespace() override;
-  std::optional<std::uint64_t> network_namespace(const std::string& path) override;
+  std::optional<NamespaceIdentity> network_namespace(const std::string& path) override;
+  Life life_of(const NamespaceIdentity& network_namespace) override;
 
  private:
-  std::optional<std::uint64_t> nsfs_device_;    ///< learned when it is first needed
+  std::optional<std::uint64_t> nsfs_device_;    ///< learned by pid_namespace()
   std::optional<std::uint64_t> pid_namespace_;  ///< our own: no process ever gets another one
+  bool has_handles_ = true;                     ///< of namespaces, until the kernel says otherwise
 };
 
 }  // namespace allocator::store

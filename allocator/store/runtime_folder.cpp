@@ -28,6 +28,7 @@ constexpr unsigned kUsedMask = 0xfff;
 
 constexpr const char* kFlushed = "boot";
 constexpr const char* kLive = "~live";
+constexpr const char* kOwn = "~own";
 
 std::string name_in(const char* folder, const Attachment& attachment) {
   return std::string(folder) + "/" + sha256_hex(owner_text(attachment));
@@ -78,6 +79,20 @@ std::optional<std::string> RuntimeFolder::read_link(const std::string& name) noe
   }
 }
 
+std::string RuntimeFolder::with_boot(const std::string& text) const {
+  return boot_id_.empty() ? text : text + "~" + boot_id_;
+}
+
+/// What with_boot() wrote, without the boot; nullopt for another boot's. Earlier versions named
+/// none, and whoever cannot read the boot_id compares none.
+std::optional<std::string> RuntimeFolder::read_of_boot(const std::string& name) noexcept {
+  const auto text = read_link(name);
+  const auto end = text ? text->find('~') : std::string::npos;
+  if (end == std::string::npos) return text;
+  const bool is_other = !boot_id_.empty() && text->substr(end + 1) != boot_id_;
+  return is_other ? std::nullopt : std::optional(text->substr(0, end));
+}
+
 bool RuntimeFolder::put_link(const std::string& name, const std::string& target) noexcept {
   if (!folder_) return false;
   try {
@@ -105,12 +120,17 @@ BootScanState RuntimeFolder::boot_scan(const std::string& generation) noexcept {
   auto mark = read_link(kScan);
   has_set_aside_ = mark && mark->starts_with(generation) && mark->ends_with(kAside);
   if (has_set_aside_) mark->erase(mark->size() - std::strlen(kAside));
+  if (mark && mark->starts_with(generation) && mark->ends_with(kOwn)) {
+    has_kernels_boot_ = true;
+    mark->erase(mark->size() - std::strlen(kOwn));
+  }
   if (mark == generation + kLive) return BootScanState::live_restored;
   return mark == generation ? BootScanState::files_scanned : BootScanState::due;
 }
 
 void RuntimeFolder::mark_boot_scan(const std::string& generation, BootScanState state) noexcept {
-  const std::string mark = generation + (state == BootScanState::live_restored ? kLive : "");
+  const std::string mark = generation + (state == BootScanState::live_restored ? kLive : "") +
+                           (has_kernels_boot_ ? kOwn : "");
   static_cast<void>(put_link(kScan, has_set_aside_ ? mark + kAside : mark));
   is_new_ = false;
 }
@@ -128,7 +148,7 @@ void RuntimeFolder::forget_flush() noexcept {
 }
 
 std::optional<std::uint64_t> RuntimeFolder::tombstone(const Attachment& attachment) noexcept {
-  return parse_number(read_link(name_in(kTombs, attachment)));
+  return parse_number(read_of_boot(name_in(kTombs, attachment)));
 }
 
 void RuntimeFolder::put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept {
@@ -136,13 +156,13 @@ void RuntimeFolder::put_tombstone(const Attachment& attachment, std::uint64_t no
   const std::string name = name_in(kTombs, attachment);
   // In a new folder the link must fail, which costs more than all the rest: the first exception of
   // a static executable sorts its frames.
-  if (is_new_ || !put_link(name, std::to_string(now))) {
+  if (is_new_ || !put_link(name, with_boot(std::to_string(now)))) {
     try {
       fs_.make_directory(folder_->path + "/" + kTombs, kFolderMode);
     } catch (const std::exception&) {
       return;
     }
-    static_cast<void>(put_link(name, std::to_string(now)));
+    static_cast<void>(put_link(name, with_boot(std::to_string(now))));
   }
   if (is_occasion(name)) bound_tombstones(now);
 }
@@ -153,7 +173,8 @@ void RuntimeFolder::bound_tombstones(std::uint64_t now) noexcept {
     if (!tombs) return;
     std::vector<std::pair<std::uint64_t, std::string>> by_age;
     for (const auto& name : fs_.list(*tombs)) {
-      by_age.emplace_back(parse_number(fs_.read_link(*tombs, name)).value_or(0), name);
+      const auto when = parse_number(read_of_boot(std::string(kTombs) + "/" + name));
+      by_age.emplace_back(when && *when <= now ? *when : 0, name);  // another boot's goes first
     }
     std::sort(by_age.begin(), by_age.end());
     const std::size_t surplus = by_age.size() > kTombstoneLimit ? by_age.size() / 2 : 0;
@@ -177,11 +198,11 @@ void RuntimeFolder::put_repeat(const Attachment& attachment, const std::string& 
   } catch (const std::exception&) {
     return;
   }
-  static_cast<void>(put_link(name_in(kRepeats, attachment), add));
+  static_cast<void>(put_link(name_in(kRepeats, attachment), with_boot(add)));
 }
 
 std::optional<std::string> RuntimeFolder::repeat(const Attachment& attachment) noexcept {
-  return read_link(name_in(kRepeats, attachment));
+  return read_of_boot(name_in(kRepeats, attachment));
 }
 
 void RuntimeFolder::remove_repeat(const Attachment& attachment) noexcept {

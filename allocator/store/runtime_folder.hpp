@@ -4,12 +4,16 @@
 ///     /run/delegated-ipam/<device>:<inode of the network folder>/
 ///         boot          -> <generation>: the folders above the network's have been flushed
 ///         scan          -> <generation> or <generation>~live: how far the boot scan has come;
-///                          "~aside" follows when there may be something in aside/
+///                          "~own" follows when somebody has seen that the boot_id is the kernel's
+///                          own, "~aside" when there may be something in aside/
 ///         aside/<address> -> "<since>~<container ID>~<ifname>~<boot8>", see set_aside.hpp
+///         run           -> "<CLOCK_BOOTTIME in ns>-<start of process 1>" of the first command in a
+///                          container: another mark is another /run, see death.hpp
 ///         sequence         the highest sequence number given out, decimal
-///         repeats/<key> -> "<PID>:<start>" of the repeated ADD that was answered what the
-///                          attachment has, or whose addresses its ADD took over (repeat.hpp)
-///         tombs/<key>   -> when the attachment was deleted, nanoseconds of CLOCK_BOOTTIME
+///         repeats/<key> -> "<PID>:<start>~<boot_id>" of the repeated ADD that was answered what
+///                          the attachment has, or whose addresses its ADD took over (repeat.hpp)
+///         tombs/<key>   -> "<when>~<boot_id>": the attachment was deleted then, in nanoseconds of
+///                          CLOCK_BOOTTIME
 ///         used          -> there are marks of used addresses, or "all" may have been used
 ///         used.<4|6>.<n> -> somebody had an address of the family that ends in these 12 bits
 ///         pending/<key> -> "<container ID>\r\n<ifname>": a release that is not written yet
@@ -54,6 +58,17 @@ class RuntimeFolder {
   /// False for an object that knows nothing.
   [[nodiscard]] bool is_open() const noexcept { return folder_.has_value(); }
 
+  /// Which boot it is: /run may survive one, and what ends with a boot carries its name.
+  void set_boot(const std::string& boot_id) { boot_id_ = boot_id; }
+  /// False only when it is another one for sure.
+  [[nodiscard]] bool is_boot(const std::string& boot_id) const {
+    return boot_id.empty() || boot_id_.empty() || boot_id == boot_id_;
+  }
+
+  /// True when the boot_id of the generation that boot_scan() was asked for is the kernel's own.
+  [[nodiscard]] bool has_kernels_boot() const { return has_kernels_boot_; }
+  void set_kernels_boot() { has_kernels_boot_ = true; }
+
   [[nodiscard]] BootScanState boot_scan(const std::string& generation) noexcept;
   void mark_boot_scan(const std::string& generation, BootScanState state) noexcept;
 
@@ -70,11 +85,16 @@ class RuntimeFolder {
     static_cast<void>(put_link(kSince, boot_id));
   }
 
+  /// What tells this /run from one before or beside it; the first caller's `make()` is kept. Empty
+  /// where nothing can be kept.
+  [[nodiscard]] std::string mark_of_run(const std::function<std::string()>& make) noexcept;
+
   /// The next sequence number. `highest` finds the highest one in the records when the counter is
   /// gone. It never wraps: no number is above kSequenceLimit.
   [[nodiscard]] std::uint64_t next_sequence(const std::function<std::uint64_t()>& highest);
 
-  /// When the attachment was deleted last; nullopt when it was not, or too long ago.
+  /// When the attachment was deleted last; nullopt when it was not, in another boot, or too long
+  /// ago.
   [[nodiscard]] std::optional<std::uint64_t> tombstone(const Attachment& attachment) noexcept;
   /// `now`: nanoseconds of CLOCK_BOOTTIME. Bounded: tombstones of over 10 minutes go, and the
   /// oldest half when there are over 4 096.
@@ -130,6 +150,8 @@ class RuntimeFolder {
   static constexpr const char* kAside = "~aside";  ///< the end of a scan's mark
 
   [[nodiscard]] std::optional<std::string> read_link(const std::string& name) noexcept;
+  [[nodiscard]] std::string with_boot(const std::string& text) const;
+  [[nodiscard]] std::optional<std::string> read_of_boot(const std::string& name) noexcept;
   [[nodiscard]] bool put_link(const std::string& name, const std::string& target) noexcept;
   void remove(const std::string& name) noexcept;
   void bound_tombstones(std::uint64_t now) noexcept;
@@ -138,6 +160,8 @@ class RuntimeFolder {
 
   FileSystem& fs_;
   std::optional<Directory> folder_;
+  std::string boot_id_;
+  bool has_kernels_boot_ = false;
   bool is_new_ = false;              // this object made it: nothing is marked in it
   std::optional<std::string> used_;  // what the mark "used" says; empty: there is none
   bool has_set_aside_ = false;

@@ -12,8 +12,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr std::size_t kBootIdLength = 36;  // a UUID; the line break after it is not read
-
 std::string last_component(const std::string& path) {
   return path.substr(path.find_last_of('/') + 1);
 }
@@ -24,10 +22,21 @@ Session::Session(const Parts& parts, Directory folder, std::vector<std::string> 
     : parts_(parts),
       network_(parts.fs, std::move(folder)),
       changed_(std::move(changed)),
-      boot_id_(parts.fs.read_path(parts.options.boot_id_path, kBootIdLength)) {
-  runtime_.emplace(parts_.fs, parts_.options.runtime_dir, parts_.fs.identify(network_.folder().fd));
-  generation_ = generation();
+      boot_id_(read_boot_id(parts.fs, parts.options.boot_id_path)) {
+  open_runtime();
   look_what_is_due();
+}
+
+void Session::open_runtime() {
+  runtime_.emplace(parts_.fs, parts_.options.runtime_dir, parts_.fs.identify(network_.folder().fd));
+  runtime_->set_boot(boot_id_);
+  generation_ = generation();
+}
+
+const Viewpoint& Session::viewpoint() {
+  if (!viewpoint_)
+    viewpoint_ = look_around(parts_.fs, boot_id_, parts_.options.boot_id_path, *runtime_);
+  return *viewpoint_;
 }
 
 std::string Session::generation() {
@@ -60,9 +69,7 @@ const std::vector<CachedAttachment>& Session::cached() {
 void Session::prepare(const NetworkLock& lock, const RangeSets& sets) {
   if (lock.reopened_folder()) {
     // It was replaced while we waited.
-    runtime_.emplace(parts_.fs, parts_.options.runtime_dir,
-                     parts_.fs.identify(network_.folder().fd));
-    generation_ = generation();
+    open_runtime();
     look_what_is_due();
   }
   // There is a lock now.
@@ -190,7 +197,8 @@ bool Session::replay(const Attachment& attachment) {
 
 void Session::run_boot_scan(const RangeSets& sets) {
   flush_what_is_unknown();
-  BootScan scan({parts_.fs, network_, *runtime_, parts_.source, boot_id_, parts_.options.is_held,
+  BootScan scan({parts_.fs, network_, *runtime_, parts_.source, boot_id_,
+                 [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options.is_held,
                  parts_.notes});
   bool complete = scan.look_at_files();
   const bool restores = complete && !sets.empty() && restore_due_;

@@ -22,6 +22,7 @@
 #include "allocator/store/runtime_folder.hpp"
 #include "allocator/store/set_aside.hpp"
 #include "allocator/store/store_options.hpp"
+#include "allocator/store/viewpoint.hpp"
 
 namespace allocator::store {
 
@@ -80,7 +81,10 @@ class Session {
   /// Keeps what `rangesFrom` gave as the last good copy, also without retention. A disk that has no
   /// room for it is told in the notes.
   void remember_ranges(const RememberedRanges& ranges);
+  /// Empty when it cannot be read.
   [[nodiscard]] const std::string& boot_id() const { return boot_id_; }
+  /// Asked for when something is stamped or judged: a DEL does neither.
+  [[nodiscard]] const Viewpoint& viewpoint();
 
   /// To be called before the first file of an attachment is removed: a command that is killed
   /// before its flush leaves word for the one that finds nothing. False when no word could be left:
@@ -104,6 +108,7 @@ class Session {
   [[nodiscard]] const std::vector<CachedAttachment>& cached();
 
  private:
+  void open_runtime();
   [[nodiscard]] std::string generation();
   void look_what_is_due();
   void open_existing_records();
@@ -117,6 +122,7 @@ class Session {
   NetworkDir network_;
   std::vector<std::string> changed_;
   std::string boot_id_;
+  std::optional<Viewpoint> viewpoint_;
   std::string generation_;  ///< see RuntimeFolder; empty until there is a lock file
   std::optional<RuntimeFolder> runtime_;
   std::optional<SetAsides> set_asides_;

@@ -69,7 +69,8 @@ std::vector<Address> StoreSnapshot::in_use_by_age(const RangeSet& set) {
     if (!file.address || !set.contains(*file.address)) continue;
     const auto stamp = network_.stamp_of(file.name);
     if (!stamp) continue;
-    const auto found = std::find(boots.begin(), boots.end(), stamp->boot_id.substr(0, 8));
+    const auto& boot = stamp->boot_id.empty() ? stamp->container_boot : stamp->boot_id;
+    const auto found = std::find(boots.begin(), boots.end(), boot.substr(0, 8));
     // A boot that fell out of the list is older than all in it.
     by_boot.emplace_back(found == boots.end() ? -1 : found - boots.begin(), *file.address);
   }

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import containerd_toml
@@ -17,10 +16,10 @@ import image
 import nsmount
 import world
 from kubelet import Pod, Sandbox  # noqa: F401  a machine's users need pods
+from node import BOOT_ID, DOMAIN_NAME, name_boot
 from uplink import Uplink
 
 CNI_PLUGINS = os.environ.get("CNI_PLUGINS", "/usr/lib/cni")
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 NETNS = "/run/netns/node"
 # A node of Kubernetes forwards before its first pod starts (kubeadm asks for it). Without that the main plugins set it,
 # and several at once confuse the kernel: ip_forward then reads 1 while no interface forwards, for as long as it is up.
@@ -78,9 +77,8 @@ class Machine:
 
     def boot(self):
         """Power on: a new boot id, an empty /run, the node's network, then the runtime."""
-        with open(f"{self.folder}/boot_id", "w") as file:
-            file.write(f"{uuid.uuid4()}\n")
-        nsmount.run("mount", "--bind", f"{self.folder}/boot_id", BOOT_ID)
+        name_boot()
+        nsmount.run("mount", "--bind", DOMAIN_NAME, BOOT_ID)
         nsmount.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
         os.makedirs(os.path.dirname(NETNS))
         nsmount.make(NETNS)

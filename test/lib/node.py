@@ -1,7 +1,8 @@
 """A node as the plugin sees it: a data folder, a state folder, a boot, one network, and pods that come and go.
 
-Use it inside sandbox.enter(): boots are pretended by a file bound over the kernel's boot id and by emptying /run.
+Use it inside sandbox.enter(): boots are pretended by laying a file over the kernel's boot id and by emptying /run.
 """
+import ctypes
 import fcntl
 import ipaddress
 import os
@@ -14,7 +15,11 @@ from dataclasses import dataclass
 import plugin
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+DOMAIN_NAME = "/proc/sys/kernel/domainname"
+CLONE_NEWUTS = 0x04000000
+LIBC = ctypes.CDLL(None, use_errno=True)
 GOOD_NAMES = ("lock",)
+STAMP = "user.delegated-ipam"
 NO_NETNS = "/var/run/netns/none"
 
 
@@ -36,19 +41,27 @@ class Binding:
 
 
 def fake_boots():
-    """Put a file of ours over the kernel's boot id, so that new_boot() can change it. Once per sandbox."""
-    source = "/run/boot_id"
-    with open(source, "w") as file:
+    """Let new_boot() tell which boot it is. Once per sandbox.
+
+    The plugin believes what procfs itself says, and no file that a container's start laid over it. So what we lay over
+    it is a file of procfs whose text is ours: the domain name, in a UTS namespace of our own.
+    """
+    if LIBC.unshare(CLONE_NEWUTS) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    name_boot()
+    subprocess.run(["mount", "--bind", DOMAIN_NAME, BOOT_ID], check=True)
+
+
+def name_boot():
+    """A new boot id, in our UTS namespace."""
+    with open(DOMAIN_NAME, "w") as file:
         file.write(f"{uuid.uuid4()}\n")
-    subprocess.run(["mount", "--bind", source, BOOT_ID], check=True)
-    os.unlink(source)
 
 
 def new_boot():
     """Pretend a reboot: /run is empty, and the kernel tells another boot id."""
     empty_run()
-    with open(BOOT_ID, "w") as file:
-        file.write(f"{uuid.uuid4()}\n")
+    name_boot()
 
 
 def empty_run():
@@ -158,6 +171,17 @@ class Node:
             names = [urllib.parse.unquote(text) for text in fields[:4]]
             found[urllib.parse.unquote(address)] = Binding(*names, int(fields[4]), int(fields[5]), fields[6])
         return found
+
+    def forget_namespace_ids(self):
+        """Leave in the stamps what a kernel before 6.18 tells: the numbers of namespaces, which come again."""
+        for address in self.attachments():
+            path = os.path.join(self.network_dir, address)
+            if STAMP not in os.listxattr(path):
+                continue
+            fields = os.getxattr(path, STAMP).split(b"~", 4)
+            inode, _, *rest = fields[3].split(b".")
+            fields[3] = b".".join([inode, b"0", *rest])
+            os.setxattr(path, STAMP, b"~".join(fields))
 
     def pending(self):
         """The attachments whose release waits for the next command that can write, as (container ID, ifname)."""

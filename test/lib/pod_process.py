@@ -72,6 +72,32 @@ class PodProcess:
         self.remove_path()
 
 
+class ThreadInside:
+    """A process of the node's whose main thread is in the node's namespace, and another thread in that at `path`.
+
+    So does a VMM that is started for a pod (Kata's). It dies with the process that made it, or by end().
+    """
+
+    def __init__(self, path):
+        entered, tell = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _stay_beside(path, tell)
+        os.close(tell)
+        try:
+            if os.read(entered, 1) != b"1":
+                self.end()
+                raise OSError(f"a thread cannot enter {path}")
+        finally:
+            os.close(entered)
+
+    def end(self):
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        self.pid = None
+
+
 class PodProcesses:
     """The pod processes of one test, for a with block, at whose end neither process nor path is left."""
 
@@ -86,11 +112,43 @@ class PodProcesses:
         for process in self._all:
             process.end()
 
+    def with_thread(self, name):
+        """A PodProcess whose own process has gone; a ThreadInside is in its namespace in its place."""
+        pod = self.start(name)
+        self._all.append(_EndedWithPath(ThreadInside(pod.path)))
+        pod.kill()
+        return pod
+
     def start(self, name, folder=None):
         """A PodProcess at the path `name` in the folder, or in another one, which is made where it is missing."""
         os.makedirs(folder or self.folder, exist_ok=True)
         self._all.append(PodProcess(os.path.join(folder or self.folder, name)))
         return self._all[-1]
+
+
+class _EndedWithPath:
+    """Makes a ThreadInside end with the PodProcesses."""
+
+    def __init__(self, thread):
+        self.end = thread.end
+
+
+def _stay_beside(path, tell):
+    """The child's whole life: only its second thread goes into the namespace."""
+    def go_in():
+        _die_with_parent()
+        with open(path) as file:
+            _check(_libc.setns(file.fileno(), CLONE_NEWNET), "setns")
+        os.write(tell, b"1")
+        threading.Event().wait()
+
+    try:
+        _die_with_parent()
+        thread = threading.Thread(target=go_in)
+        thread.start()
+        thread.join()
+    finally:
+        os._exit(1)
 
 
 def _fork_into_new_namespace():

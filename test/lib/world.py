@@ -1,4 +1,4 @@
-"""A contained world for tests that start many processes: own mounts, own process tree, one folder on disk.
+"""A contained world for tests that start many processes: own mounts, names, process tree, one folder on disk.
 
 Call enter() first thing in a script. The script runs again as a child inside new mount and process namespaces;
 everything that it starts or mounts dies with it, however it ends. The process outside waits, and then removes the
@@ -124,7 +124,7 @@ def _start(folder, arguments, pass_fds=()):
     """Run Python with these arguments as the first process of a world with this folder."""
     # A session of its own: Ctrl-C reaches only the process outside, which then ends the world in order.
     return subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork",
+        ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--uts", "--pid", "--fork",
          "--kill-child", "--mount-proc", sys.executable, *arguments],
         env={**os.environ, FOLDER: folder}, start_new_session=True, pass_fds=pass_fds)
 

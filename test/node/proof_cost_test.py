@@ -12,10 +12,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import sandbox  # noqa: E402
 import trace  # noqa: E402
 from crowd import DUAL, small  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
+from node import STAMP, Node, args_of, fake_boots, new_boot  # noqa: E402
 from plugin import BINARY, require  # noqa: E402
 from pod_process import PodProcesses  # noqa: E402
-from tap import Suite  # noqa: E402
+from tap import Skip, Suite  # noqa: E402
 
 HOME = "/var/lib/cni/proof-cost"
 NETNS = "/var/lib/cni/netns"  # not below /run: some paths must outlive a pretended boot
@@ -98,7 +98,25 @@ def own_takeover():
         home = node.add("old", POD, netns=old.path)
         new = processes.start("new")  # while the old one's number is in use
         old.end()
+        node.forget_namespace_ids()
         assert Counted(node, "ADD", "new", netns=new.path).succeeded(1) == home
+
+
+def kernel_is_asked():
+    """Where the kernel numbers namespaces once, it knows; then nobody looks at processes."""
+    node = node_at("asked")
+    with PodProcesses(NETNS) as processes:
+        old, other = processes.start("old"), processes.start("other")
+        home = node.add("old", POD, netns=old.path)
+        if b".0." in os.getxattr(os.path.join(node.network_dir, home[0]), STAMP).split(b"~")[3]:
+            raise Skip("this kernel numbers namespaces by inode only; Linux 6.18 is needed")
+        old.remove_path()
+        got = Counted(node, "ADD", "other", netns=other.path).succeeded(0)
+        old.kill()
+        assert got != home
+        node.delete("other", POD)
+        asks = {"args": f"{args_of(POD)};IP={home[0]}"}
+        assert Counted(node, "ADD", "new", netns=processes.start("new").path, **asks).succeeded(0)[0] == home[0]
 
 
 def overlap_with_a_live_process():
@@ -107,6 +125,7 @@ def overlap_with_a_live_process():
         old = processes.start("old")
         home = node.add("old", POD, netns=old.path)
         old.remove_path()
+        node.forget_namespace_ids()
         got = Counted(node, "ADD", "new", netns=processes.start("new").path).succeeded(1)
         node.assert_in_use({"old": home, "new": got})
 
@@ -132,6 +151,7 @@ def full_pool_of_dead_and_living():
             process.remove_path()
             if container_id in dead:
                 process.kill()
+        node.forget_namespace_ids()
         got = Counted(node, "ADD", "new", "batch/new", netns=own).succeeded(1)
         assert got in dead.values(), f"{got} is none of {dead}"
         again = Counted(node, "ADD", "again", "batch/again", netns=own).succeeded(1)
@@ -149,6 +169,7 @@ def full_pool_of_living():
         at_paths.expect(0)
         for process, *_ in pods:
             process.remove_path()
+        node.forget_namespace_ids()
         unlinked = Counted(node, "ADD", "refused", "batch/refused", netns=own)
         assert unlinked.outcome.exit == 1
         unlinked.expect(1)
@@ -165,6 +186,8 @@ def main():
     suite.run("Proof: a pod that returns in another boot, with a DEL or without, never scans /proc", another_boot)
     suite.run("Proof: an overlap with a namespace that is at its path never scans /proc", overlap_with_a_live_path)
     suite.run("Proof: taking over from a dead attachment of this boot scans /proc once", own_takeover)
+    suite.run("Proof: where the kernel numbers namespaces once, neither takeover nor overlap scans /proc",
+              kernel_is_asked)
     suite.run("Proof: an overlap with a process whose path is gone scans /proc once", overlap_with_a_live_process)
     suite.run(f"Proof: {POOL // 2} living and {POOL - POOL // 2} dead candidates in a full pool: /proc is scanned once",
               full_pool_of_dead_and_living)

@@ -167,7 +167,7 @@ VOID_STAMPS = [
     ("without a hash", lambda stamp: [*stamp[:2], b"", *stamp[3:]]),
     ("empty", lambda stamp: b""),
     ("cut off", lambda stamp: b"~".join(stamp[:3])),
-    ("of another format", lambda stamp: [b"2", *stamp[1:]]),
+    ("of another format", lambda stamp: [b"9", *stamp[1:]]),
     ("with a namespace number that is none", lambda stamp: [*stamp[:3], b"x", stamp[4]]),
     ("removed", None),
 ]

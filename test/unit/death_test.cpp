@@ -7,37 +7,19 @@
 
 #include "allocator/store/posix_file_system.hpp"
 #include "test/unit/catch.hpp"
-#include "test/unit/support/store_world.hpp"
+#include "test/unit/support/death_node.hpp"
 
 using allocator::Attachment;
 using allocator::store::container_hash;
 using allocator::store::DeathJudge;
+using allocator::store::kInitialPidNamespace;
 using allocator::store::Stamp;
+using allocator::store::Viewpoint;
+using test::kGoneInode;
+using test::kOwner;
+using Node = test::DeathNode;
 
 namespace {
-
-const Attachment kOwner = {"c1", "eth0"};
-
-/// A folder of namespace files; this process' own network namespace stands for every live one.
-struct Node {
-  test::TempDir dir;
-  test::HookedFileSystem fs;
-  std::uint64_t pid_namespace = fs.pid_namespace();
-  std::uint64_t own_inode = fs.network_namespace("/proc/self/ns/net").value_or(0);
-
-  // Any other namespace: what counts is that it is one.
-  Node() { std::filesystem::create_symlink("/proc/self/ns/uts", dir.file("own")); }
-
-  /// A path that names a live namespace.
-  std::string live(const std::string& name) {
-    std::filesystem::create_symlink("/proc/self/ns/net", dir.file(name));
-    return dir.file(name);
-  }
-  Stamp stamp(const std::string& boot, std::uint64_t inode, const std::string& path) const {
-    return {boot, container_hash(kOwner.container_id), inode, path, pid_namespace};
-  }
-  DeathJudge judge(const std::string& own = "own") { return {fs, "boot-2", dir.file(own)}; }
-};
 
 /// A process that has ended and is not collected: it has threads to list, but no namespace.
 class Zombie {
@@ -55,9 +37,6 @@ class Zombie {
  private:
   pid_t pid_;
 };
-
-/// No process of this machine is in it.
-constexpr std::uint64_t kGoneInode = 1;
 
 }  // namespace
 
@@ -113,21 +92,40 @@ TEST_CASE("in this boot: the path is gone, no process is in it, and we see the s
     const Stamp inhabited = node.stamp("boot-2", node.own_inode, node.dir.file("c1"));
     CHECK_FALSE(judge.is_dead(kOwner, inhabited));
   }
-  SECTION("a link in the folder does not make the number another pod's") {
-    auto judge = node.judge();
-    node.live("c2");
-    CHECK_FALSE(judge.is_dead(kOwner, node.stamp("boot-2", node.own_inode, node.dir.file("c1"))));
-  }
-  SECTION("the ADD saw other processes than we do") {
-    auto judge = node.judge();
-    Stamp elsewhere = gone;
-    elsewhere.pid_namespace += 1;
-    CHECK_FALSE(judge.is_dead(kOwner, elsewhere));
+  SECTION("we do not see all processes, whatever the ADD saw") {
+    Viewpoint inside = Node::node_itself();
+    inside.pid_namespace -= 1;
+    DeathJudge judge(node.fs, inside, node.dir.file("own"));
+    Stamp same = gone;
+    same.pid_namespace -= 1;
+    CHECK_FALSE(judge.is_dead(kOwner, gone));
+    CHECK_FALSE(judge.is_dead(kOwner, same));
     CHECK(judge.process_scans() == 0);
+  }
+  SECTION("the ADD ran in a container, and we see all processes") {
+    auto judge = node.judge();
+    Stamp inside = gone;
+    inside.pid_namespace -= 1;
+    CHECK(judge.is_dead(kOwner, inside));
+  }
+  SECTION("another name in the folder has the number, and it is not ours") {
+    std::filesystem::create_symlink("/proc/self/ns/ipc", node.dir.file("beside"));
+    const auto beside = node.fs.network_namespace(node.dir.file("beside"))->inode;
+    const Stamp named = node.stamp("boot-2", beside, node.dir.file("c1"));
+    CHECK_FALSE(node.judge().is_dead(kOwner, named));
+    CHECK(node.judge("beside").is_dead(kOwner, named));
+  }
+  SECTION("processes are hidden: the first one is not among them") {
+    std::filesystem::create_directories(node.dir.file("proc/77/task"));
+    node.fs.redirections = {{"/proc", node.dir.file("proc")}};
+    CHECK_FALSE(node.judge().is_dead(kOwner, gone));
+    std::filesystem::create_directories(node.dir.file("proc/1/task"));
+    CHECK(node.judge().is_dead(kOwner, gone));
   }
   SECTION("a process may not be looked at") {
     node.fs.before = [](const test::Call& call) {
-      if (call.subject == "/proc/self/ns/net" || !call.subject.ends_with("/ns/net")) return;
+      const bool is_thread = call.subject.find("/task/") != std::string::npos;
+      if (!is_thread || call.subject.starts_with("/proc/1/")) return;
       throw std::system_error(EACCES, std::generic_category(), "statfs");
     };
     auto judge = node.judge();
@@ -151,7 +149,7 @@ TEST_CASE("in this boot: the path is gone, no process is in it, and we see the s
     CHECK(looks == 2);
   }
   SECTION("our own namespace is in another folder") {
-    DeathJudge judge(node.fs, "boot-2", "/proc/self/ns/net");
+    DeathJudge judge(node.fs, Node::node_itself(), "/proc/self/ns/net");
     CHECK_FALSE(judge.is_dead(kOwner, gone));
     CHECK(judge.process_scans() == 0);
   }
@@ -175,6 +173,41 @@ TEST_CASE("Cilium's ingress attachments die with their boot only", "[death]") {
   CHECK_FALSE(judge.is_dead(ingress, stamp));
   stamp.boot_id = "boot-1";
   CHECK(judge.is_dead(ingress, stamp));
+}
+
+TEST_CASE("where the kernel numbers namespaces once, it is asked, and nobody looks at processes",
+          "[death]") {
+  Node node;
+  node.fs.has_namespace_ids = true;
+  const auto own = node.fs.network_namespace("/proc/self/ns/net");
+  REQUIRE(own.has_value());
+  if (own->id == 0) return;  // not on this kernel
+  Stamp stamp = node.stamp("boot-2", own->inode, node.dir.file("c1"));
+  node.live("c2");
+  SECTION("another namespace has its number: ours") {
+    stamp.netns_id = own->id + 1'000'000;
+    auto judge = node.judge("c2");
+    CHECK(judge.is_dead(kOwner, stamp));
+    CHECK(judge.process_scans() == 0);
+  }
+  SECTION("it is there") {
+    stamp.netns_id = own->id;
+    auto judge = node.judge("c2");
+    CHECK_FALSE(judge.is_dead(kOwner, stamp));
+    CHECK(judge.process_scans() == 0);
+  }
+}
+
+TEST_CASE("a sandbox lives elsewhere while its namespace is seen, and is not ours", "[death]") {
+  Node node;
+  const Stamp recorded = node.stamp("boot-2", node.own_inode, node.live("c1"));
+  CHECK(node.judge().lives_elsewhere(recorded));
+  CHECK_FALSE(node.judge("c1").lives_elsewhere(recorded));
+  CHECK_FALSE(node.judge("missing").lives_elsewhere(recorded));
+  CHECK_FALSE(node.judge().lives_elsewhere(node.stamp("boot-2", kGoneInode, node.dir.file("c1"))));
+  CHECK_FALSE(
+      node.judge().lives_elsewhere(node.stamp("boot-1", node.own_inode, node.dir.file("c1"))));
+  CHECK_FALSE(node.judge().lives_elsewhere(node.stamp("boot-2", 0, node.dir.file("c1"))));
 }
 
 TEST_CASE("without /proc nothing is proven in this boot", "[death]") {

@@ -59,8 +59,11 @@ TEST_CASE("the stamp is on the file before the file has a name", "[fallback]") {
 TEST_CASE("a stamp is read as it was written", "[stamp]") {
   using allocator::store::decode_stamp;
   using allocator::store::Stamp;
-  const Stamp stamp{"boot-1", allocator::store::container_hash("c1"), 4026531840,
-                    "/var/run/netns/~odd~ path\n"};
+  Stamp stamp;
+  stamp.boot_id = "boot-1";
+  stamp.container_hash = allocator::store::container_hash("c1");
+  stamp.netns_inode = 4026531840;
+  stamp.netns_path = "/var/run/netns/~odd~ path\n";
   CHECK(decode_stamp(encode(stamp)) == stamp);
   const std::string damaged = GENERATE(values<std::string>(
       {"", "1", "1~a~b~c~/ns", "1~a~b~-1~/ns", "2~a~b~1~/ns", "1~a~b~1", "1~a~b~~/ns"}));

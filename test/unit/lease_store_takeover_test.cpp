@@ -4,6 +4,7 @@
 #include <string>
 #include <system_error>
 
+#include "allocator/store/call_start.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
 
@@ -126,7 +127,9 @@ TEST_CASE("an ADD of a process that began before the DEL is refused", "[tombston
   allocator::store::RuntimeFolder runtime(world.fs, world.options.runtime_dir,
                                           world.fs.identify(folder->fd));
   REQUIRE(runtime.tombstone({"c1", "eth0"}).has_value());
-  runtime.put_tombstone({"c1", "eth0"}, *runtime.tombstone({"c1", "eth0"}) + 20'000'000);
+  const auto deleted = *runtime.tombstone({"c1", "eth0"}) + 20'000'000;
+  runtime.put_tombstone({"c1", "eth0"}, deleted);
+  while (allocator::store::boottime_now() < deleted) continue;
   CHECK(test::contains(failure_of([&] { world.add("c1", "web"); }), "its DEL came after"));
   CHECK(world.files() == Contents{{"10.0.0.2", owner("c0")}});
   CHECK_FALSE(world.hint("web").has_value());

@@ -6,6 +6,8 @@
 #include <string>
 #include <thread>
 
+#include "allocator/store/call_start.hpp"
+#include "allocator/store/late_add.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
 
@@ -117,6 +119,54 @@ TEST_CASE("a tombstone is found by its attachment only", "[runtime]") {
   CHECK_FALSE(runtime.tombstone({"c1", "eth1"}).has_value());
   runtime.remove_tombstone({"c1", "eth0"});
   CHECK_FALSE(runtime.tombstone({"c1", "eth0"}).has_value());
+}
+
+TEST_CASE("what ends with a boot is not found in the next one, though /run is kept", "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder before(fs, dir.path(), kFolder);
+  before.set_boot("boot-1");
+  before.put_tombstone({"c1", "eth0"}, 5);
+  before.put_repeat({"c1", "eth0"}, "12:34");
+  CHECK(before.tombstone({"c1", "eth0"}) == std::uint64_t{5});
+  CHECK(before.repeat({"c1", "eth0"}) == "12:34");
+  RuntimeFolder after(fs, dir.path(), kFolder);
+  after.set_boot("boot-2");
+  CHECK_FALSE(after.tombstone({"c1", "eth0"}).has_value());
+  CHECK_FALSE(after.repeat({"c1", "eth0"}).has_value());
+  SECTION("unless nobody knows which boot it is") {
+    RuntimeFolder unknown(fs, dir.path(), kFolder);
+    CHECK(unknown.tombstone({"c1", "eth0"}) == std::uint64_t{5});
+    CHECK(unknown.repeat({"c1", "eth0"}) == "12:34");
+    unknown.put_tombstone({"c2", "eth0"}, 6);
+    CHECK(after.tombstone({"c2", "eth0"}) == std::uint64_t{6});
+  }
+}
+
+TEST_CASE("a tombstone of an earlier version that lies in the future is of another boot",
+          "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  const auto now = allocator::store::boottime_now();
+  constexpr std::uint64_t hour = 3'600'000'000'000;
+  runtime.put_tombstone({"c1", "eth0"}, now + hour);
+  CHECK_NOTHROW(refuse_late_add(fs, runtime, {"c1", "eth0"}, "reserve"));
+  runtime.put_tombstone({"c1", "eth0"}, allocator::store::boottime_now());
+  CHECK_THROWS_AS(refuse_late_add(fs, runtime, {"c1", "eth0"}, "reserve"),
+                  allocator::store::DeletedMeanwhile);
+}
+
+TEST_CASE("a /run is marked once", "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  CHECK(runtime.mark_of_run([] { return "1-2"; }) == "1-2");
+  CHECK(RuntimeFolder(fs, dir.path(), kFolder).mark_of_run([] { return "3-4"; }) == "1-2");
+  std::filesystem::remove_all(dir.file("7:42"));
+  CHECK(RuntimeFolder(fs, dir.path(), kFolder).mark_of_run([] { return "3-4"; }) == "3-4");
+  test::write_text(dir.file("blocked"), "in the way");
+  CHECK(RuntimeFolder(fs, dir.file("blocked"), kFolder).mark_of_run([] { return "1-2"; }).empty());
 }
 
 TEST_CASE("tombstones are bounded in number, and none is kept for over ten minutes", "[runtime]") {

@@ -33,6 +33,11 @@ class HookedFileSystem final : public store::FileSystem {
   /// As on xfs, where the next file gets the number of the one that was removed: every regular file
   /// says that it has the same one.
   bool inodes_come_again = false;
+  /// False: as if a container's boot_id lay over it.
+  bool has_kernels_boot_id = true;
+  /// True: as the kernel of this machine has them; false: as before Linux 6.18.
+  bool has_namespace_ids = false;
+  std::uint64_t shown_pid_namespace = store::kInitialPidNamespace;
   /// Path prefix -> what stands for it.
   std::vector<std::pair<std::string, std::string>> redirections;
 
@@ -160,13 +165,27 @@ class HookedFileSystem final : public store::FileSystem {
     hooked({"unlock", "lock"}, [&] { real_.unlock(fd); });
   }
   std::uint64_t pid_namespace() override {
-    return hooked({"pid_namespace", ""}, [&] { return real_.pid_namespace(); });
+    return hooked({"pid_namespace", ""}, [&] { return shown_pid_namespace; });
   }
   std::optional<store::UnfitDisk> unfit_disk(const store::Fd& fd) override {
     return hooked({"unfit_disk", ""}, [&] { return real_.unfit_disk(fd); });
   }
-  std::optional<std::uint64_t> network_namespace(const std::string& path) override {
-    return hooked({"network_namespace", path}, [&] { return real_.network_namespace(path); });
+  bool is_on_proc(const std::string& path) override {
+    return hooked({"is_on_proc", path}, [&] { return has_kernels_boot_id; });
+  }
+  std::optional<store::FileSystemIdentity> file_system_of(const std::string& path) override {
+    return hooked({"file_system_of", path}, [&] { return real_.file_system_of(path); });
+  }
+  std::optional<store::NamespaceIdentity> network_namespace(const std::string& path) override {
+    return hooked({"network_namespace", path}, [&] {
+      auto found = real_.network_namespace(redirected(path));
+      if (found && !has_namespace_ids) found->id = 0;
+      return found;
+    });
+  }
+  store::Life life_of(const store::NamespaceIdentity& netns) override {
+    return hooked({"life_of", std::to_string(netns.inode)},
+                  [&] { return has_namespace_ids ? real_.life_of(netns) : store::Life::unknown; });
   }
 
  private:
