@@ -184,9 +184,8 @@ void AddTransaction::note_taken_over(const Pick& pick, const AttachmentFile& dea
   const bool is_choice = pick.reason == Reason::held || pick.reason == Reason::reclaimed;
   const auto stamp = is_choice ? network_.stamp_of(dead.name) : std::nullopt;
   // After a reboot, or in a node container that was started again, nobody knows the old one.
-  const bool is_of_now = stamp && stamp->boot_id == context_.session.boot_id() &&
-                         stamp->pid_namespace == stamp_.pid_namespace;
-  if (is_of_now) taken_over_.push_back({pick.address, parse_owner(dead.owner)});
+  if (stamp && is_of_same_run(*stamp, stamp_))
+    taken_over_.push_back({pick.address, parse_owner(dead.owner)});
 }
 
 /// What is given out again is aside no longer; taken back once more, it is set aside once more.

@@ -77,9 +77,8 @@ Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
       const auto stamp = network->stamp_of(address.to_string());
       if (!judge.is_dead(holder, stamp)) continue;
       append_once(wishes.dead, holder);
-      const bool is_of_now =
-          stamp && stamp->boot_id == boot_id() && stamp->pid_namespace == fs_.pid_namespace();
-      if (is_of_now) wishes.taken_over.push_back({address, holder});
+      if (stamp && is_of_same_run(*stamp, stamp_of(owner)))
+        wishes.taken_over.push_back({address, holder});
     }
     wishes.addresses.push_back(address);
   }

@@ -86,6 +86,11 @@ Stamp stamp_of_call(FileSystem& fs, const Viewpoint& viewpoint, const std::strin
   return stamp;
 }
 
+bool is_of_same_run(const Stamp& left, const Stamp& right) {
+  return left.boot_id == right.boot_id && left.container_boot == right.container_boot &&
+         left.pid_namespace == right.pid_namespace && left.run == right.run;
+}
+
 std::string encode(const Stamp& stamp) {
   std::string numbers = std::to_string(stamp.netns_inode) + "." + std::to_string(stamp.netns_id) +
                         "." + std::to_string(stamp.pid_namespace);

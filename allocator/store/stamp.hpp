@@ -61,6 +61,10 @@ Stamp stamp_of_call(FileSystem& fs, const Viewpoint& viewpoint, const std::strin
 /// The stamp of a file that was there before: whose namespace it is for is not known.
 Stamp stamp_of_unknown(const Viewpoint& viewpoint, const std::string& container_id);
 
+/// True when both were made in one boot, of the machine and of the node container, and with one
+/// /run.
+bool is_of_same_run(const Stamp& left, const Stamp& right);
+
 std::string encode(const Stamp& stamp);
 /// Errors: nullopt for anything that neither encode() nor an earlier version produces.
 std::optional<Stamp> decode_stamp(std::string_view text);
