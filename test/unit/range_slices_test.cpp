@@ -96,11 +96,11 @@ TEST_CASE("ranges that make the source dead are refused, naming the path", "[ran
 
 TEST_CASE("Flannel's ranges beside rangesFrom count, and nothing else does", "[range_slices]") {
   const std::string flannels =
-      R"("ranges": [[{"subnet": "10.244.1.0/24"}], [{"subnet": "fd00:244:1::/64"}]],
+      R"("ranges": [[{"subnet": "10.244.1.0/24"}], [{"subnet": "fd00:244:0:1::/64"}]],
          "routes": [{"dst": "10.244.0.0/16"}, {"dst": "fd00:244::/48"}])";
   const std::string all =
-      "10.244.1.1-10.244.1.254 gw 10.244.1.1; fd00:244:1::1-fd00:244:1:0:ffff:ffff:ffff:ffff gw "
-      "fd00:244:1::1";
+      "10.244.1.1-10.244.1.254 gw 10.244.1.1; fd00:244:0:1::1-fd00:244:0:1:ffff:ffff:ffff:ffff gw "
+      "fd00:244:0:1::1";
   const std::vector<std::string> lines = {"10.7.0.0/24"};
   CHECK(handed_out(kFrom + flannels, lines) == all);
   CHECK(handed_out(kLan + ", " + flannels, lines) == all);
