@@ -116,9 +116,10 @@ void BootScan::restore_live(const std::vector<CachedAttachment>& cached, const R
   for (const auto& one : cached) {
     attempt(parts_.notes, one.attachment.container_id, [&] { claim(one, sets, records, claims); });
   }
-  for (const auto& [address, claim] : claims) {
-    attempt(parts_.notes, claim.cached->attachment.container_id,
-            [&] { publish(*claim.cached, address); });
+  for (const auto& entry : claims) {
+    const CachedAttachment& claimant = *entry.second.cached;
+    attempt(parts_.notes, claimant.attachment.container_id,
+            [&] { publish(claimant, entry.first); });
   }
   if (changed_) network_.scan();
   changed_ = changed_ || changed_before;

@@ -92,8 +92,8 @@ struct NamespaceIdentity {
   [[nodiscard]] bool may_be(const NamespaceIdentity& other) const {
     return inode == other.inode && (id == other.id || id == 0 || other.id == 0);
   }
-  friend bool operator==(const NamespaceIdentity& left, std::uint64_t inode) {
-    return left.inode == inode;
+  friend bool operator==(const NamespaceIdentity& left, std::uint64_t number) {
+    return left.inode == number;
   }
 };
 

@@ -44,7 +44,9 @@ void stamp_as_before(const StoreWorld& world, const std::string& name, const std
   const auto file = fs.open_file(*folder, name);
   std::string id = text.substr(0, text.find("\r\n"));
   while (!id.empty() && id.back() == '\n') id.pop_back();
-  const allocator::store::Stamp stamp{boot_id, allocator::store::container_hash(id), 0, {}};
+  allocator::store::Stamp stamp;
+  stamp.boot_id = boot_id;
+  stamp.container_hash = allocator::store::container_hash(id);
   fs.set_attribute(*file, allocator::store::kStampAttribute, encode(stamp), name);
 }
 
