@@ -272,7 +272,8 @@ RangesAsWritten read_ranges(const ConfigReader& outer, const ConfigReader& inner
   written.from_runtime = written.sets.size();
   written.places =
       places_of(std::nullopt, runtime_config.path_of("ipRanges"), written.from_runtime);
-  if (outer.has("rangesFrom")) {
+  const Json* source = outer.find("rangesFrom");
+  if (source != nullptr && source->is_object()) {  // a mistyped one is told by whoever reads it
     read_beside_source(outer, outer_own, inner, inner_own, written);
   } else {
     read_configured(outer_own, inner_own, written);
