@@ -95,6 +95,7 @@ void bind_attachment(RecordFolder& records, const std::vector<Address>& addresse
     if (!has(now, other) && has_family(now, other.family())) given_up.push_back(other);
   }
   std::vector<std::optional<Binding>> before;
+  before.reserve(now.size());
   for (const auto& address : now) before.push_back(records.binding(address));
   const bool is_known = std::all_of(before.begin(), before.end(), [&](const auto& one) {
     return one && one->pod == binding.pod;

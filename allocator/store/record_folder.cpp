@@ -255,8 +255,7 @@ void RecordFolder::write(const std::string& name, const std::optional<std::strin
 /// has damaged it, another one does.
 std::string RecordFolder::make_temporary(const std::string& target) {
   for (int number = 0;; ++number) {
-    const std::string name =
-        std::string(kTemporaryName) + (number == 0 ? "" : std::to_string(number));
+    std::string name = std::string(kTemporaryName) + (number == 0 ? "" : std::to_string(number));
     try {
       if (fs_->make_link(target, folder_, name) == Outcome::done) return name;
       fs_->unlink(folder_, name);

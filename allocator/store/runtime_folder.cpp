@@ -86,7 +86,7 @@ std::string RuntimeFolder::with_boot(const std::string& text) const {
 /// What with_boot() wrote, without the boot; nullopt for another boot's. Earlier versions named
 /// none, and whoever cannot read the boot_id compares none.
 std::optional<std::string> RuntimeFolder::read_of_boot(const std::string& name) noexcept {
-  const auto text = read_link(name);
+  auto text = read_link(name);
   const auto end = text ? text->find('~') : std::string::npos;
   if (end == std::string::npos) return text;
   const bool is_other = !boot_id_.empty() && text->substr(end + 1) != boot_id_;

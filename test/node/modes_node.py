@@ -86,7 +86,7 @@ def renamed():
     """Neither NODE_NAME nor the host name is part of what a pod is kept under."""
     folder = os.path.join(node_at("renamed").home, "nodes")
     os.makedirs(folder)
-    for name in ("edge-1", "edge-2"):
+    for name in ("edge-1", "edge-2", "edge-3"):
         with open(os.path.join(folder, name), "w") as file:
             file.write("10.9.0.0/28\n")
     node = node_at("renamed", [], rangesFrom={"nodesDir": folder})

@@ -24,7 +24,7 @@ WITHOUT_POWER = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search,-f
 
 def node_at(name, ranges=None, **ipam):
     """A node of its own for one test."""
-    return Node(os.path.join(HOME, name), ranges or SMALL, **ipam)
+    return Node(os.path.join(HOME, name), SMALL if ranges is None else ranges, **ipam)
 
 
 def power_cut_in_an_add():
