@@ -167,8 +167,6 @@ OLD = [
     ("the agent refuses the endpoint: the roll-back DEL frees the address, and the retry gets it", refused_endpoint),
     ("the agent refuses a second ADD: the sandbox has its address until its own DEL", refused_again),
     ("the agent refuses the address until its old endpoint is gone: the retries converge on it", old_endpoint),
-    ("a sandbox that is gone without its DEL: the agent refuses its address, and the pod comes up with another one",
-     lost_sandbox),
     ("a killed cilium-cni: its orphaned ADD meets the DEL and gives up, nothing is left", killed_in_add),
     ("a cilium-cni killed while it waits for the agent: the DEL frees the address", killed_after_add),
     ("a DEL of ours that fails reaches the runtime, and a later one succeeds", failing_del),

@@ -166,5 +166,4 @@ NEW = [
     ("reboot: twenty pods keep their addresses, no old sandbox is ever deleted", reboot_no_del),
     ("reboot: twenty pods keep their addresses although the agent's limiter refuses 16 times", reboot_limited),
     ("an agent that asks for its ingress repeats ADD with one container ID: the same address each time", ingress),
-    ("the address of an agent's ingress is never taken from it", ingress_under_pressure),
 ]
