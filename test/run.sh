@@ -35,8 +35,9 @@ build() { # build PRESET: in a lane at low priority, as the other lane's suites 
     local start=$SECONDS priority=${LANE:+10}
     say "build $1"
     if ! cmake --preset "$1" >"$WORK/log" 2>&1 ||
-        ! nice -n "${priority:-0}" cmake --build --preset "$1" >>"$WORK/log" 2>&1; then
-        tail -n 60 "$WORK/log"
+        ! nice -n "${priority:-0}" cmake --build --preset "$1" -- -k 0 >>"$WORK/log" 2>&1; then
+        grep -E 'error:|^FAILED' "$WORK/log" | head -n 60
+        tail -n 20 "$WORK/log"
         fail "build of preset $1"
         return 1
     fi

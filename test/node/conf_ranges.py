@@ -81,18 +81,24 @@ def both_gone():
     node.refused(11, path)
 
 
-def ranges_win():
-    """Beside ranges the source is not even read."""
-    node, path = source_node(HERE)
+def dead_source():
+    """Ranges that would keep the source from ever being read are refused; those of one call go before it."""
+    node, _ = source_node(HERE)
     ranges = [[{"subnet": "10.9.0.0/24"}]]
-    assert node.add("c-1", POD, ranges=ranges) == ["10.9.0.2"]
-    os.unlink(path)
-    os.mkfifo(path)
-    assert node.add("c-2", OTHER, ranges=ranges) == ["10.9.0.3"]
-    inner = {"type": "host-local", "subnet": "10.8.0.0/24"}
-    assert node.add("c-3", "shop/c", delegate=inner) == ["10.8.0.2"]
+    node.refused(7, "/ipam/ranges", "/ipam/rangesFrom", "would never be read", ranges=ranges)
+    inner = {"type": "host-local", "ranges": ranges}
+    node.refused(7, "/ipam/delegate/ranges", "would never be read", delegate=inner)
     runtime = {"runtimeConfig": {"ipRanges": [[{"subnet": "10.7.0.0/24"}]]}}
     assert node.add("c-4", "shop/d", top=runtime) == ["10.7.0.2"]
+
+
+def flannels_ranges():
+    """Flannel writes its ranges beside whatever stands there, with a route to the network: the source is not read."""
+    node, path = source_node(HERE)
+    os.unlink(path)
+    os.mkfifo(path)
+    flannels = {"ranges": [[{"subnet": "10.9.0.0/24"}]], "routes": [{"dst": "10.9.0.0/16"}]}
+    assert node.add("c-1", POD, **flannels) == ["10.9.0.2"]
 
 
 def other_keys_apply():
@@ -197,7 +203,8 @@ TESTS = [
     ("rangesFrom: the newest ranges are those that are remembered", newest_good_copy),
     ("rangesFrom: a repeated ADD remembers the newest ranges too", newest_good_copy_of_a_repeated_add),
     ("rangesFrom: source and memory gone is code 11, until the source is there", both_gone),
-    ("rangesFrom: it is ignored when there are ranges", ranges_win),
+    ("rangesFrom: ranges that it could never be read beside are refused", dead_source),
+    ("rangesFrom: it is not read where Flannel writes ranges", flannels_ranges),
     ("rangesFrom: exclude, pins, ipFamilies and requests apply to its ranges", other_keys_apply),
     ("rangesFrom: DEL needs no source, and holds every address", release_needs_no_source),
     ("rangesFrom: CHECK and STATUS use the last good ranges", check_and_status),
