@@ -4,10 +4,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <system_error>
 
 #include "allocator/address.hpp"
+#include "allocator/error.hpp"
+#include "allocator/range_set.hpp"
 #include "allocator/store/folders.hpp"
+#include "allocator/store/sibling_networks.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
 #include "shim/cni/own_keys.hpp"
@@ -105,20 +109,49 @@ void check_folder(FileSystem& fs, const std::string& path, Folder kind, const Re
   }
 }
 
+/// How many addresses a network folder has in use; none where there is no folder.
+std::size_t addresses_in(FileSystem& fs, const std::string& path) {
+  const auto folder = fs.open_directory(path);
+  if (!folder) return 0;
+  const auto names = fs.list(*folder);
+  return static_cast<std::size_t>(std::count_if(
+      names.begin(), names.end(),
+      [](const std::string& name) { return allocator::Address::parse(name).has_value(); }));
+}
+
 /// What is left when somebody corrects a dataDir that was joined with the network's name.
 void check_nested(FileSystem& fs, const std::string& path, const Report& report, Words pointer) {
   try {
-    const auto folder = fs.open_directory(path);
-    if (!folder) return;
-    std::size_t count = 0;
-    for (const auto& entry : fs.list(*folder))
-      count += allocator::Address::parse(entry).has_value() ? 1 : 0;
+    const std::size_t count = addresses_in(fs, path);
     if (count == 0) return;
     report.found(rules::kNodeNested, pointer,
                  {std::to_string(count), " addresses are in use in ", path,
                   ", where dataDir used to end in the network's name"});
   } catch (const std::system_error& error) {
     report.found(rules::kNodeFolder, pointer, {error.what()});
+  }
+}
+
+/// The network may be an old one under a new name, whose pods run on. One that has pods of its own
+/// is no new one.
+void check_siblings(const Network& network, const Json& ipam, FileSystem& fs,
+                    const Report& report) {
+  try {
+    const std::string folder = joined({data_dir_of(ipam), "/", text_member(network.json, "name")});
+    if (addresses_in(fs, folder) != 0) return;
+    std::vector<std::vector<allocator::RangeSpec>> specs;
+    for (const auto& range : literal_ranges(ipam))
+      specs.push_back({{allocator::Cidr::parse(range.text), range.first, range.last, {}}});
+    const auto sets = allocator::make_range_sets(specs);
+    for (const auto& sibling : allocator::store::sibling_networks(fs, folder, sets)) {
+      report.warned(rules::kNodeSibling, {"/name"},
+                    {std::to_string(sibling.in_use), " addresses of these ranges are in use in ",
+                     sibling.path, ", and none in ", folder, " yet"});
+    }
+  } catch (const std::system_error&) {
+    return;  // the folder's own trouble is told by whoever looks at the folder
+  } catch (const allocator::Error&) {
+    return;  // found already
   }
 }
 
@@ -161,8 +194,10 @@ void check_node(const Network& network, FileSystem& fs, const std::vector<std::s
                 const Report& report) {
   const auto& plugins = elements(network.json, "plugins");
   for (std::size_t i = 0; i < plugins.size(); ++i) {
-    if (!text_member(plugins[i], "type").empty())
-      check_plugin(network, plugins[i], fs, bin_dirs, report.below({network.plugin_pointer(i)}));
+    if (text_member(plugins[i], "type").empty()) continue;
+    check_plugin(network, plugins[i], fs, bin_dirs, report.below({network.plugin_pointer(i)}));
+    const Json* ipam = uses_us(plugins[i]) ? object_member(plugins[i], "ipam") : nullptr;
+    if (ipam != nullptr && is_host_local(*ipam)) check_siblings(network, *ipam, fs, report);
   }
 }
 

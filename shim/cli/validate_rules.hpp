@@ -200,6 +200,10 @@ inline constexpr Rule kNodeFolder{"node-folder", error,
                                   "use a folder on a local disk that survives a reboot"};
 inline constexpr Rule kNodeNested{
     "node-nested", error, "drain the node first; with its pods gone, remove the inner folder"};
+inline constexpr Rule kNodeSibling{
+    "node-sibling", warning,
+    "if the network was renamed, its running pods and new ones get the same addresses: give it the "
+    "old name again, or drain the node; networks that nothing connects may share ranges"};
 
 }  // namespace rules
 }  // namespace shim::validate

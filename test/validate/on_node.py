@@ -111,6 +111,26 @@ def nested():
     assert said[0][2].startswith(f"2 addresses are in use in {folder}/pods/pods"), said
 
 
+def renamed():
+    """A network without addresses yet beside one that has some of its ranges: a warning, and none for other ranges."""
+    folder = "/var/lib/cni/ext4/renamed"
+    text = conflist(dataDir=folder, stateDir="/var/lib/cni/ext4/state")
+    os.makedirs(f"{folder}/before")
+    os.makedirs(f"{folder}/elsewhere")
+    for path in ("before/10.244.1.7", "before/10.244.1.8", "before/10.9.0.7", "before/lock", "elsewhere/10.9.0.7"):
+        with open(f"{folder}/{path}", "w") as file:
+            file.write("c-1\r\neth0")
+    said = found(text, "--bin-dir", BIN)
+    assert [one[:2] for one in said] == [("node-sibling", "/name")], said
+    told = f"2 addresses of these ranges are in use in {folder}/before, and none in {folder}/pods yet"
+    assert said[0][2] == told, said
+    assert corpus.run("--node", "--bin-dir", BIN, "-", stdin=text.encode())[0] == 0
+    os.makedirs(f"{folder}/pods")
+    with open(f"{folder}/pods/10.244.1.9", "w") as file:
+        file.write("c-2\r\neth0")
+    assert found(text, "--bin-dir", BIN) == []
+
+
 def in_the_way():
     """A file where a folder should be."""
     with open("/var/lib/cni/ext4/file", "w"):
@@ -145,6 +165,7 @@ def run(suite):
     suite.run("--node: folders in memory", in_memory)
     suite.run("--node: folders on a disk and on an overlay", on_disk)
     suite.run("--node: what a joined dataDir has left", nested)
+    suite.run("--node: a network that may have been renamed", renamed)
     suite.run("--node: a file in the way", in_the_way)
     suite.run("--node: the plugins of the folder that completes a list", drop_ins)
     suite.run("--node: this machine is looked at only when asked", without_node)
