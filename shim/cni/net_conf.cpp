@@ -200,8 +200,11 @@ NetConf read_net_conf_leniently(const Json& document) {
   try {
     const IpamReaders ipam(document);
     const ConfigReader root(&document, "", ErrorCode::internal);
-    conf.allocation.sets = complete_ranges(
-        read_ranges(ipam.stock, ipam.inner, root.object("runtimeConfig")), conf.cni_version);
+    const RangesAsWritten written =
+        read_ranges(ipam.stock, ipam.inner, root.object("runtimeConfig"));
+    // A release needs no ranges: a source is not asked for them.
+    if (!written.sets.empty() || !own.has("rangesFrom"))
+      conf.allocation.sets = complete_ranges(written, conf.cni_version);
   } catch (const std::exception& error) {
     conf.warnings.emplace_back(std::string("ranges are ignored: ") + error.what());
   }

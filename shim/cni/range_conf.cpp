@@ -191,6 +191,18 @@ bool is_by_flannel(const ConfigReader& ipam, const RangeSpecSets& ranges) {
   });
 }
 
+/// Without the subnet that a source gives slices of, nobody would read them.
+void refuse_loose_edge(const RangeSpec& legacy, const std::string& place) {
+  if (!legacy.start && !legacy.end && !legacy.gateway) return;
+  throw CniError(ErrorCode::invalid_config,
+                 place +
+                     (legacy.gateway ? "/gateway"
+                      : legacy.start ? "/rangeStart"
+                                     : "/rangeEnd") +
+                     " stands beside rangesFrom without a subnet, where nobody reads it; write "
+                     "\"subnet\" beside it, the one that the nodes share, or remove it");
+}
+
 [[noreturn]] void refuse_dead_source(const std::string& path) {
   throw CniError(ErrorCode::invalid_config,
                  path +
@@ -254,7 +266,11 @@ void read_beside_source(const ConfigReader& outer, const OwnRanges& outer_own,
   if (!inner_own.ranges.empty()) refuse_dead_source(inner.path_of("ranges"));
   const bool is_inner = inner_own.legacy.subnet.has_value();
   const bool is_outer = outer_own.legacy.subnet.has_value();
-  if (!is_inner && !is_outer) return;
+  if (!is_inner && !is_outer) {
+    refuse_loose_edge(inner_own.legacy, "/ipam/delegate");
+    refuse_loose_edge(outer_own.legacy, "/ipam");
+    return;
+  }
   written.frame = make_frame(
       is_inner && is_outer ? inner_own.legacy : inherit(inner_own.legacy, outer_own.legacy),
       is_inner ? "/ipam/delegate" : "/ipam");

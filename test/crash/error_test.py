@@ -111,7 +111,8 @@ def hides_proof(scenario, call, error):
     not_learned = scenario.learns and call.name == "symlinkat"
     not_read = call.name == "readlinkat" and '"ip.' in call.args
     of_owner = scenario.proof in call.args or "/netns/" in call.args
-    return not_learned or not_read or bool(scenario.proof) and reads and of_owner
+    no_boot = "random/boot_id" in call.args  # whoever does not know the boot proves nothing by it
+    return not_learned or not_read or bool(scenario.proof) and (reads and of_owner or no_boot)
 
 
 def failing_add(node, scenario, call, error):

@@ -88,8 +88,24 @@ def dead_source():
     node.refused(7, "/ipam/ranges", "/ipam/rangesFrom", "would never be read", ranges=ranges)
     inner = {"type": "host-local", "ranges": ranges}
     node.refused(7, "/ipam/delegate/ranges", "would never be read", delegate=inner)
+    node.refused(7, "/ipam/gateway", "without a subnet", gateway="10.9.0.1")
+    inner = {"type": "host-local", "rangeStart": "10.9.0.9"}
+    node.refused(7, "/ipam/delegate/rangeStart", "without a subnet", delegate=inner)
     runtime = {"runtimeConfig": {"ipRanges": [[{"subnet": "10.7.0.0/24"}]]}}
     assert node.add("c-4", "shop/d", top=runtime) == ["10.7.0.2"]
+
+
+def quiet_release():
+    """A DEL neither asks the source nor misses it."""
+    node, path = source_node(HERE)
+    log = {"logFile": os.path.join(node.home, "log"), "logLevel": "verbose"}
+    node.add("c-1", POD, **log)
+    os.unlink(path)
+    os.mkfifo(path)
+    node.delete("c-1", POD, **log)
+    with open(log["logFile"], encoding="utf-8") as file:
+        text = file.read()
+    assert "DEL c-1" in text and "ranges are ignored" not in text, text
 
 
 def flannels_ranges():
@@ -204,6 +220,7 @@ TESTS = [
     ("rangesFrom: a repeated ADD remembers the newest ranges too", newest_good_copy_of_a_repeated_add),
     ("rangesFrom: source and memory gone is code 11, until the source is there", both_gone),
     ("rangesFrom: ranges that it could never be read beside are refused", dead_source),
+    ("rangesFrom: a DEL does not ask for them, nor complain", quiet_release),
     ("rangesFrom: it is not read where Flannel writes ranges", flannels_ranges),
     ("rangesFrom: exclude, pins, ipFamilies and requests apply to its ranges", other_keys_apply),
     ("rangesFrom: DEL needs no source, and holds every address", release_needs_no_source),
