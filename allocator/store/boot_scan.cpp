@@ -102,10 +102,27 @@ void BootScan::stamp_if_unstamped(const AttachmentFile& file) {
   const auto text = parts_.fs.get_attribute(*fd, kStampAttribute);
   auto stamp = text ? decode_stamp(*text) : std::nullopt;
   if (!text) stamp = network_.recorded_stamp(file.name);
-  if (stamp && stamp->container_hash == container_hash(container_id)) return;
+  if (stamp && stamp->container_hash == container_hash(container_id)) {
+    if (text && text->starts_with("1~")) renew_earlier_stamp(*fd, *stamp, container_id);
+    return;
+  }
   const std::string first_seen = encode(stamp_of_unknown(parts_.viewpoint(), container_id));
   if (network_.set_stamp(*fd, first_seen) == Supported::yes) return;
   network_.record_stamp(*file.address, network_.file_identity(*fd), first_seen);
+}
+
+/// Stamps of earlier versions tell too little to be judged from within a container, or over its
+/// boots. While the namespace is there, everything can still be learned.
+void BootScan::renew_earlier_stamp(const Fd& file, const Stamp& stamp,
+                                   const std::string& container_id) {
+  const Viewpoint& here = parts_.viewpoint();
+  const bool is_of_now = !stamp.boot_id.empty() &&
+                         (stamp.boot_id == here.boot_id || stamp.boot_id == here.container_boot);
+  if (!is_of_now || stamp.netns_inode == 0) return;
+  const auto there = parts_.fs.network_namespace(stamp.netns_path);
+  if (!there || there->inode != stamp.netns_inode) return;
+  static_cast<void>(network_.set_stamp(
+      file, encode(stamp_of_call(parts_.fs, here, container_id, stamp.netns_path))));
 }
 
 void BootScan::restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,

@@ -88,6 +88,7 @@ class BootScan {
  private:
   void remove_if_torn(const AttachmentFile& file);
   void stamp_if_unstamped(const AttachmentFile& file);
+  void renew_earlier_stamp(const Fd& file, const Stamp& stamp, const std::string& container_id);
   /// The attachment that gets an address back.
   struct Claim {
     const CachedAttachment* cached;

@@ -95,6 +95,8 @@ bool DeathJudge::is_of_restarted_node(const Stamp& stamp) {
                              here_.pid_namespace != kInitialPidNamespace;
   if (!in_containers || is_same_pid_namespace(stamp)) return false;
   if (stamp.run.empty() || here_.run.empty() || stamp.run == here_.run) return false;
+  // A container in the node, or beside it, has another /run too.
+  if (stamp.root == 0 || stamp.root != here_.root) return false;
   const auto folder = fs_.file_system_of(parent_of(own_netns_path_));
   return folder && stamp.folder != FileSystemIdentity{} && stamp.folder.is_another(*folder);
 }

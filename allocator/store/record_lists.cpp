@@ -82,6 +82,8 @@ bool RecordFolder::append_boot(const std::string& boot8) {
   list.push_back(boot8);
   if (list.size() > kBootLimit) list.erase(list.begin());
   put_list(kBootsName, list);
+  // Which node they were remembered on, only their own boot told.
+  if (read(kAnonymousRangesName)) remove_record(kAnonymousRangesName);
   return true;
 }
 

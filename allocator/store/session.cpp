@@ -42,7 +42,8 @@ const Viewpoint& Session::viewpoint() {
 std::string Session::generation() {
   const auto lock = parts_.fs.identify(network_.folder(), kLockName);
   if (!lock) return {};
-  return boot_id_ + "~" + std::to_string(lock->inode) + "~" + std::to_string(lock->born_ns);
+  // The number is that of what a boot scan does: one of an earlier version left marks out.
+  return boot_id_ + "~" + std::to_string(lock->inode) + "~" + std::to_string(lock->born_ns) + "~2";
 }
 
 void Session::look_what_is_due() {

@@ -33,7 +33,7 @@ bool read_numbers(const std::vector<std::string>& parts, std::size_t first,
 
 bool decode_numbers(const std::string& text, Stamp& stamp) {
   constexpr std::size_t on_the_node = 3;
-  constexpr std::size_t in_a_container = 7;
+  constexpr std::size_t in_a_container = 8;
   const auto parts = split(text, '.');
   if (!read_numbers(parts, 0, {&stamp.netns_inode, &stamp.netns_id, &stamp.pid_namespace}))
     return false;
@@ -41,7 +41,7 @@ bool decode_numbers(const std::string& text, Stamp& stamp) {
   if (parts.size() != in_a_container) return false;
   stamp.run = parts[3];
   stamp.container_boot = parts[4];
-  return read_numbers(parts, 5, {&stamp.folder.device, &stamp.folder.id});
+  return read_numbers(parts, 5, {&stamp.folder.device, &stamp.folder.id, &stamp.root});
 }
 
 /// Where the ADD ran in a container, it may have been one with a boot_id of its own.
@@ -66,6 +66,7 @@ Stamp stamp_of_unknown(const Viewpoint& viewpoint, const std::string& container_
   stamp.pid_namespace = viewpoint.pid_namespace;
   stamp.run = viewpoint.run;
   stamp.container_boot = viewpoint.container_boot;
+  stamp.root = viewpoint.root;
   return stamp;
 }
 
@@ -96,7 +97,8 @@ std::string encode(const Stamp& stamp) {
                         "." + std::to_string(stamp.pid_namespace);
   if (!stamp.run.empty()) {
     numbers += "." + stamp.run + "." + stamp.container_boot + "." +
-               std::to_string(stamp.folder.device) + "." + std::to_string(stamp.folder.id);
+               std::to_string(stamp.folder.device) + "." + std::to_string(stamp.folder.id) + "." +
+               std::to_string(stamp.root);
   }
   // The path comes last: it may hold any byte.
   return "2~" + stamp.boot_id + "~" + stamp.container_hash + "~" + numbers + "~" + stamp.netns_path;

@@ -20,7 +20,7 @@ constexpr const char* kStampAttribute = "user.delegated-ipam";
 /// Format, on one line:
 ///
 ///     2~<boot_id>~<hash>~<netns inode>.<netns id>.<PID namespace>[.<run>.<container boot>
-///         .<device>.<file system id>]~<netns path>
+///         .<device>.<file system id>.<root>]~<netns path>
 ///
 ///     boot_id          the kernel's own; empty: unknown, as something lies over it
 ///     hash             16 hexadecimal digits of SHA-256(container ID)
@@ -30,6 +30,7 @@ constexpr const char* kStampAttribute = "user.delegated-ipam";
 ///                      ADD ran in a container or did not see the kernel's boot_id
 ///     container boot   what lay over the boot_id, hashed if it was no UUID; empty: nothing did
 ///     device, file system id   of the folder of the path, see FileSystemIdentity
+///     root             which root folder the ADD saw, see Viewpoint; 0: unknown
 ///
 /// Earlier versions wrote "1~<boot_id>~<hash>~<netns inode>.<PID namespace>~<netns path>", where
 /// the boot_id may be one that lay over the kernel's. It is read, and never written.
@@ -42,6 +43,7 @@ struct Stamp {
   std::uint64_t netns_id = 0;
   std::string run;
   FileSystemIdentity folder;
+  std::uint64_t root = 0;  ///< Viewpoint::root
   std::string container_boot;
   /// True for the boot_id of an earlier version that may not be the kernel's.
   bool has_doubtful_boot = false;

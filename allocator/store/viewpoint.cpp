@@ -18,6 +18,18 @@ constexpr std::size_t kBootIdLength = 36;  // a UUID; the line break after it is
 
 constexpr const char* kRun = "run";
 
+/// The root of a file system may have been made without a time.
+std::uint64_t identity_of_root(FileSystem& fs) noexcept {
+  try {
+    const auto root = fs.open_directory("/");
+    if (!root) return 0;
+    const FileIdentity identity = fs.identify(root->fd);
+    return identity.born_ns > 0 ? static_cast<std::uint64_t>(identity.born_ns) : identity.inode;
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
 }  // namespace
 
 std::string RuntimeFolder::mark_of_run(const std::function<std::string()>& make) noexcept {
@@ -57,6 +69,7 @@ Viewpoint look_around(FileSystem& fs, const std::string& boot_id, const std::str
   viewpoint.run = runtime.mark_of_run([&] {
     return std::to_string(boottime_now()) + "-" + std::to_string(start_of_first_process(fs));
   });
+  viewpoint.root = identity_of_root(fs);
   return viewpoint;
 }
 

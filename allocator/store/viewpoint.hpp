@@ -19,6 +19,9 @@ struct Viewpoint {
   /// The mark of this /run, see RuntimeFolder::mark_of_run(); empty where neither a container's
   /// boot nor its restart has to be told by it.
   std::string run;
+  /// When the root folder was made, in nanoseconds, or else its inode; 0: unknown, or not needed,
+  /// as `run`. A container that is restarted keeps it, one inside it or beside it has another.
+  std::uint64_t root = 0;
 
   [[nodiscard]] bool sees_all_processes() const { return pid_namespace == kInitialPidNamespace; }
   friend bool operator==(const Viewpoint&, const Viewpoint&) = default;

@@ -212,8 +212,9 @@ DelegateConf read_delegate_conf_leniently(const Json& document, const DelegateCh
   }
   Json block = effective_block(*find_member(document, "ipam"), conf.type);
   if (conf.is_host_local() && !has_usable_ranges(block, conf.cni_version)) {
-    for (const char* key : kRangeKeys) set_member(block, key, nullptr);
-    for (const char* key : {"routes", "resolvConf"}) set_member(block, key, nullptr);
+    // Taken out, as host-local refuses null for some of them.
+    for (const char* key : kRangeKeys) erase_key(block, key);
+    for (const char* key : {"routes", "resolvConf"}) erase_key(block, key);
     set_member(block, "ranges", Json::array({Json::array({{{"subnet", "127.0.0.0/8"}}})}));
   }
   set_document(document, std::move(block), conf);

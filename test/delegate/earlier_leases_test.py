@@ -27,6 +27,8 @@ from tap import Suite  # noqa: E402
 HOME = "/var/lib/cni/earlier"
 NETNS = "/var/lib/cni/netns"  # not below /run, which is emptied here
 POD = "shop/web-0"
+SUBNET_FILE = "/var/lib/cni/subnet.env"
+FROM_FILE = {"ranges": [], "rangesFrom": {"subnetFile": SUBNET_FILE}}
 DUPLICATE = "failed to allocate for range 0: {} has been allocated to {}, duplicate allocation is not allowed"
 
 
@@ -223,7 +225,20 @@ def agents_ingress():
     assert node.ledger.commands() == [f"ADD {name}"]
 
 
+def released_without_ranges():
+    """A DEL needs no ranges: those of a source are not asked for, and broken ones are left out."""
+    broken = {"ranges": [[{"subnet": "10.1/8"}]]}
+    for number, (at_add, at_del) in enumerate(((FROM_FILE, FROM_FILE), ({}, broken))):
+        node = host_local_node(f"rangeless-{number}")
+        with open(SUBNET_FILE, "w", encoding="utf-8") as file:
+            file.write("10.8.0.0/24\n")
+        assert node.add("c1", POD, **at_add)
+        node.delete("c1", POD, **at_del)
+        assert not node.addresses_of("c1"), node.attachments()
+
+
 TESTS = [
+    ("a DEL over host-local needs no ranges", released_without_ranges),
     ("moved over from host-local: a repeated ADD is refused and the pod keeps its address", moved_over),
     ("moved over from host-local: a kill in the repeated ADD costs no address", moved_over_and_killed),
     ("moved over from host-local 0.7: the same", moved_over_old_format),

@@ -1,8 +1,11 @@
 // The boot scan through the store: what the first command of a boot finds and mends.
 #include "allocator/store/boot_scan.hpp"
 
+#include <map>
 #include <string>
 
+#include "allocator/store/posix_file_system.hpp"
+#include "allocator/store/stamp.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/cached_world.hpp"
 
@@ -131,6 +134,35 @@ TEST_CASE("a file without a stamp is known to be of this boot, and dead in the n
   CHECK(node.add_cached("c3", "web") == "10.0.0.6");
   CHECK(node.add_cached("c4", "db") == "10.0.0.2");
   CHECK(node.files()["10.0.0.2"] == owner("c4"));
+}
+
+TEST_CASE("a stamp of an earlier version is renewed while its namespace is there", "[boot_scan]") {
+  namespace store = allocator::store;
+  test::CachedWorld node;
+  store::PosixFileSystem fs;
+  const auto stamp_of = [&](const std::string& name) {
+    const auto folder = fs.open_directory(node.options.network_dir);
+    const auto file = fs.open_file(*folder, name);
+    return fs.get_attribute(*file, store::kStampAttribute).value_or("");
+  };
+  const std::string inode = std::to_string(fs.network_namespace(kOwnNamespace)->inode);
+  const std::string of_now = "1~11111111-aaaa-4bbb-8ccc-000000000001~";
+  const std::map<std::string, std::string> stamps = {
+      {"10.0.0.2", of_now + store::container_hash("c-2") + "~" + inode + ".77~" + kOwnNamespace},
+      {"10.0.0.3", of_now + store::container_hash("c-3") + "~5.77~" + kOwnNamespace},
+      {"10.0.0.4",
+       "1~another~" + store::container_hash("c-4") + "~" + inode + ".77~" + kOwnNamespace}};
+  for (const auto& [name, stamp] : stamps) {
+    node.put(name, owner("c-" + name.substr(name.size() - 1)));
+    const auto folder = fs.open_directory(node.options.network_dir);
+    const auto file = fs.open_file(*folder, name);
+    fs.set_attribute(*file, store::kStampAttribute, stamp, name);
+  }
+  node.add_cached("c1", "web");
+  CHECK(stamp_of("10.0.0.2").starts_with("2" + of_now.substr(1)));
+  CHECK(test::contains(stamp_of("10.0.0.2"), "~" + inode + "."));
+  CHECK(stamp_of("10.0.0.3") == stamps.at("10.0.0.3"));
+  CHECK(stamp_of("10.0.0.4") == stamps.at("10.0.0.4"));
 }
 
 TEST_CASE("a record of a newer version does not keep the scan from going on", "[boot_scan]") {

@@ -55,7 +55,8 @@ TEST_CASE("a restarted node container is told by its PID namespace, /run and its
   before.pid_namespace = 11;
   before.run = "1-7";
   before.folder = {1, 1};
-  Viewpoint after = {"boot-2", "", 12, "2-8"};
+  before.root = 5;
+  Viewpoint after = {"boot-2", "", 12, "2-8", 5};
   const auto is_dead = [&](const Stamp& stamp) {
     return DeathJudge(node.fs, after, node.dir.file("own")).is_dead(kOwner, stamp);
   };
@@ -68,6 +69,12 @@ TEST_CASE("a restarted node container is told by its PID namespace, /run and its
   }
   SECTION("the same /run, or one that nobody could mark") {
     after.run = GENERATE("1-7", "");
+    CHECK_FALSE(is_dead(before));
+  }
+  SECTION("another container, in the node or beside it: its root folder is another one") {
+    after.root = GENERATE(std::uint64_t{0}, std::uint64_t{6});
+    CHECK_FALSE(is_dead(before));
+    before.root = 0;
     CHECK_FALSE(is_dead(before));
   }
   SECTION("the folder of the pods lies where it lay") {
@@ -113,10 +120,11 @@ TEST_CASE("stamps come back as they were written", "[death]") {
   CHECK(decode_stamp(encode(stamp)) == stamp);
   stamp.run = "12-34";
   stamp.folder = {56, 78};
+  stamp.root = 90;
   CHECK(decode_stamp(encode(stamp)) == stamp);
   stamp.container_boot = "11111111-aaaa-4bbb-8ccc-000000000001";
   CHECK(decode_stamp(encode(stamp)) == stamp);
-  for (const auto* text : {"", "2", "2~b~h~1.2~/p", "2~b~h~1.2.3.4~/p", "2~b~h~1.2.3.r.c.x.1~/p",
+  for (const auto* text : {"", "2", "2~b~h~1.2~/p", "2~b~h~1.2.3.4~/p", "2~b~h~1.2.3.r.c.x.1.1~/p",
                            "2~b~h~1.2.x~/p", "1~b~h~1.2.3~/p", "1~b~h~1~/p", "3~b~h~1.2.3~/p"}) {
     INFO(text);
     CHECK_FALSE(decode_stamp(text).has_value());
