@@ -122,7 +122,7 @@ run_suite() {
         asan)
             unit asan || return
             for suite in badinput/badinput validate/validate delegate/faults delegate/callers; do
-                tap "$suite (sanitizers)" env DELEGATED_IPAM="$ROOT/build/asan/delegated-ipam" "test/${suite}_test.py"
+                tap "$suite (sanitizers)" env MUTANTS=30 DELEGATED_IPAM="$ROOT/build/asan/delegated-ipam" "test/${suite}_test.py"
             done
             ;;
         tidy) tidy ;;

@@ -180,7 +180,6 @@ def plugin_missing(at):
 
 CASES = [
     ("a DEL of ours that fails is asked for again, and releases", failing_del),
-    ("a DEL that failed and is never repeated: the address comes back once the namespace is gone", failing_del_netns),
     ("a DEL that failed and is never repeated: the address comes back after a reboot", failing_del_reboot),
     ("the only DEL meets a read-only disk: it succeeds, and is done when the disk can be written", read_only_disk),
     ("bridge fails after our answer: nothing is left, and the retry gets the pod's address", bridge_fails),

@@ -15,7 +15,7 @@ REPLACED = {
     "range-broadcast", "ranges-beside-source", "shared-subnet", "flannel-subnet", "flannel-name-in-delegate",
     "cilium-chaining", "cilium-chaining-name"}
 RANGE_KEYS = {"ranges", "subnet", "rangestart", "rangeend", "gateway"}
-MUTANTS = 240
+MUTANTS = int(os.environ.get("MUTANTS", "240"))
 
 
 def opened(value):
