@@ -9,7 +9,6 @@
 namespace shim {
 namespace {
 
-using allocator::store::Directory;
 using allocator::store::FileSystem;
 
 constexpr std::size_t kFileLimit = std::size_t{4} << 20;

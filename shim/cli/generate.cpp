@@ -94,7 +94,7 @@ std::vector<std::string> folders_of(const ConflistOptions& conflist) {
 /// Where the ranges are read; empty when nowhere.
 std::string source_folder(const ConflistOptions& conflist) {
   const std::string& source = conflist.ranges_from;
-  const std::string path = source.substr(std::min(source.find('=') + 1, source.size()));
+  std::string path = source.substr(std::min(source.find('=') + 1, source.size()));
   if (source.starts_with("nodes-dir=")) return path;
   if (source.starts_with("subnet-file=")) return path.substr(0, path.rfind('/'));
   return source.empty() ? "" : "/etc/kubernetes/cache";

@@ -31,7 +31,6 @@ struct Version {
   unsigned major;
   unsigned minor;
 
-  friend bool operator==(const Version&, const Version&) = default;
   friend auto operator<=>(const Version&, const Version&) = default;  // NOLINT: clang-tidy 14
 };
 

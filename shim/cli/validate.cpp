@@ -157,6 +157,7 @@ std::string what_is_undecided(const Corrected& corrected) {
 void print(const Findings& findings, const std::vector<Input>& inputs, const Options& options,
            const Corrected& corrected) {
   std::vector<std::string> names;
+  names.reserve(inputs.size());
   for (const auto& input : inputs) names.push_back(input.name);
   if (options.output == "json") {
     std::cout << print_findings_json(findings, names);

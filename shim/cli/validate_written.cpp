@@ -34,9 +34,9 @@ void write_back(Documents& documents) {
     if (network.json == network.original) continue;
     Json whole = as_written(network);
     if (!network.within.empty()) {
-      Json part = std::exchange(
-          whole, network.is_text ? parse_json(scalar_text(*network.home)) : *network.home);
-      whole[Json::json_pointer(network.within)] = std::move(part);
+      Json around = network.is_text ? parse_json(scalar_text(*network.home)) : *network.home;
+      around[Json::json_pointer(network.within)] = std::move(whole);
+      whole = std::move(around);
     }
     *network.home = network.is_text ? Json(conflist_text(whole)) : std::move(whole);
   }
