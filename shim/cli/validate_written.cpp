@@ -27,17 +27,20 @@ Json as_written(const Network& network) {
   return network.is_for_multus && network.is_single ? without_list(json) : json;
 }
 
+/// The text or value that the network is a part of, with this part.
+Json in_its_place(const Network& network, Json part) {
+  if (network.within.empty()) return part;
+  Json around = network.is_text ? parse_json(scalar_text(*network.home)) : *network.home;
+  around[Json::json_pointer(network.within)] = std::move(part);
+  return around;
+}
+
 }  // namespace
 
 void write_back(Documents& documents) {
   for (auto& network : documents.networks) {
     if (network.json == network.original) continue;
-    Json whole = as_written(network);
-    if (!network.within.empty()) {
-      Json around = network.is_text ? parse_json(scalar_text(*network.home)) : *network.home;
-      around[Json::json_pointer(network.within)] = std::move(whole);
-      whole = std::move(around);
-    }
+    Json whole = in_its_place(network, as_written(network));
     *network.home = network.is_text ? Json(conflist_text(whole)) : std::move(whole);
   }
 }
