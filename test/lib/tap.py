@@ -41,6 +41,12 @@ class Suite:
         print(f"# {time.monotonic() - started:.1f} s", flush=True)
         return passed
 
+    def run_all(self, tests):
+        """Run a table of (sentence, test, arguments...); with words on the command line those that have one of them."""
+        for sentence, test, *arguments in tests:
+            if any(word in sentence for word in sys.argv[1:] or [""]):
+                self.run(sentence, test, *arguments)
+
     def finish(self):
         """Print the TAP plan and end the process: 0 when nothing failed, else 1."""
         print(f"1..{self.count}", flush=True)
