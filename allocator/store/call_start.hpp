@@ -21,8 +21,8 @@ std::uint64_t start_of_first_process(FileSystem& fs);
 
 /// When the topmost ancestor of this process whose environment has CNI_COMMAND=ADD and this
 /// container ID was started, in nanoseconds of CLOCK_BOOTTIME, rounded down to the kernel's clock
-/// tick (10 ms). At least this process itself counts. nullopt without /proc, or
-/// with one that does not show this process.
+/// tick (10 ms). At least this process itself counts. nullopt without /proc, or with one that does
+/// not show this process.
 /// Source: proc(5), /proc/[pid]/stat field 22.
 std::optional<std::uint64_t> start_of_call(FileSystem& fs, const std::string& container_id);
 

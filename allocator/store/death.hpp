@@ -33,11 +33,9 @@ class DeathJudge {
   ///                     kernel says that the recorded one is gone; or it has given its number to
   ///                     ours; or the initial PID namespace is seen, with no process or thread in
   ///                     it, and no name for it in the folder
-  ///     node restarted  both in containers of one root folder, in different PID namespaces and
-  ///     with
-  ///                     another /run; the
-  ///                     folder of the recorded path lies on another file system than then, and
-  ///                     this call's namespace is in it
+  ///     node restarted  both in containers of one root folder, in different PID namespaces, with
+  ///                     another /run; the folder of the recorded path lies on another file system
+  ///                     than then, and this call's namespace is in it
   ///
   /// No stamp, one of another container, or anything that we may not look at: false.
   [[nodiscard]] bool is_dead(const Attachment& owner, const std::optional<Stamp>& stamp);

@@ -20,10 +20,11 @@
 ///         unbound/<address> -> in use by an attachment that no binding tells of
 ///         unflushed.<key> -> files of the attachment were removed, which nobody has flushed yet
 ///
-/// The generation is "<boot_id>~<inode and time of birth of the network's lock file>": a folder
-/// that was wiped has another lock, and one whose owner or label was changed has not. <key> is the
-/// SHA-256 of the attachment. The folder may vanish at any time and is never the truth: without it
-/// the same answers cost more reading.
+/// The generation is "<boot_id>~<inode and time of birth of the network's lock file>~<number of the
+/// scan>": a folder that was wiped has another lock, one whose owner or label was changed has not,
+/// and a version that scans for more has another number. <key> is the SHA-256 of the attachment.
+/// The folder may vanish at any time and is never the truth: without it the same answers cost more
+/// reading.
 #include <cstdint>
 #include <functional>
 #include <optional>
