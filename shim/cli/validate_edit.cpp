@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iterator>
 
 namespace shim::validate {
 
@@ -49,11 +48,6 @@ const Json::array_t& elements_of(const Json* value) {
 
 const Json::array_t& elements(const Json& object, std::string_view key) {
   return elements_of(find_member(object, key));
-}
-
-void erase_member(Json& object, std::string_view key) {
-  for (auto member = object.begin(); member != object.end();)
-    member = same_key(member.key(), key) ? object.erase(member) : std::next(member);
 }
 
 namespace {

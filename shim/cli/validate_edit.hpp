@@ -30,8 +30,6 @@ const Json* object_member(const Json& object, std::string_view key);
 /// The elements of a member that is a list; none when it is none.
 const Json::array_t& elements(const Json& object, std::string_view key);
 
-/// Removes the member of an object in every spelling.
-void erase_member(Json& object, std::string_view key);
 /// Moves the member that is spelled exactly so into `to`. False, and nothing is done, when `to` has
 /// another value there in any spelling: which of the two is meant, nobody knows.
 bool move_member(Json& from, const std::string& key, Json& to);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "allocator/store/delegate_bindings.hpp"
@@ -23,11 +24,6 @@ constexpr std::array<const char*, 3> kOtherInherited = {"routes", "dataDir", "re
 
 ConfigReader ipam_of(const Json& document) {
   return ConfigReader(&document, "", ErrorCode::invalid_config).object("ipam");
-}
-
-void erase_key(Json& object, std::string_view key) {
-  for (auto member = object.begin(); member != object.end();)
-    member = same_key(member.key(), key) ? object.erase(member) : std::next(member);
 }
 
 bool has_ranges(const Json& block) {
@@ -114,7 +110,7 @@ void add_ranges_from(const ConfigReader& ipam, const ConfInputs& inputs, Delegat
     written.sets = sets_of_source(conf.ranges_from, written.frame, source.paths.front());
   }
   static_cast<void>(complete_ranges(written, conf.cni_version));
-  for (const char* key : kRangeKeys) erase_key(block, key);
+  for (const char* key : kRangeKeys) erase_member(block, key);
   block["ranges"] = ranges_json(written.sets);
 }
 
@@ -213,8 +209,8 @@ DelegateConf read_delegate_conf_leniently(const Json& document, const DelegateCh
   Json block = effective_block(*find_member(document, "ipam"), conf.type);
   if (conf.is_host_local() && !has_usable_ranges(block, conf.cni_version)) {
     // Taken out, as host-local refuses null for some of them.
-    for (const char* key : kRangeKeys) erase_key(block, key);
-    for (const char* key : {"routes", "resolvConf"}) erase_key(block, key);
+    for (const char* key : kRangeKeys) erase_member(block, key);
+    for (const char* key : {"routes", "resolvConf"}) erase_member(block, key);
     set_member(block, "ranges", Json::array({Json::array({{{"subnet", "127.0.0.0/8"}}})}));
   }
   set_document(document, std::move(block), conf);
@@ -246,6 +242,11 @@ void set_member(Json& object, const std::string& key, Json value) {
     if (spelling != spellings.front()) object.erase(spelling);
   }
   object[spellings.empty() ? key : spellings.front()] = std::move(value);
+}
+
+void erase_member(Json& object, std::string_view key) {
+  for (auto member = object.begin(); member != object.end();)
+    member = same_key(member.key(), key) ? object.erase(member) : std::next(member);
 }
 
 }  // namespace shim

@@ -57,5 +57,7 @@ Json with_requested(Json document, const std::vector<allocator::Address>& addres
 
 /// Sets the member `key` of an object, in whatever letter case it is there.
 void set_member(Json& object, const std::string& key, Json value);
+/// Removes the member of an object in every spelling.
+void erase_member(Json& object, std::string_view key);
 
 }  // namespace shim

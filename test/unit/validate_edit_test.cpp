@@ -13,7 +13,7 @@ TEST_CASE("validate edit: members in any letter case, the last one wins", "[vali
   CHECK(spelled(object, "DATADIR") == "DataDir");
   CHECK(spelled(object, "stateDir") == "stateDir");
   CHECK(member(object, "none") == nullptr);
-  erase_member(object, "datadir");
+  shim::erase_member(object, "datadir");
   CHECK(object.dump() == R"({"x":1,"none":null})");
   CHECK(entries(Json(7)).empty());
   CHECK(elements(object, "x").empty());
@@ -21,7 +21,7 @@ TEST_CASE("validate edit: members in any letter case, the last one wins", "[vali
 
 TEST_CASE("validate edit: a member that is taken out leaves the others whole", "[validate]") {
   Json object = Json::parse(R"({"a": 1, "b": {"c": [{"d": 2}]}, "e": {"f": 3}})");
-  erase_member(object, "a");
+  shim::erase_member(object, "a");
   Json copy = object;
   copy["b"]["c"][0]["d"] = 4;
   CHECK(object.dump() == R"({"b":{"c":[{"d":2}]},"e":{"f":3}})");
