@@ -57,8 +57,16 @@ std::optional<std::string> completed_network(const Json& list) {
                                                  : std::nullopt;
 }
 
-std::vector<std::string> drop_in_names(FileSystem& fs, const std::string& folder) {
-  return names_in(fs, folder, ".conf");
+std::vector<DropInFile> drop_ins_in(FileSystem& fs, const std::string& folder) {
+  std::vector<DropInFile> files;
+  for (const auto& name : names_in(fs, folder, ".conf")) {
+    try {
+      files.push_back({name, fs.read_path(folder + "/" + name, kFileLimit)});
+    } catch (const std::system_error&) {  // a folder, or a link to nowhere
+      continue;
+    }
+  }
+  return files;
 }
 
 std::vector<ListFile> lists_in(FileSystem& fs, const std::string& folder) {

@@ -3,8 +3,8 @@
 /// has the network's name.
 ///
 ///     /etc/cni/net.d/
-///         10-pods.conflist        {"cniVersion": "1.1.0", "name": "pods"}, with or without
-///         "plugins" pods/10-bridge.conf     one plugin: {"type": "bridge", "ipam": {...}}
+///         10-pods.conflist        {"cniVersion": "1.1.0", "name": "pods"}; "plugins" or none
+///         pods/10-bridge.conf     one plugin: {"type": "bridge", "ipam": {...}}
 ///         pods/20-portmap.conf    comes behind it, as the names sort
 ///
 /// Name and version come from the list, whatever the files say. Nothing but `*.conf` is read there,
@@ -26,8 +26,15 @@ std::optional<bool> loads_only_inlined(const Json& list);
 /// The network whose folder completes the list; nullopt when none does.
 std::optional<std::string> completed_network(const Json& list);
 
-/// The names of the drop-in files in a folder, sorted; none where there is no such folder.
-std::vector<std::string> drop_in_names(allocator::store::FileSystem& fs, const std::string& folder);
+/// A drop-in file, and what is in it.
+struct DropInFile {
+  std::string name;
+  std::string text;
+};
+
+/// The drop-in files in a folder, sorted by name; those that cannot be read are left out, and there
+/// are none where there is no such folder.
+std::vector<DropInFile> drop_ins_in(allocator::store::FileSystem& fs, const std::string& folder);
 
 /// A list file, and what it says.
 struct ListFile {

@@ -81,13 +81,14 @@ std::string flannel_text(const Request& request, Format format) {
 }
 
 /// What a command of the plugin writes to: whoever runs it in a container mounts these.
-std::vector<std::string> folders_of(const ConflistOptions& conflist) {
+std::vector<HostFolder> folders_of(const ConflistOptions& conflist) {
   const PlacementConf usual;
-  std::vector<std::string> folders = {
-      conflist.state_dir.empty() ? usual.state_dir : conflist.state_dir, "/run/delegated-ipam"};
+  std::vector<HostFolder> folders = {
+      {"state", conflist.state_dir.empty() ? usual.state_dir : conflist.state_dir},
+      {"run", "/run/delegated-ipam"}};
   const bool is_host_local = conflist.delegate.empty() || conflist.delegate == "host-local";
   if (is_host_local)
-    folders.push_back(conflist.data_dir.empty() ? usual.data_dir : conflist.data_dir);
+    folders.push_back({"data", conflist.data_dir.empty() ? usual.data_dir : conflist.data_dir});
   return folders;
 }
 

@@ -65,11 +65,17 @@ std::string cidr_of_family(const std::vector<std::string>& cidrs, const std::str
 /// The ConfigMap that Cilium's chart is told of by cni.configMap.
 std::string make_cilium_config_map(const Json& conflist);
 
+/// A folder on the node, and what its mount is called.
+struct HostFolder {
+  const char* name;
+  std::string path;
+};
+
 struct CiliumValuesOptions {
   bool has_config_map = false;  ///< the agent writes the conflist; else it is put there by hand
   std::vector<std::string> pod_cidrs;  ///< of the whole cluster
   std::string version;                 ///< of Cilium; empty: the newest that is known
-  std::vector<std::string> folders;    ///< on the node, that a command of the plugin writes to
+  std::vector<HostFolder> folders;     ///< that a command of the plugin writes to
   std::string source_folder;           ///< that it reads ranges from; empty: none
 };
 

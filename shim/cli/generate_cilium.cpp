@@ -1,6 +1,5 @@
 /// Cilium's side of a conflist: the ConfigMap that the agent copies to the nodes, and the values of
 /// its chart.
-#include <array>
 #include <charconv>
 #include <system_error>
 
@@ -110,9 +109,7 @@ std::string make_cilium_values(const CiliumValuesOptions& options) {
   add_family(cidr_of_family(options.pod_cidrs, "--pod-cidr", Family::v6), "ipv6", kRouterV6,
              values);
   if (version >= kRunsPlugin) {
-    constexpr std::array kNames = {"state", "run", "data"};
-    for (std::size_t i = 0; i < options.folders.size(); ++i)
-      mount(options.folders[i], kNames.at(i), false, values);
+    for (const auto& folder : options.folders) mount(folder.path, folder.name, false, values);
     if (!options.source_folder.empty()) mount(options.source_folder, "ranges", true, values);
   }
   return print_yaml(values);

@@ -57,18 +57,14 @@ std::optional<Json> parsed(const std::string& text) {
   }
 }
 
-std::optional<std::string> read(FileSystem& fs, const std::string& path) {
-  try {
-    return fs.read_path(path, kFileLimit);
-  } catch (const std::system_error&) {
-    return std::nullopt;
-  }
-}
-
 /// What the file holds, or the one that it is a link to; nullopt when neither can be read.
 std::optional<std::string> read(FileSystem& fs, const Directory& folder, const std::string& name) {
   if (auto content = fs.read_file(folder, name, kFileLimit)) return std::move(content->bytes);
-  return read(fs, folder.path + "/" + name);
+  try {
+    return fs.read_path(folder.path + "/" + name, kFileLimit);
+  } catch (const std::system_error&) {
+    return std::nullopt;
+  }
 }
 
 /// The documents of a folder's files, by file name.
@@ -92,9 +88,8 @@ std::multimap<std::string, std::string> drop_ins_using(FileSystem& fs, const Cni
     const auto network = completed_network(list);
     if (!network || files.contains(*network)) continue;  // one folder, however many lists
     const std::string folder = places.conflists + "/" + *network;
-    for (const auto& file : drop_in_names(fs, folder)) {
-      const auto text = read(fs, folder + "/" + file);
-      const auto plugin = text ? parsed(*text) : std::nullopt;
+    for (const auto& [file, text] : drop_ins_in(fs, folder)) {
+      const auto plugin = parsed(text);
       if (plugin && has_ipam_type(*plugin, name)) files.emplace(*network, folder + "/" + file);
     }
   }

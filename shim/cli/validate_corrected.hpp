@@ -1,6 +1,6 @@
 #pragma once
 /// The corrected files, and the proof that they are right: what is printed was validated again.
-/// Pure, but for what `rules` looks at.
+/// Pure, but for what `validation` looks at.
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,7 +18,8 @@ struct Corrected {
   std::vector<std::string> undecided;
 };
 
-/// The corrected files: those without an error in them, and without anything more to correct.
+/// The corrected files without an error in them: as they are when nothing more is corrected, or
+/// after some rounds.
 /// `documents` and `findings` are what `validation` made of `inputs`.
 Corrected correct(const std::vector<Input>& inputs, const Documents& documents,
                   const Findings& findings, const Validation& validation);

@@ -50,7 +50,7 @@ class Collector {
     }
     if (add_delegates(document, document, pointer, Origin::file)) return true;
     if (looks_like_conf(document)) {
-      Network& network = add_network(document, pointer, Origin::file);
+      Network& network = add_network(document, document, pointer, Origin::file);
       const auto& drop_in = all_.files[file_].drop_in;
       if (drop_in && network.is_single) make_drop_in(network, *drop_in);
       return true;
@@ -92,7 +92,7 @@ class Collector {
     if (inner.kind == Inner::Kind::values) {
       values(*inner.json, pointer, inner.chart);
     } else if (looks_like_conf(*inner.json)) {
-      add_network(*inner.json, pointer, Origin::attachment);
+      add_network(*inner.json, *inner.json, pointer, Origin::attachment);
     }
   }
 
@@ -144,14 +144,15 @@ class Collector {
     all_.parts.push_back({kind, file_, pointer, &json, std::move(key)});
   }
 
-  Network& add_network(Json& home, const std::string& pointer, Origin origin) {
+  /// `conf`: what is in `home`, or in its text.
+  Network& add_network(Json& home, const Json& conf, const std::string& pointer, Origin origin) {
     Network& network = all_.networks.emplace_back();
     network.file = file_;
     network.pointer = pointer;
     network.origin = origin;
-    network.json = network.original = home;
-    network.is_single = is_single_conf(home);
-    network.is_for_multus = origin == Origin::attachment;
+    network.json = network.original = conf;
+    network.is_single = is_single_conf(conf);
+    network.is_text = home.is_string();
     network.home = &home;
     return network;
   }
@@ -169,12 +170,9 @@ class Collector {
   bool add_delegates(Json& home, const Json& conf, const std::string& pointer, Origin origin) {
     const auto delegates = delegates_of_multus(conf);
     for (const auto& within : delegates) {
-      Network& network = add_network(home, pointer + within, origin);
+      Network& network =
+          add_network(home, conf.at(Json::json_pointer(within)), pointer + within, origin);
       network.within = within;
-      network.json = network.original = conf.at(Json::json_pointer(within));
-      network.is_single = is_single_conf(network.json);
-      network.is_for_multus = true;
-      network.is_text = home.is_string();
     }
     return !delegates.empty();
   }
@@ -197,11 +195,9 @@ class Collector {
     }
     if (add_delegates(value, parsed, place, origin) || !looks_like_conf(parsed)) return;
     if (origin == Origin::config_map && !has_place_for_ipam(parsed)) return;
-    Network& network = add_network(value, place, origin);
-    network.json = network.original = parsed;
-    network.is_single = is_single_conf(parsed);
-    network.is_text = true;
-    (network.is_for_multus ? network.object_name : network.owner) = owner;
+    Network& network = add_network(value, parsed, place, origin);
+    network.is_text = true;  // what is an object becomes text
+    (network.is_for_multus() ? network.object_name : network.owner) = owner;
     network.key = key;
     if (value.is_string()) return;
     report(place).found(rules::kTextExpected, {}, {"must be text, but is an object"});
@@ -254,7 +250,6 @@ Documents read_documents(const std::vector<Input>& inputs, Findings& findings) {
     File& file = documents.files.emplace_back();
     file.name = input.name;
     file.drop_in = input.drop_in;
-    file.is_found = input.is_found;
     if (input.name != "-") file.base = input.name.substr(input.name.find_last_of('/') + 1);
     parse(input, file, Report(findings, index, ""));
     Collector collector(documents, findings, index);

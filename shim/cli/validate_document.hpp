@@ -36,7 +36,6 @@ struct File {
   bool needs_other_name = false;  ///< what is wrong is the file's name
   bool as_config_map = false;     ///< to be printed as a patch for kube-flannel-cfg
   std::optional<Input::DropIn> drop_in = std::nullopt;
-  bool is_found = false;
 };
 
 /// Where a network's configuration stands. All but a file of its own is the same on all nodes.
@@ -50,7 +49,6 @@ struct Network {
   Json json;                     ///< as corrected
   Json original;                 ///< as read
   bool is_single = false;        ///< a single conf; `json` is a list from the first rule on
-  bool is_for_multus = false;    ///< which reads single confs as well as lists
   bool is_name_implied = false;  ///< it is the object's, and not written into the configuration
   bool is_drop_in = false;       ///< one plugin, whose list gives name and version
   bool is_text = false;          ///< it stands in its file as the text of a string
@@ -60,6 +58,11 @@ struct Network {
   std::string key;               ///< and its key there
   std::string object_name;       ///< of the NetworkAttachmentDefinition
   std::string within;            ///< JSON pointer of it in `home`; empty: `home` is all of it
+
+  /// Multus reads single confs as well as lists.
+  [[nodiscard]] bool is_for_multus() const {
+    return origin == Origin::attachment || !within.empty();
+  }
 
   [[nodiscard]] bool is_for_all_nodes() const { return origin != Origin::file || is_rewritten; }
   /// Where plugin `index` stands.

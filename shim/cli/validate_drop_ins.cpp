@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <system_error>
 
 #include "shim/cli/drop_ins.hpp"
 #include "shim/cli/validate_edit.hpp"
@@ -18,7 +17,6 @@ using allocator::store::FileSystem;
 constexpr std::string_view kConfigurationFolder = "net.d";
 /// For a plugin whose list is not known: drop-in files came with this version.
 constexpr const char* kVersion = "1.1.0";
-constexpr std::size_t kFileLimit = std::size_t{4} << 20;
 
 std::optional<Json> parsed(const std::string& text) {
   try {
@@ -86,19 +84,14 @@ void add_completing(FileSystem& fs, const std::string& list_name, const Json& li
   const auto slash = list_name.rfind('/');
   const std::string folder =
       (slash == std::string::npos ? "" : list_name.substr(0, slash + 1)) + *network;
-  for (const auto& name : drop_in_names(fs, folder)) {
-    const std::string path = joined({folder, "/", name});
+  for (auto& file : drop_ins_in(fs, folder)) {
+    const std::string path = joined({folder, "/", file.name});
     const bool is_named = std::any_of(inputs.begin(), inputs.end(), [&](const Input& input) {
-      return input.name != "-" && input.name.ends_with(name) &&
-             folder_of(input.name) == folder_of(path) && last_part(input.name) == name;
+      return input.name != "-" && folder_of(input.name) == folder_of(path) &&
+             last_part(input.name) == file.name;
     });
     if (is_named) continue;
-    try {
-      inputs.push_back(
-          {path, fs.read_path(path, kFileLimit), Input::DropIn{*network, version_of(list)}, true});
-    } catch (const std::system_error&) {  // a folder, or a link to nowhere
-      continue;
-    }
+    inputs.push_back({path, std::move(file.text), Input::DropIn{*network, version_of(list)}, true});
   }
 }
 

@@ -23,10 +23,6 @@ struct Range {
   }
 };
 
-/// Pods of these have the whole network to themselves: no neighbour takes the address for a
-/// broadcast.
-bool is_routed(const PluginPlace& place) { return place.type == "ptp" || place.is_cilium(); }
-
 void check_first(const Range& range) {
   const auto start = range.address("rangeStart");
   if (!start || *start != range.subnet.network()) return;
@@ -43,7 +39,7 @@ void check_last(const Range& range) {
   const Address last = range.subnet.last();
   if (!end || end->family() == Family::v6 || *end != last) return;
   const std::string text = last.to_string();
-  if (is_routed(range.place)) {
+  if (range.place.is_routed()) {  // no neighbour takes the address for a broadcast
     range.place.warned(rules::kRangeBroadcast, {range.at("rangeEnd")},
                        {text, " is handed out, but is the network's broadcast address"});
     return;

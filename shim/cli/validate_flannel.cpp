@@ -17,7 +17,7 @@ void check_ipam_inside(PluginPlace& place) {
   if (!move_member(block, key, outer)) return;
   set_member(outer, "delegate", std::move(block));
   plugin = std::move(outer);
-  place.moves.push_back({"/ipam", place.report.below({"/delegate/", key})});
+  place.moved("/ipam", "/delegate/" + key);
 }
 
 void check_name_inside(const PluginPlace& place) {
@@ -44,7 +44,7 @@ void check_delegate_type(PluginPlace& place) {
   *delegate = object_of("hairpinMode", true);
   (*delegate)["isDefaultGateway"] = true;
   set_member(plugin, "ipam", std::move(ipam));
-  place.moves.push_back({"/ipam/delegate", place.report.below({"/delegate"})});
+  place.moved("/ipam/delegate", "/delegate");
 }
 
 }  // namespace

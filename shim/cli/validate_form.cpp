@@ -48,7 +48,7 @@ Json wrapped(const Json& conf) {
 
 void check_list_name(const Network& network, File& file, const Report& report) {
   const bool is_conf_name = file.base.ends_with(".conf") || file.base.ends_with(".json");
-  if (network.is_for_multus || network.origin != Origin::file || !is_conf_name ||
+  if (network.is_for_multus() || network.origin != Origin::file || !is_conf_name ||
       file.base == "cni-conf.json")
     return;
   if (file.drop_in) {
@@ -69,7 +69,7 @@ void check_list_name(const Network& network, File& file, const Report& report) {
 void check_file(Network& network, File& file, const Report& report) {
   if (!network.is_single) return check_list_name(network, file, report);
   network.json = wrapped(network.json);
-  if (network.is_for_multus) {
+  if (network.is_for_multus()) {
     if (!network.original.is_null()) network.original = network.json;
   } else if (network.origin == Origin::file && !file.base.ends_with(".conflist")) {
     // Under its name a list would not be read: it is wrapped only beside a mistake.
@@ -186,7 +186,7 @@ bool check_form(Network& network, Documents& documents, const Report& report) {
   check_name(network, report);
   check_version(network, report);
   // Multus looks for plugins in the configuration alone.
-  const bool may_be_completed = !network.is_single && !network.is_for_multus;
+  const bool may_be_completed = !network.is_single && !network.is_for_multus();
   if (!may_be_completed || find_member(network.json, "plugins") != nullptr) return true;
   check_completed(network, file, documents, report);
   return false;

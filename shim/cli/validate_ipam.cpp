@@ -11,7 +11,6 @@
 namespace shim::validate {
 namespace {
 
-constexpr std::string_view kDefaultStateDir = "/var/lib/delegated-ipam";
 /// What does not survive a reboot, on any distribution.
 constexpr std::array<std::string_view, 4> kVolatileFolders = {"/run", "/var/run", "/tmp",
                                                               "/dev/shm"};

@@ -18,10 +18,10 @@ struct Mount {
   std::size_t node;
   std::string host_path;
   std::string container_path;
-  Json* json;
+  const Json* json;
 };
 
-std::vector<Mount> mounts_of(Json& cluster) {
+std::vector<Mount> mounts_of(const Json& cluster) {
   std::vector<Mount> mounts;
   const auto& nodes = elements(cluster, "nodes");
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -29,8 +29,7 @@ std::vector<Mount> mounts_of(Json& cluster) {
     for (std::size_t j = 0; j < list.size(); ++j) {
       mounts.push_back({joined({"/nodes/", std::to_string(i), "/extraMounts/", std::to_string(j)}),
                         i, std::string(text_member(list[j], "hostPath")),
-                        clean_path(text_member(list[j], "containerPath")),
-                        const_cast<Json*>(&list[j])});
+                        clean_path(text_member(list[j], "containerPath")), &list[j]});
     }
   }
   return mounts;

@@ -28,7 +28,8 @@ bool is_one_of(const std::array<std::string_view, kCount>& keys, std::string_vie
 }
 
 /// Lists of what is not to be handed out add up; anything else moves if it is nowhere else. True
-/// when all of it is in the other place now.
+/// when it is in the other place now and was not merged with what was there, so that findings about
+/// it belong here.
 bool move_key(Json& from, const std::string& key, Json& to) {
   Json* there = member(to, key);
   const auto more = in_shape(from.at(key), Shape::spans);
@@ -94,19 +95,21 @@ Json* only_range_of(Json& block, const Address& address, std::string_view key) {
   return only;
 }
 
-/// Edges of a range that has no subnet: host-local leaves them out without a word.
-void check_edges(const PluginPlace& place, Json& block, const std::string& pointer, Json& ranges) {
+/// Edges of a range that has no subnet: host-local leaves them out without a word. `ranges`: which
+/// block has them.
+void check_edges(const PluginPlace& place, const std::string& pointer, std::string_view ranges) {
   for (const auto edge : kEdges) {
+    Json& block = block_at(place, pointer);
     const auto address = Address::parse(text_member(block, edge));
     if (!address) continue;
     const std::string key(spelled(block, edge));
     place.found(rules::kMisplaced, {pointer, "/", key},
                 {key, " stands beside \"ranges\", where it says nothing about them"},
                 "move it into the range that it is for");
-    Json copy = ranges;
+    Json copy = block_at(place, ranges);
     Json* range = only_range_of(copy, *address, edge);
     if (range == nullptr || !move_member(block, key, *range)) continue;
-    set_member(ranges, "ranges", *find_member(copy, "ranges"));
+    set_member(block_at(place, ranges), "ranges", *find_member(copy, "ranges"));
   }
 }
 
@@ -139,13 +142,14 @@ void check_misplaced(const PluginPlace& place) {
   check_in_ranges(place, "/ipam");
   if (object_member(block_at(place, "/ipam"), "delegate") != nullptr)
     check_in_ranges(place, "/ipam/delegate");
-  Json& ipam = block_at(place, "/ipam");
-  Json* delegate = object_member(ipam, "delegate");
+  const Json& ipam = block_at(place, "/ipam");
+  const Json* delegate = object_member(ipam, "delegate");
   const bool has_ranges_list = has_list(&ipam) || has_list(delegate);
   if (place.is_flannel() || !has_ranges_list || has_subnet(&ipam) || has_subnet(delegate)) return;
-  Json& ranges = has_list(delegate) ? *delegate : ipam;
-  check_edges(place, ipam, "/ipam", ranges);
-  if (delegate != nullptr) check_edges(place, *delegate, "/ipam/delegate", ranges);
+  const bool is_inner = delegate != nullptr;
+  const std::string_view ranges = has_list(delegate) ? "/ipam/delegate" : "/ipam";
+  check_edges(place, "/ipam", ranges);
+  if (is_inner) check_edges(place, "/ipam/delegate", ranges);
 }
 
 }  // namespace shim::validate

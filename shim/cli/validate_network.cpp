@@ -51,9 +51,8 @@ void check_delegate_place(PluginPlace& place) {
   const std::string key(spelled(plugin, "delegate"));
   place.found(rules::kDelegateOutside, {"/", key},
               {"it stands beside \"ipam\", where delegated-ipam does not see it"});
-  const Report from = place.report.below({"/", key});
   if (move_member(plugin, key, *object_member(plugin, "ipam")))
-    place.moves.push_back({"/ipam/delegate", from});
+    place.moved("/ipam/delegate", "/" + key);
 }
 
 /// Plugins read these objects, and take no notice of letter case.
@@ -117,6 +116,11 @@ const Report& PluginPlace::origin_of(std::string_view& pointer) const {
     return move->from;
   }
   return report;
+}
+
+bool PluginPlace::is_on(std::string_view key) const {
+  const Json* value = find_member(json(), key);
+  return value != nullptr && scalar_text(*value) == "true";
 }
 
 void PluginPlace::moved(std::string to, std::string_view from) {

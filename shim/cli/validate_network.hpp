@@ -13,7 +13,7 @@ struct Wishes {
   std::vector<allocator::Cidr> subnets;  ///< this node's ranges
 };
 
-/// All rules for a network that needs no other file; corrects it.
+/// All rules for a network by itself, and for the drop-in files that complete it; corrects it.
 void check_network(Network& network, Documents& documents, const Wishes& wishes,
                    const Report& report);
 
@@ -41,6 +41,10 @@ struct PluginPlace {
   void moved(std::string to, std::string_view from);
   [[nodiscard]] bool is_flannel() const { return type == "flannel"; }
   [[nodiscard]] bool is_cilium() const { return type == "cilium-cni"; }
+  /// Pods have the whole network behind the node to themselves: nobody else is on their link.
+  [[nodiscard]] bool is_routed() const { return type == "ptp" || is_cilium(); }
+  /// A flag of the plugin.
+  [[nodiscard]] bool is_on(std::string_view key) const;
 
  private:
   /// Where the place is reported; takes from `pointer` what is in that.
@@ -104,6 +108,8 @@ bool is_block_key(std::string_view key);
 /// True for a key of Cilium's node specification.
 bool is_cilium_key(std::string_view key);
 
+/// True when an object has ranges in it, in either way; false for nullptr.
+bool has_ranges_in(const Json* block);
 /// True when something says already which ranges there are.
 bool has_ranges(const PluginPlace& place);
 /// host-local's folder for all networks.

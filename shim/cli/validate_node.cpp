@@ -157,8 +157,8 @@ void check_siblings(const Network& network, const Json& ipam, FileSystem& fs,
 
 void check_folders(const Network& network, const Json& ipam, FileSystem& fs, const Report& report) {
   const std::string_view state_dir = text_member(ipam, "stateDir");
-  check_folder(fs, clean_path(state_dir.empty() ? "/var/lib/delegated-ipam" : state_dir),
-               Folder::state, report, {"/ipam/", spelled(ipam, "stateDir")});
+  check_folder(fs, clean_path(state_dir.empty() ? kDefaultStateDir : state_dir), Folder::state,
+               report, {"/ipam/", spelled(ipam, "stateDir")});
   if (!is_host_local(ipam)) return;
   const Json* delegate = object_member(ipam, "delegate");
   const bool is_inner = delegate != nullptr && !text_member(*delegate, "dataDir").empty();

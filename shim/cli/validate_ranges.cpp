@@ -86,11 +86,6 @@ bool gets_ranges_elsewhere(const PluginPlace& place, const Json& ipam) {
          find_member(ipam, "rangesFrom") != nullptr;
 }
 
-bool has_ranges_in(const Json* block) {
-  return block != nullptr &&
-         (find_member(*block, "ranges") != nullptr || find_member(*block, "subnet") != nullptr);
-}
-
 bool has_range_keys(const Json& block) {
   return has_ranges_in(&block) || find_member(block, "rangeStart") != nullptr;
 }
@@ -163,12 +158,7 @@ void check_source(const PluginPlace& place, Json& ipam) {
 
 /// True when pods are in a network of their own behind the node, with the node as their gateway.
 bool is_behind_node(const PluginPlace& place) {
-  const auto is_on = [&](const char* key) {
-    const Json* value = find_member(place.json(), key);
-    return value != nullptr && scalar_text(*value) == "true";
-  };
-  return place.type == "ptp" || place.is_cilium() || is_on("isGateway") ||
-         is_on("isDefaultGateway");
+  return place.is_routed() || place.is_on("isGateway") || place.is_on("isDefaultGateway");
 }
 
 /// The ranges that the operator wishes; else a source of them, and the subnet of the LAN that they
@@ -184,6 +174,11 @@ void correct_ranges(const PluginPlace& place, Json& ipam, const Json& wished) {
 }
 
 }  // namespace
+
+bool has_ranges_in(const Json* block) {
+  return block != nullptr &&
+         (find_member(*block, "ranges") != nullptr || find_member(*block, "subnet") != nullptr);
+}
 
 std::vector<LiteralRange> literal_ranges(const Json& ipam) {
   if (!is_host_local(ipam)) return {};
@@ -218,9 +213,7 @@ void check_ranges(const PluginPlace& place) {
   check_source(place, ipam);
   const auto ranges = literal_ranges(ipam);
   // Behind the node's own address a range that every node has is usable, if unwise.
-  const Json* masquerade = find_member(place.json(), "ipMasq");
-  const bool is_hidden = !place.network.is_for_all_nodes() && masquerade != nullptr &&
-                         scalar_text(*masquerade) == "true";
+  const bool is_hidden = !place.network.is_for_all_nodes() && place.is_on("ipMasq");
   std::size_t wrong = 0;
   for (const auto& range : ranges) {
     const std::string_view problem = problem_of(place, range);

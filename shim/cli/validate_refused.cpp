@@ -28,15 +28,10 @@ Json flannels_sets(const Json& ipam) {
   return list_of(set_of(subnet));
 }
 
-bool has_own_ranges(const Json* block) {
-  return block != nullptr &&
-         (find_member(*block, "ranges") != nullptr || find_member(*block, "subnet") != nullptr);
-}
-
 /// As Flannel fills it: this node's ranges, and routes to what they are parts of.
 void fill_as_flannel(Json& ipam) {
   const Json sets = flannels_sets(ipam);
-  if (has_own_ranges(object_member(ipam, "delegate"))) {
+  if (has_ranges_in(object_member(ipam, "delegate"))) {
     erase_member(ipam, "rangesFrom");  // not read, as Flannel's ranges are there
   } else {
     const Json* given = find_member(ipam, "routes");

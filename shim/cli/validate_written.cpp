@@ -24,7 +24,7 @@ Json as_written(const Network& network) {
   if (network.is_drop_in) return elements(network.json, "plugins").front();
   Json json = network.json;
   if (network.is_name_implied) erase_member(json, "name");
-  return network.is_for_multus && network.is_single ? without_list(json) : json;
+  return network.is_for_multus() && network.is_single ? without_list(json) : json;
 }
 
 /// The text or value that the network is a part of, with this part.

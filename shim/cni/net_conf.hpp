@@ -45,12 +45,14 @@ enum class DurabilityConf : std::uint8_t { full, none };
 
 /// host-local's own folder of networks.
 constexpr std::string_view kDefaultDataDir = "/var/lib/cni/networks";
+/// Where bindings are.
+constexpr std::string_view kDefaultStateDir = "/var/lib/delegated-ipam";
 
 /// Where the state lies and how it is kept: all that a release needs.
 struct PlacementConf {
   bool data_dir_given = false;
   std::string data_dir{kDefaultDataDir};
-  std::string state_dir = "/var/lib/delegated-ipam";
+  std::string state_dir{kDefaultStateDir};
   DurabilityConf durability = DurabilityConf::full;
   RetainConf retain;
   bool retain_pod = true;  ///< false: the pod's annotation says that its address is not to be kept
