@@ -1,13 +1,13 @@
 #!/bin/bash
 # Installs what the tests need, builds every preset and runs every test. Usage: test/run.sh [--list] [SUITE...]
-# Suites: unit asan tidy vectors differential crash churn node delegates badinput cli validate examples e2e peers   (default: all)
+# Suites: unit asan tidy vectors differential crash churn node delegates badinput cli validate examples e2e kernel peers   (default: all)
 # Two lanes run side by side, as most suites wait more than they compute: one builds the other presets and runs what
 # needs them, one runs what needs the release binary only. The peers are built beside both from the first minute.
 # Prints progress, and last one line: "N passed, N failed, N skipped". Leaves nothing behind but build/.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 ROOT=$PWD
-ALL=(unit asan tidy delegates vectors differential crash churn node badinput cli validate examples e2e peers)
+ALL=(unit asan tidy delegates vectors differential crash churn node badinput cli validate examples e2e kernel peers)
 TIMES=build/suite-times                 # "SECONDS NAME" of the last run of each step
 if [ "${1:-}" = --list ]; then
     echo "suites: ${ALL[*]}"
@@ -169,6 +169,10 @@ run_suite() {
             tap "announcing is no weapon" test/node/reach_rules_test.py
             tap "configuration on a node" test/node/conf_test.py
             ;;
+        kernel)
+            wait_for_peers
+            tap "VLANs, Debian's kernel" test/kernel/vlan_test.py
+            ;;
         delegates)
             build dev || return # valgrind looks at the dynamic executable
             for suite in test/delegate/*_test.py; do
@@ -247,7 +251,8 @@ wait_for_peers() {
 start_peers_of() { # start_peers_of SUITE...: those that these suites need
     case " $* " in
         *" peers "*) start_peers ;;
-        *" e2e "*) start_peers flannel kind crictl helm charts ;;
+        *" e2e "*) start_peers flannel kind crictl helm charts plugins ;;
+        *" kernel "*) start_peers plugins ;;
         *" examples "*) start_peers helm charts ;;
     esac
 }

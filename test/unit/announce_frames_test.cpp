@@ -110,3 +110,9 @@ TEST_CASE("a MAC address of nobody or of a group is none of a pod's", "[announce
   CHECK_FALSE(is_unicast(Mac{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}));
   CHECK_FALSE(is_unicast(Mac{0x01, 0, 0x5e, 0, 0, 1}));
 }
+
+TEST_CASE("a tag stands behind the addresses", "[announce]") {
+  const std::string frame = std::string(12, 'a') + "\x08\x06rest";
+  CHECK(tagged(frame, 0x105) ==
+        std::string(12, 'a') + std::string("\x81\0\x01\x05", 4) + "\x08\x06rest");
+}

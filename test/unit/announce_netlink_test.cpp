@@ -26,7 +26,8 @@ Link veth() {
 void read_all(std::string_view answer) {
   static_cast<void>(parse_namespace(answer));
   static_cast<void>(parse_link(answer));
-  static_cast<void>(parse_ports(answer));
+  static_cast<void>(parse_links(answer));
+  static_cast<void>(parse_vlans(answer));
   static_cast<void>(parse_neighbour(answer));
   static_cast<void>(parse_route(answer));
 }
@@ -105,14 +106,47 @@ TEST_CASE("what somebody decided is not ours to forget", "[announce]") {
     CHECK_FALSE(Neighbour{static_cast<std::uint16_t>(state), 0}.is_fixed());
 }
 
+TEST_CASE("who is a member of which VLANs is read as the kernel tells it", "[announce]") {
+  const auto members = parse_vlans(vlan_message({9, 5, 5, true, true}) +
+                                   vlan_message({5, 10, 20, false, false}) + done_message());
+  REQUIRE(members);
+  REQUIRE(members->size() == 2);
+  const VlanMember& own = members->front();
+  CHECK(own.device == 9);
+  CHECK(own.first == 5);
+  CHECK(own.last == 5);
+  CHECK(own.is_own);
+  CHECK(own.is_untagged);
+  const VlanMember& range = members->back();
+  CHECK(range.device == 5);
+  CHECK(range.first == 10);
+  CHECK(range.last == 20);
+  CHECK_FALSE(range.is_own);
+  CHECK_FALSE(range.is_untagged);
+  CHECK(parse_vlans(done_message())->empty());
+  CHECK_FALSE(parse_vlans(vlan_message(own)));
+  CHECK_FALSE(parse_vlans(error_message(EOPNOTSUPP)));
+  CHECK_FALSE(parse_vlans(link_message(veth()) + done_message()));
+  CHECK_FALSE(parse_vlans(""));
+}
+
+TEST_CASE("a VLAN's device knows its VLAN", "[announce]") {
+  Link device = veth();
+  device.kind = "vlan";
+  device.vlan = 5;
+  CHECK(parse_link(link_message(device))->vlan == 5);
+  device.kind = "veth";
+  CHECK_FALSE(parse_link(link_message(device))->vlan);
+}
+
 TEST_CASE("ports are all there or none are", "[announce]") {
   const std::string one = link_message(veth());
-  CHECK(parse_ports(one + one + done_message())->size() == 2);
-  CHECK(parse_ports(done_message())->empty());
-  CHECK_FALSE(parse_ports(one + one));
-  CHECK_FALSE(parse_ports(one + error_message(EBUSY)));
-  CHECK_FALSE(parse_ports(one + done_message().substr(0, 15)));
-  CHECK_FALSE(parse_ports(""));
+  CHECK(parse_links(one + one + done_message())->size() == 2);
+  CHECK(parse_links(done_message())->empty());
+  CHECK_FALSE(parse_links(one + one));
+  CHECK_FALSE(parse_links(one + error_message(EBUSY)));
+  CHECK_FALSE(parse_links(one + done_message().substr(0, 15)));
+  CHECK_FALSE(parse_links(""));
 }
 
 TEST_CASE("an answer that is cut off anywhere says less, never more", "[announce]") {

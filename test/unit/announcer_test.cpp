@@ -53,9 +53,12 @@ struct Kernel final : Wire {
         return number ? namespace_message(*number) : "";
       case RTM_GETLINK:
         return links(request);
+      case RTM_GETVLAN:
+        return vlans_of(request);
       case RTM_GETROUTE:
         return route;
       case RTM_DELNEIGH:
+        forgotten_on.push_back(device_of(request));
         forgotten.push_back(*attribute_of(request, sizeof(ndmsg), NDA_DST));
         return error_message(0);
       case RTM_GETNEIGH: {
@@ -73,7 +76,7 @@ struct Kernel final : Wire {
   }
 
   bool send(std::uint32_t device, const std::string& frame) override {
-    CHECK(device == kBridge);
+    sent_out_of.push_back(device);
     sent.push_back(frame);
     return takes_frames;
   }
@@ -89,15 +92,39 @@ struct Kernel final : Wire {
 
   std::string asked;
   std::vector<std::string> forgotten;
+  std::vector<std::uint32_t> forgotten_on;
   std::vector<std::string> sent;
+  std::vector<std::uint32_t> sent_out_of;
+  std::optional<std::vector<VlanMember>> vlans;
 
  private:
+  static std::uint32_t device_of(const std::string& request) {
+    std::uint32_t device = 0;  // where both kinds of requests have it
+    std::memcpy(&device, request.data() + sizeof(nlmsghdr) + 4, sizeof device);
+    return device;
+  }
+
+  std::string vlans_of(const std::string& request) {
+    if (!vlans) return error_message(EOPNOTSUPP);
+    std::string all;
+    for (const auto& member : *vlans) {
+      if (device_of(request) == 0 || device_of(request) == member.device)
+        all += vlan_message(member);
+    }
+    return all + done_message();
+  }
+
   std::string links(const std::string& request) {
     if (attribute_of(request, sizeof(ifinfomsg), IFLA_MASTER)) {
       std::string all;
       for (const auto& [index, link] : ours) {
         if (link.master == kBridge) all += link_message(link);
       }
+      return all + done_message();
+    }
+    if (attribute_of(request, sizeof(ifinfomsg), IFLA_LINKINFO)) {
+      std::string all;  // as of a kernel without VLAN devices: of every kind
+      for (const auto& [index, link] : ours) all += link_message(link);
       return all + done_message();
     }
     const auto where = attribute_of(request, sizeof(ifinfomsg), IFLA_TARGET_NETNSID);
@@ -135,7 +162,9 @@ TEST_CASE("a new pod's address is announced, and the node's own entry forgotten"
   Kernel kernel;
   CHECK(outcome(kernel) == "announced");
   CHECK(kernel.forgotten == std::vector<std::string>{bytes_of(ip("10.244.1.7"))});
+  CHECK(kernel.forgotten_on == std::vector{kBridge});
   CHECK(kernel.sent == announcements(ip("10.244.1.7"), kPodMac, kBridgeMac));
+  CHECK(kernel.sent_out_of == std::vector{kBridge, kBridge});
 }
 
 TEST_CASE("both families are announced in one burst", "[announce]") {
@@ -214,10 +243,82 @@ TEST_CASE("only the configuration's bridge is spoken on", "[announce]") {
     kernel.ours.erase(kBridge);
     check_silent(kernel, "none of the kernel's");
   }
-  SECTION("it keeps VLANs apart") {
-    kernel.ours[kBridge].filters_vlans = true;
-    check_silent(kernel, "filters VLANs");
+}
+
+namespace {
+
+/// The bridge keeps VLANs apart, and the pod's port is in VLAN 5.
+void keep_vlans_apart(Kernel& kernel) {
+  kernel.ours[kBridge].filters_vlans = true;
+  kernel.vlans = {{kPort, 5, 5, true, true}, {kBridge, 1, 1, true, true}};
+}
+
+/// Another port of the bridge, or of none.
+void add_port(Kernel& kernel, std::uint32_t index, std::optional<std::uint32_t> master) {
+  const std::string name = "veth" + std::to_string(index);
+  auto& port = kernel.ours[index] = link_of(index, name.c_str(), "veth", {2, 0, 0, 0, 1, 1});
+  port.master = master;
+  kernel.names->push_back(name);
+}
+
+}  // namespace
+
+TEST_CASE("on a bridge that keeps VLANs apart, the bridge passes it on to the pod's",
+          "[announce]") {
+  Kernel kernel;
+  keep_vlans_apart(kernel);
+  auto member = VlanMember{kBridge, 4, 6, false, false};
+  std::vector<std::uint32_t> own_devices;
+  SECTION("as a member") {}
+  SECTION("as its own") {
+    member = {kBridge, 5, 5, true, true};
+    own_devices = {kBridge};
   }
+  SECTION("with a device of the node's in it") {
+    for (const std::uint32_t index : {30U, 31U, 32U}) {
+      auto& device = kernel.ours[index] = link_of(index, "cni0.5", "vlan", {2, 0, 0, 0, 0, 1});
+      device.peer = index == 31 ? 6 : kBridge;                        // one of another bridge
+      device.vlan = static_cast<std::uint16_t>(index == 32 ? 7 : 5);  // and one of another VLAN
+    }
+    own_devices = {30};
+  }
+  kernel.vlans->push_back(member);
+  CHECK(outcome(kernel) == "announced");
+  CHECK(kernel.forgotten_on == own_devices);
+  CHECK(kernel.sent_out_of == std::vector{kBridge, kBridge});
+  const auto plain = announcements(ip("10.244.1.7"), kPodMac, kBridgeMac);
+  CHECK(kernel.sent == std::vector{tagged(plain[0], 5), tagged(plain[1], 5)});
+}
+
+TEST_CASE("where the bridge is no member, the VLAN's other ports hear it", "[announce]") {
+  Kernel kernel;
+  keep_vlans_apart(kernel);
+  add_port(kernel, 11, kBridge);
+  add_port(kernel, 12, kBridge);
+  add_port(kernel, 13, kBridge);
+  add_port(kernel, 14, 6);
+  kernel.vlans->insert(kernel.vlans->end(), {{11, 5, 5, true, true},
+                                             {12, 6, 6, true, true},
+                                             {13, 2, 9, false, false},
+                                             {14, 5, 5, true, true}});
+  CHECK(outcome(kernel) == "announced");
+  CHECK(kernel.forgotten_on.empty());
+  CHECK(kernel.sent_out_of == std::vector<std::uint32_t>{11, 13, 11, 13});
+  const auto plain = announcements(ip("10.244.1.7"), kPodMac, kBridgeMac);
+  CHECK(kernel.sent == std::vector{plain[0], tagged(plain[0], 5), plain[1], tagged(plain[1], 5)});
+}
+
+TEST_CASE("a VLAN that cannot be told is not spoken in", "[announce]") {
+  Kernel kernel;
+  keep_vlans_apart(kernel);
+  SECTION("an old kernel") { kernel.vlans.reset(); }
+  SECTION("the pod tags its frames itself") { kernel.vlans->front().is_own = false; }
+  SECTION("the pod gets its frames with a tag") { kernel.vlans->front().is_untagged = false; }
+  SECTION("tags of another kind") { kernel.ours[kBridge].has_usual_tags = false; }
+  SECTION("too many ports") {
+    for (std::uint32_t index = 100; index < 400; ++index) add_port(kernel, index, kBridge);
+  }
+  check_silent(kernel, "filters VLANs");
 }
 
 TEST_CASE("a MAC address that is not the pod's own announces nothing", "[announce]") {

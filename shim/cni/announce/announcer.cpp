@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "shim/cni/announce/netlink.hpp"
+#include "shim/cni/announce/vlan_ways.hpp"
 
 namespace shim::announce {
 namespace {
@@ -29,6 +30,7 @@ class Announcer {
     if (const char* obstacle = find_port()) return obstacle;
     if (const char* obstacle = check_mac()) return obstacle;
     if (!ports_are_virtual()) return "a port of the bridge leads out of the node";
+    if (const char* obstacle = find_ways()) return obstacle;
     for (const auto& address : subject_.addresses) {
       if (!is_foreign(address)) return "the node itself has the address";
     }
@@ -64,9 +66,18 @@ class Announcer {
     if (!bridge || bridge->kind != "bridge" || !bridge->mac)
       return "the bridge of the configuration is none of the kernel's";
     if (port_.master != bridge->index) return "the pod's link is no port of the bridge";
-    if (bridge->filters_vlans) return "the bridge filters VLANs";
     bridge_ = *bridge;
     return nullptr;
+  }
+
+  /// Who hears of it, and where the node's own entries are.
+  const char* find_ways() {
+    if (!bridge_.filters_vlans) {
+      ways_ = Ways{{{bridge_.index, std::nullopt}}, {bridge_.index}};
+      return nullptr;
+    }
+    ways_ = ways_of_vlan(wire_, bridge_, port_);
+    return ways_ ? nullptr : "the bridge filters VLANs, and the pod's is not told";
   }
 
   /// A pod may have given itself any address: those of the bridge and of its ports are in the
@@ -99,7 +110,7 @@ class Announcer {
   }
 
   bool all_ports_are_virtual() {
-    const auto ports = parse_ports(wire_.ask(ask_ports(bridge_.index)));
+    const auto ports = parse_links(wire_.ask(ask_ports(bridge_.index)));
     return ports && std::all_of(ports->begin(), ports->end(), is_virtual);
   }
 
@@ -112,13 +123,19 @@ class Announcer {
     return type == RTN_UNICAST || (type >= RTN_BLACKHOLE && type <= RTN_THROW);
   }
 
-  bool tell(const Address& address) {
-    const auto known = parse_neighbour(wire_.ask(ask_neighbour(bridge_.index, address))).thing;
+  void forget(std::uint32_t device, const Address& address) {
+    const auto known = parse_neighbour(wire_.ask(ask_neighbour(device, address))).thing;
     if (known && !known->is_fixed())
-      static_cast<void>(wire_.ask(forget_neighbour(bridge_.index, address)));
+      static_cast<void>(wire_.ask(forget_neighbour(device, address)));
+  }
+
+  bool tell(const Address& address) {
+    for (const auto device : ways_->own_devices) forget(device, address);
     bool sent = true;
-    for (const auto& frame : announcements(address, *pod_.mac, *bridge_.mac))
-      sent = wire_.send(bridge_.index, frame) && sent;
+    for (const auto& frame : announcements(address, *pod_.mac, *bridge_.mac)) {
+      for (const auto& way : ways_->ways)
+        sent = wire_.send(way.device, way.tag ? tagged(frame, *way.tag) : frame) && sent;
+    }
     return sent;
   }
 
@@ -128,6 +145,7 @@ class Announcer {
   Link pod_;
   Link port_;
   Link bridge_;
+  std::optional<Ways> ways_;
 };
 
 }  // namespace

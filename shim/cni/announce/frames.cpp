@@ -10,6 +10,7 @@ constexpr Mac kNobody = {};
 constexpr Mac kAllNodesGroup = {0x33, 0x33, 0, 0, 0, 1};  // RFC 2464 7, of ff02::1
 constexpr std::uint16_t kArp = 0x0806;
 constexpr std::uint16_t kIpv6 = 0x86dd;
+constexpr std::uint16_t kVlanTag = 0x8100;
 constexpr std::uint8_t kIcmpv6 = 58;
 constexpr char kOnThisLinkOnly = '\xff';  // the hop limit that RFC 4861 7.1.2 asks for
 
@@ -86,6 +87,12 @@ std::vector<std::string> announcements(const allocator::Address& address, const 
     return {ethernet(kAllNodesGroup, sender, kIpv6) + advertisement(bytes, owner)};
   const std::string header = ethernet(kEverybody, sender, kArp);
   return {header + arp(ArpForm::request, bytes, owner), header + arp(ArpForm::reply, bytes, owner)};
+}
+
+std::string tagged(const std::string& frame, std::uint16_t vlan) {
+  constexpr std::size_t addresses = 2 * sizeof(Mac);
+  return frame.substr(0, addresses) + big_endian(kVlanTag) + big_endian(vlan) +
+         frame.substr(addresses);
 }
 
 }  // namespace shim::announce

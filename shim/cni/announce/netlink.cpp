@@ -1,11 +1,14 @@
 #include "shim/cni/announce/netlink.hpp"
 
+#include <linux/if_bridge.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -70,13 +73,26 @@ std::optional<Message> next_message(std::string_view& bytes) {
   return message;
 }
 
+struct Attribute {
+  std::uint16_t type;
+  std::string_view value;
+};
+
+/// Takes the first attribute off `attributes`; nullopt when there is no whole one.
+std::optional<Attribute> next_attribute(std::string_view& attributes) {
+  const auto header = read_as<nlattr>(attributes);
+  if (!header || header->nla_len < sizeof *header || header->nla_len > attributes.size())
+    return std::nullopt;
+  const auto type = static_cast<std::uint16_t>(header->nla_type & NLA_TYPE_MASK);
+  const Attribute found{type, attributes.substr(sizeof *header, header->nla_len - sizeof *header)};
+  attributes.remove_prefix(std::min(attributes.size(), aligned(header->nla_len)));
+  return found;
+}
+
 /// The value of the first attribute of a type; nullopt when it is not there whole.
 std::optional<std::string_view> find(std::string_view attributes, std::uint16_t type) {
-  while (const auto header = read_as<nlattr>(attributes)) {
-    if (header->nla_len < sizeof *header || header->nla_len > attributes.size()) break;
-    if ((header->nla_type & NLA_TYPE_MASK) == type)
-      return attributes.substr(sizeof *header, header->nla_len - sizeof *header);
-    attributes.remove_prefix(std::min(attributes.size(), aligned(header->nla_len)));
+  while (const auto found = next_attribute(attributes)) {
+    if (found->type == type) return found->value;
   }
   return std::nullopt;
 }
@@ -123,9 +139,22 @@ std::optional<Link> link_of(std::string_view body) {
   const auto info = find(attributes, IFLA_LINKINFO).value_or("");
   link.kind = find_text(info, IFLA_INFO_KIND);
   const auto data = find(info, IFLA_INFO_DATA).value_or("");
-  if (link.kind == "bridge")
+  if (link.kind == "vlan") link.vlan = find_as<std::uint16_t>(data, IFLA_VLAN_ID);
+  if (link.kind == "bridge") {
     link.filters_vlans = find_as<std::uint8_t>(data, IFLA_BR_VLAN_FILTERING).value_or(0) != 0;
+    const auto usual = ::htons(ETH_P_8021Q);
+    link.has_usual_tags =
+        find_as<std::uint16_t>(data, IFLA_BR_VLAN_PROTOCOL).value_or(usual) == usual;
+  }
   return link;
+}
+
+void add_member(std::vector<VlanMember>& members, std::uint32_t device, std::string_view entry) {
+  const auto info = find_as<bridge_vlan_info>(entry, BRIDGE_VLANDB_ENTRY_INFO);
+  if (!info) return;
+  const auto last = find_as<std::uint16_t>(entry, BRIDGE_VLANDB_ENTRY_RANGE).value_or(info->vid);
+  members.push_back({device, info->vid, last, (info->flags & BRIDGE_VLAN_INFO_PVID) != 0,
+                     (info->flags & BRIDGE_VLAN_INFO_UNTAGGED) != 0});
 }
 
 std::string link_header(std::uint32_t index) {
@@ -185,13 +214,39 @@ std::string ask_ports(std::uint32_t bridge) {
   return request(RTM_GETLINK, Wanted::all, link_header(0) + attribute(IFLA_MASTER, raw(bridge)));
 }
 
-std::optional<std::vector<Link>> parse_ports(std::string_view answer) {
-  std::vector<Link> ports;
+std::string ask_vlan_devices() {
+  const std::string kind = attribute(IFLA_INFO_KIND, "vlan");
+  return request(RTM_GETLINK, Wanted::all, link_header(0) + attribute(IFLA_LINKINFO, kind));
+}
+
+std::optional<std::vector<Link>> parse_links(std::string_view answer) {
+  std::vector<Link> links;
   while (const auto message = next_message(answer)) {
-    if (message->type == NLMSG_DONE) return ports;
+    if (message->type == NLMSG_DONE) return links;
     const auto link = message->type == RTM_NEWLINK ? link_of(message->body) : std::nullopt;
     if (!link) return std::nullopt;
-    ports.push_back(*link);
+    links.push_back(*link);
+  }
+  return std::nullopt;
+}
+
+std::string ask_vlans(std::uint32_t device) {
+  br_vlan_msg header{};
+  header.family = AF_BRIDGE;
+  header.ifindex = device;
+  return request(RTM_GETVLAN, Wanted::all, raw(header));
+}
+
+std::optional<std::vector<VlanMember>> parse_vlans(std::string_view answer) {
+  std::vector<VlanMember> members;
+  while (const auto message = next_message(answer)) {
+    if (message->type == NLMSG_DONE) return members;
+    const auto header = read_as<br_vlan_msg>(message->body);
+    if (message->type != RTM_NEWVLAN || !header) return std::nullopt;
+    auto attributes = attributes_of<br_vlan_msg>(message->body);
+    while (const auto entry = next_attribute(attributes)) {
+      if (entry->type == BRIDGE_VLANDB_ENTRY) add_member(members, header->ifindex, entry->value);
+    }
   }
   return std::nullopt;
 }

@@ -1,7 +1,8 @@
 #pragma once
 /// The rtnetlink requests that announcing an address needs, and what is read out of the answers.
 /// Pure. Answers are taken as hostile: lengths that do not fit end the reading, never more.
-/// Source: rtnetlink(7), netlink(7), linux/if_link.h, linux/neighbour.h, linux/net_namespace.h.
+/// Source: rtnetlink(7), netlink(7), linux/if_link.h, linux/neighbour.h, linux/net_namespace.h,
+/// linux/if_bridge.h.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,10 +21,22 @@ struct Link {
   std::string kind;  ///< "veth", "bridge"; empty for a device of its own
   bool is_up = false;
   std::optional<Mac> mac;
-  std::optional<std::uint32_t> peer;           ///< of a veth: the index of its other end
+  /// Of a veth: the index of its other end; of a VLAN's device: that of the one below it.
+  std::optional<std::uint32_t> peer;
   std::optional<std::int32_t> peer_namespace;  ///< where that is; nullopt: in the same one
   std::optional<std::uint32_t> master;         ///< the index of the bridge that it is a port of
+  std::optional<std::uint16_t> vlan;           ///< of a VLAN's device
   bool filters_vlans = false;                  ///< a bridge that keeps VLANs apart
+  bool has_usual_tags = true;                  ///< such a bridge's tags are 802.1Q's
+};
+
+/// That a bridge's device or port belongs to some VLANs.
+struct VlanMember {
+  std::uint32_t device = 0;
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+  bool is_own = false;       ///< frames without a tag that come in belong to it
+  bool is_untagged = false;  ///< its frames go out without a tag
 };
 
 /// An entry of a neighbour or forwarding table.
@@ -58,8 +71,15 @@ std::optional<Link> parse_link(std::string_view answer);
 
 /// All ports of a bridge.
 std::string ask_ports(std::uint32_t bridge);
+/// All VLANs' devices; where the kernel knows no such kind, all links.
+std::string ask_vlan_devices();
 /// Errors: nullopt for an answer that is not whole.
-std::optional<std::vector<Link>> parse_ports(std::string_view answer);
+std::optional<std::vector<Link>> parse_links(std::string_view answer);
+
+/// The VLANs that a bridge or a port is a member of; 0: all bridges and ports. Linux 5.6.
+std::string ask_vlans(std::uint32_t device);
+/// Errors: nullopt for an answer that is not whole, as of a kernel that does not tell.
+std::optional<std::vector<VlanMember>> parse_vlans(std::string_view answer);
 
 /// What a bridge knows of a MAC address.
 std::string ask_forwarding(std::uint32_t bridge, const Mac& mac);

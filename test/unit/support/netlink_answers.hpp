@@ -1,11 +1,14 @@
 #pragma once
 /// rtnetlink answers as the kernel would give them, and what a request asks for.
+#include <linux/if_bridge.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 
 #include <cstring>
 #include <optional>
@@ -65,10 +68,29 @@ inline std::string link_message(const shim::announce::Link& link) {
   if (!link.kind.empty()) {
     std::string info = attribute(IFLA_INFO_KIND, link.kind + '\0');
     const auto filters = static_cast<std::uint8_t>(link.filters_vlans);
-    info += attribute(IFLA_INFO_DATA, attribute(IFLA_BR_VLAN_FILTERING, raw(filters)));
+    std::string data = attribute(IFLA_BR_VLAN_FILTERING, raw(filters));
+    if (link.kind == "bridge") {
+      const std::uint16_t protocol = link.has_usual_tags ? ETH_P_8021Q : ETH_P_8021AD;
+      data += attribute(IFLA_BR_VLAN_PROTOCOL, raw(htons(protocol)));
+    }
+    if (link.vlan) data = attribute(IFLA_VLAN_ID, raw(*link.vlan));
+    info += attribute(IFLA_INFO_DATA, data);
     body += attribute(IFLA_LINKINFO | NLA_F_NESTED, info);
   }
   return message(RTM_NEWLINK, body);
+}
+
+inline std::string vlan_message(const shim::announce::VlanMember& member) {
+  br_vlan_msg header{};
+  header.family = AF_BRIDGE;
+  header.ifindex = member.device;
+  bridge_vlan_info info{};
+  info.vid = member.first;
+  if (member.is_own) info.flags |= BRIDGE_VLAN_INFO_PVID;
+  if (member.is_untagged) info.flags |= BRIDGE_VLAN_INFO_UNTAGGED;
+  std::string entry = attribute(BRIDGE_VLANDB_ENTRY_INFO, raw(info));
+  if (member.last != member.first) entry += attribute(BRIDGE_VLANDB_ENTRY_RANGE, raw(member.last));
+  return message(RTM_NEWVLAN, raw(header) + attribute(BRIDGE_VLANDB_ENTRY | NLA_F_NESTED, entry));
 }
 
 inline std::string neighbour_message(std::uint16_t state, std::uint8_t flags = 0) {

@@ -1,0 +1,72 @@
+#include "shim/cni/announce/vlan_ways.hpp"
+
+#include <algorithm>
+
+namespace shim::announce {
+namespace {
+
+/// More frames than these would keep a runtime waiting.
+constexpr std::size_t kMostPorts = 256;
+
+using Members = std::vector<VlanMember>;
+
+bool covers(const VlanMember& member, std::uint16_t vlan) {
+  return member.first <= vlan && vlan <= member.last;
+}
+
+/// The entry for a VLAN of one device's list; nullptr when the device is no member.
+const VlanMember* find_vlan(const Members& members, std::uint16_t vlan) {
+  const auto found = std::find_if(members.begin(), members.end(),
+                                  [&](const VlanMember& member) { return covers(member, vlan); });
+  return found == members.end() ? nullptr : &*found;
+}
+
+/// The VLAN that frames without a tag come into and leave again without one.
+std::optional<std::uint16_t> own_vlan(const std::optional<Members>& members) {
+  for (const auto& member : members.value_or(Members{})) {
+    if (member.is_own && member.is_untagged) return member.first;
+  }
+  return std::nullopt;
+}
+
+Way way_to(const VlanMember& member, std::uint16_t vlan) {
+  return {member.device, member.is_untagged ? std::nullopt : std::optional(vlan)};
+}
+
+/// Every other port of the bridge that is a member; one of them may lead to the node.
+std::optional<Ways> ways_by_ports(Wire& wire, const Link& bridge, const Link& port,
+                                  std::uint16_t vlan) {
+  const auto ports = parse_links(wire.ask(ask_ports(bridge.index)));
+  const auto members = parse_vlans(wire.ask(ask_vlans(0)));
+  if (!ports || !members || ports->size() > kMostPorts) return std::nullopt;
+  Ways found;
+  for (const auto& member : *members) {
+    const bool is_port = std::any_of(ports->begin(), ports->end(), [&](const Link& link) {
+      return link.index == member.device && link.index != port.index;
+    });
+    if (is_port && covers(member, vlan)) found.ways.push_back(way_to(member, vlan));
+  }
+  return found;
+}
+
+}  // namespace
+
+std::optional<Ways> ways_of_vlan(Wire& wire, const Link& bridge, const Link& port) {
+  const auto vlan = own_vlan(parse_vlans(wire.ask(ask_vlans(port.index))));
+  const auto bridges = parse_vlans(wire.ask(ask_vlans(bridge.index)));
+  if (!vlan || !bridges || !bridge.has_usual_tags) return std::nullopt;
+  const VlanMember* own = find_vlan(*bridges, *vlan);
+  if (own == nullptr) return ways_by_ports(wire, bridge, port, *vlan);
+  const auto devices = parse_links(wire.ask(ask_vlan_devices()));
+  if (!devices) return std::nullopt;
+  // A frame with a tag is in its VLAN, whatever the bridge's own one is.
+  Ways found{{{bridge.index, *vlan}}, {}};
+  if (own->is_own) found.own_devices.push_back(bridge.index);
+  for (const auto& device : *devices) {
+    if (device.vlan == vlan && device.peer == bridge.index && !device.peer_namespace)
+      found.own_devices.push_back(device.index);
+  }
+  return found;
+}
+
+}  // namespace shim::announce
