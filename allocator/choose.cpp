@@ -11,12 +11,8 @@ bool has(const std::vector<Address>& addresses, const Address& address) {
   return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
 }
 
-/// Sequence 0 means that no DEL ever ended the use (somebody wiped the directory): such a pod was
-/// the last to let go. Unsigned arithmetic turns 0 into the largest number.
-bool held_longer(const HeldAddress& left, const HeldAddress& right) {
-  const std::uint64_t left_order = left.binding.sequence - 1;
-  const std::uint64_t right_order = right.binding.sequence - 1;
-  return left_order != right_order ? left_order < right_order : left.address < right.address;
+bool is_same_pod(const PodKey& left, const PodKey& right) {
+  return left.pod_namespace == right.pod_namespace && left.pod_name == right.pod_name;
 }
 
 /// The choice in progress for one attachment.
@@ -83,7 +79,7 @@ class Chooser {
     if (auto requested = pick_requested(index)) return *requested;
     if (auto own = pick_own(index)) return *own;
     if (auto free = pick_free(index)) return *free;
-    if (auto evicting = pick_held_longest(index)) return *evicting;
+    if (auto evicting = pick_held(index)) return *evicting;
     if (auto reclaimed = pick_dead(index)) return *reclaimed;
     if (auto refused = pick_set_aside(index)) return *refused;
     throw exhausted(index);
@@ -143,7 +139,22 @@ class Chooser {
                       " is not available in range set " + set.to_string(),
                   snapshot_.describe_use(address));
     }
+    refuse_others(address);
     return take(address, range, index, Reason::requested);
+  }
+
+  /// What a pod's author asks for must not be what somebody else comes back to: no address of
+  /// another namespace's, and none whose owner, though dead, has not been deleted yet.
+  void refuse_others(const Address& address) {
+    if (!wish_.pod || wish_.may_ask_for_others) return;
+    const auto binding = snapshot_.binding(address);  // a record that cannot be read ends the ADD
+    if (binding && is_same_pod(binding->pod, *wish_.pod)) return;
+    if (binding && binding->pod.pod_namespace != wish_.pod->pod_namespace)
+      throw Error(Kind::refused, kept_for_others_text(address));
+    if (!snapshot_.holder(address)) return;
+    throw Error(Kind::refused, "requested IP address " + address.to_string() +
+                                   " was in use when the node went down, and its pod has not been "
+                                   "deleted since; request another address, or wait for that");
   }
 
   void refuse_reserved(const Address& address) const {
@@ -203,21 +214,20 @@ class Chooser {
 
   /// Only pods that leave a binding, and plain callers alike, may end another pod's binding: an
   /// address that nobody uses never keeps a pod from coming up.
-  std::optional<Pick> pick_held_longest(std::size_t index) {
+  std::optional<Pick> pick_held(std::size_t index) {
     const RangeSet& set = sets_[index];
-    std::optional<HeldAddress> longest;
-    for (const auto& held : snapshot_.held()) {
-      const Range* range = set.range_of(held.address);
-      if (range == nullptr || held.address == range->gateway ||
-          pin_on(reservations_, held.address) != nullptr ||
-          span_around(reservations_, held.address) != nullptr ||
-          snapshot_.is_set_aside(held.address)) {
-        continue;
-      }
-      if (!longest || held_longer(held, *longest)) longest = held;
-    }
-    if (!longest) return std::nullopt;
-    return take(longest->address, set.range_of(longest->address), index, Reason::evicted);
+    auto held = snapshot_.held();
+    std::erase_if(held, [&](const HeldAddress& one) {
+      const Range* range = set.range_of(one.address);
+      return range == nullptr || one.address == range->gateway ||
+             pin_on(reservations_, one.address) != nullptr ||
+             span_around(reservations_, one.address) != nullptr ||
+             snapshot_.is_set_aside(one.address);
+    });
+    const auto own = wish_.pod ? std::optional(wish_.pod->pod_namespace) : std::nullopt;
+    const HeldAddress* evicted = first_to_go(held, own);
+    if (evicted == nullptr) return std::nullopt;
+    return take(evicted->address, set.range_of(evicted->address), index, Reason::evicted);
   }
 
   std::optional<Pick> pick_dead(std::size_t index) {
@@ -269,6 +279,12 @@ class Chooser {
 };
 
 }  // namespace
+
+std::string kept_for_others_text(const Address& address) {
+  return "requested IP address " + address.to_string() +
+         " is kept for a pod of another namespace; request another address, or where all pods are "
+         "one tenant's set ipam.requests to \"any\"";
+}
 
 Choice choose(const RangeSets& sets, const Reservations& reservations, const Wish& wish,
               Snapshot& snapshot) {

@@ -9,7 +9,7 @@
 ///   2. a requested address
 ///   3. the pod's own held address
 ///   4. round robin over free addresses
-///   5. the address that another pod has held longest; that pod's binding ends
+///   5. an address that another pod holds, see fairness.hpp; that pod's binding ends
 ///   6. an address in use whose owner is proven dead, oldest boot first
 ///   7. an address that is set aside, which 3 to 6 pass over
 /// At 1 to 3 an address whose owner is proven dead counts as not in use: it is taken over.
@@ -19,16 +19,11 @@
 
 #include "allocator/binding.hpp"
 #include "allocator/error.hpp"
+#include "allocator/fairness.hpp"
 #include "allocator/range_set.hpp"
 #include "allocator/reservations.hpp"
 
 namespace allocator {
-
-/// An address that is bound and in no use.
-struct HeldAddress {
-  Address address;
-  Binding binding;
-};
 
 /// What choose() needs to know of the store; each question is asked only when its answer matters.
 class Snapshot {
@@ -65,6 +60,9 @@ struct Wish {
   std::vector<Address> bound;
   /// Addresses asked for by CNI_ARGS, args or runtimeConfig, in that order.
   std::vector<Address> requested;
+  /// Who wrote the pod may ask for what another namespace has: true is for nodes of one tenant. A
+  /// caller without a pod speaks for the operator, and may always.
+  bool may_ask_for_others = false;
   /// Addresses that this attachment holds already: a set with one keeps it.
   std::vector<Address> present;
   /// Set: an attachment with an address in a set that it requests nothing from is an error, as in
@@ -74,6 +72,10 @@ struct Wish {
   /// busy.
   std::vector<Address> same_sandbox;
 };
+
+/// Why a pod does not get an address that it asks for: it is kept for another namespace's. The text
+/// is the pod's author's to read, and names no pod of others.
+std::string kept_for_others_text(const Address& address);
 
 enum class Reason { present, pin, requested, held, round_robin, evicted, reclaimed };
 

@@ -167,6 +167,7 @@ run_suite() {
             tap "the cost of proof" test/node/proof_cost_test.py
             tap "kept means reachable" test/node/reach_test.py
             tap "announcing is no weapon" test/node/reach_rules_test.py
+            tap "tenants" test/node/tenant_test.py
             tap "configuration on a node" test/node/conf_test.py
             ;;
         kernel)

@@ -81,6 +81,7 @@ Wish AddTransaction::make_wish() {
   Wish wish;
   wish.pod = request_.pod;
   wish.requested = request_.requested;
+  wish.may_ask_for_others = request_.may_ask_for_others;
   if (on_duplicate_ == OnDuplicate::error) {
     wish.present = network_.claimed_by(request_.attachment);
     wish.refuse_duplicate_of = request_.attachment.container_id;

@@ -85,6 +85,24 @@ Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
   return wishes;
 }
 
+std::optional<Address> DelegateBindings::kept_for_others(const DelegatedOwner& owner,
+                                                         const std::vector<Address>& addresses) {
+  const bool may_be_kept = owner.pod && !addresses.empty() && is_host_local();
+  auto records = may_be_kept ? RecordFolder::open(fs_, options_.state_dir, options_.network_dir)
+                             : std::nullopt;
+  if (!records) return std::nullopt;
+  const auto is_others = [&](const Address& address) {
+    try {
+      const auto binding = records->binding(address);
+      return binding && binding->pod.pod_namespace != owner.pod->pod_namespace;
+    } catch (const ClosedRecord&) {
+      return true;
+    }
+  };
+  const auto found = std::find_if(addresses.begin(), addresses.end(), is_others);
+  return found == addresses.end() ? std::nullopt : std::optional(*found);
+}
+
 /// host-local does not flush: after a power cut its file may be there without what it said.
 bool DelegateBindings::is_torn(const FileContent& file, const Binding& binding) {
   const bool says_nothing = file.bytes.find_first_not_of('\0') == std::string::npos;

@@ -61,6 +61,12 @@ class DelegateBindings {
   /// LockTimeout, std::system_error, ClosedRecord.
   [[nodiscard]] Wishes wishes(const DelegatedOwner& owner);
 
+  /// The first of the addresses that is kept for a pod of another namespace than the owner's, or
+  /// whose binding cannot be read; nullopt for a caller without a pod, and for any plugin but
+  /// host-local. Errors: throws std::system_error.
+  [[nodiscard]] std::optional<Address> kept_for_others(const DelegatedOwner& owner,
+                                                       const std::vector<Address>& addresses);
+
   /// Whether host-local's folder has an address of the attachment: `dead` when all that it has are
   /// proven dead's, `live` otherwise; who made a file without a stamp may be alive. Reads the whole
   /// folder. `none` for other plugins. Errors: throws LockTimeout, std::system_error.

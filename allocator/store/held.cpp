@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <system_error>
 
+#include "allocator/fairness.hpp"
+
 namespace allocator::store {
 namespace {
 
 constexpr std::size_t kHeldPerFamily = 4096;
+constexpr std::size_t kHeldPerPod = 16;      // of a family, on all its interfaces
 constexpr std::size_t kBoundPerFamily = 4;   // of one pod
 constexpr std::uint64_t kTrimInterval = 64;  // counting all records is for now and then
 
@@ -18,21 +21,17 @@ std::uint64_t highest_sequence(RecordFolder& records) {
   return number;
 }
 
-/// Drops the bindings released longest ago when a family has more than its share. Those in use have
-/// sequence 0.
+/// Ends the bindings that are too many. Those in use have sequence 0.
 void trim(RecordFolder& records) {
+  const auto bindings = records.bindings();
   for (const Family family : {Family::v4, Family::v6}) {
-    std::vector<std::pair<std::uint64_t, Address>> held;
-    for (const auto& [address, binding] : records.bindings()) {
-      if (address.family() == family && binding.sequence != 0)
-        held.emplace_back(binding.sequence, address);
+    std::vector<HeldAddress> held;
+    for (const auto& [address, binding] : bindings) {
+      if (address.family() == family && binding.sequence != 0) held.push_back({address, binding});
     }
-    if (held.size() <= kHeldPerFamily) continue;
-    std::sort(held.begin(), held.end());
-    for (std::size_t i = 0; i < held.size() - kHeldPerFamily; ++i) {
-      const auto binding = records.binding(held[i].second);
-      records.remove(held[i].second);
-      if (binding) records.forget_evicted(binding->pod);
+    for (const auto& [address, binding] : surplus(std::move(held), kHeldPerFamily, kHeldPerPod)) {
+      records.remove(address);
+      records.forget_evicted(binding.pod);
     }
   }
 }

@@ -22,7 +22,7 @@ struct FormerOwner {
 /// stamped (full disk, a closed record) stays as it is: that costs its place in the
 /// queue, nothing else, and the release has happened. An address without a binding is adopted for
 /// `owner`, unless that pod has one of the family already. Now and then the bindings in no use are
-/// counted: only the newest 4 096 of a family stay.
+/// counted: at most 4 096 of a family stay, and 16 of a pod, see surplus().
 void hold(RecordFolder& records, RuntimeFolder& runtime, const std::vector<Address>& freed,
           const FormerOwner& owner);
 

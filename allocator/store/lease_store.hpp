@@ -46,6 +46,7 @@ struct AddRequest {
   RangeSets sets;
   Reservations reservations;
   std::vector<Address> requested;
+  bool may_ask_for_others = false;  ///< see Wish
   OnDuplicate on_duplicate = OnDuplicate::same_addresses;
   /// The CIDR blocks that `sets` came from, if they came from a source that may be gone tomorrow;
   /// else none.

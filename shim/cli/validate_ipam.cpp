@@ -84,6 +84,13 @@ void check_state_dir(const PluginPlace& place, Json& ipam) {
               {path, " lies in dataDir ", data_dir});
 }
 
+void check_requests(const PluginPlace& place, const Json& ipam) {
+  if (text_member(ipam, "requests") != "any") return;
+  place.found(rules::kRequestsAny, {"/ipam/", spelled(ipam, "requests")},
+              {"whoever may create a pod gets, by an annotation, the address that a pod of another "
+               "namespace comes back to"});
+}
+
 constexpr std::array<std::string_view, 5> kIpamPlugins = {"host-local", "delegated-ipam", "dhcp",
                                                           "static", "whereabouts"};
 /// Keys that only an IPAM plugin has, and those that only a main plugin has.
@@ -138,6 +145,7 @@ void check_ipam(const PluginPlace& place) {
   if (Json* delegate = object_member(ipam, "delegate"); delegate != nullptr && is_host_local(ipam))
     check_data_dir(place, *delegate, "/ipam/delegate");
   check_state_dir(place, ipam);
+  check_requests(place, ipam);
 }
 
 }  // namespace shim::validate

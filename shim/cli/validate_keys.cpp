@@ -16,13 +16,14 @@ using Keys = std::span<const KnownKey>;
 
 constexpr std::string_view kOurType = "delegated-ipam";
 constexpr std::size_t kLongest = 32;  ///< longer ones resemble no key of ours
-constexpr std::array<KnownKey, 14> kOwn = {{{"inProcess", Shape::flag},
+constexpr std::array<KnownKey, 15> kOwn = {{{"inProcess", Shape::flag},
                                             {"retain", Shape::flag_or_object},
                                             {"exclude", Shape::spans},
                                             {"pins", Shape::object},
                                             {"rangesFrom", Shape::object},
                                             {"ipFamilies", Shape::families},
                                             {"onDuplicate", Shape::text},
+                                            {"requests", Shape::text},
                                             {"stateDir", Shape::path},
                                             {"durability", Shape::text},
                                             {"timeoutSeconds", Shape::number},

@@ -14,9 +14,9 @@ using allocator::Address;
 using allocator::Cidr;
 
 /// Keys that no main plugin has: beside `ipam` they are meant to be in it.
-constexpr std::array<std::string_view, 12> kMeantForIpam = {
-    "exclude",     "pins",       "retain", "rangesFrom", "ipFamilies", "stateDir",
-    "onDuplicate", "durability", "ranges", "subnet",     "rangeStart", "rangeEnd"};
+constexpr std::array<std::string_view, 13> kMeantForIpam = {
+    "exclude",  "pins",       "retain", "rangesFrom", "ipFamilies", "stateDir", "onDuplicate",
+    "requests", "durability", "ranges", "subnet",     "rangeStart", "rangeEnd"};
 /// host-local's keys that a range has no use for.
 constexpr std::array<std::string_view, 3> kOfBlock = {"routes", "dataDir", "resolvConf"};
 constexpr std::array<std::string_view, 3> kEdges = {"rangeStart", "rangeEnd", "gateway"};

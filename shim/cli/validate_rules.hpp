@@ -97,6 +97,10 @@ inline constexpr Rule kVolatile{"volatile-folder", error,
 inline constexpr Rule kStateInDataDir{
     "state-in-data-dir", warning,
     "leave stateDir out: folk remedies and uninstallers wipe what lies in dataDir"};
+inline constexpr Rule kRequestsAny{
+    "requests-any", warning,
+    "leave \"requests\" out, or write \"own\": pods may ask for what is free and what is held for "
+    "their namespace; \"any\" is for nodes whose pods are all one tenant's"};
 inline constexpr Rule kRefused{"refused-by-plugin", error,
                                "correct the value; the README has the table of keys"};
 inline constexpr Rule kPluginWarns{"plugin-warns", warning, "correct or remove it"};

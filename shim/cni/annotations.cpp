@@ -1,5 +1,6 @@
 #include "shim/cni/annotations.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "allocator/store/fields.hpp"
@@ -38,6 +39,16 @@ std::vector<allocator::Address> read_address_annotation(const Json& document) {
     addresses.push_back(*address);
   }
   return addresses;
+}
+
+std::size_t count_address_annotation(const Json& document) {
+  try {
+    const std::string list = annotations_of(document).text(kAddresses).value_or("");
+    return list.empty() ? 0
+                        : 1 + static_cast<std::size_t>(std::count(list.begin(), list.end(), ','));
+  } catch (const CniError&) {
+    return 0;
+  }
 }
 
 }  // namespace shim

@@ -16,4 +16,7 @@ bool read_retain_annotation(const Json& document);
 /// Errors: throws CniError 7 naming the JSON path.
 std::vector<allocator::Address> read_address_annotation(const Json& document);
 
+/// How many they are; a mistyped one counts for none.
+std::size_t count_address_annotation(const Json& document);
+
 }  // namespace shim

@@ -105,7 +105,9 @@ Arguments parse_arguments(std::string_view text) {
 Arguments parse_arguments_leniently(std::string_view text) {
   Arguments arguments;
   for (const auto& pair : split_pairs(text)) {
-    if (pair.well_formed) take_pod_key(pair, arguments);
+    if (!pair.well_formed) continue;
+    if (pair.key == "IP") arguments.ip = parse_requested_address(pair.value);
+    take_pod_key(pair, arguments);
   }
   return arguments;
 }

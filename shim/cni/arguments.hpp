@@ -20,8 +20,9 @@ struct Arguments {
 /// among them) need IgnoreUnknown=1 anywhere in the text, which every Kubernetes runtime sends.
 Arguments parse_arguments(std::string_view text);
 
-/// The pod's names as far as they can be made out: nothing is an error. For DEL, which must release
-/// whatever the arguments look like.
+/// The pod's names, and the address, as far as they can be made out: nothing is an error. For DEL,
+/// which must release whatever the arguments look like, and for delegates, which read them
+/// themselves.
 Arguments parse_arguments_leniently(std::string_view text);
 
 /// An address with or without a prefix length, as in "IP=" and "ips".

@@ -32,6 +32,8 @@ class DelegatedAdd {
         conf_(conf),
         started_(Clock::now()),
         lease_(command, conf, log, started_ + conf.placement.timeout, MissingPlugin::ends_command) {
+    const bool requests = conf.caller_requests || !conf.requested.empty();
+    if (lease_.owner().pod && requests) refuse_request_of_pod(conf.requests);
   }
 
   /// Returns the addresses that were answered.

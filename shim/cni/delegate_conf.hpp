@@ -30,6 +30,9 @@ struct DelegateConf {
   std::vector<allocator::Address> requested;
   /// The caller asks for addresses itself: then none is asked for on the pod's behalf.
   bool caller_requests = false;
+  /// What the caller asks for, as far as it is addresses: the plugin reads it itself.
+  std::vector<allocator::Address> requested_by_caller;
+  RequestsConf requests = RequestsConf::own;  ///< which of all these a pod may ask for
   std::vector<std::string> warnings;
 
   [[nodiscard]] bool is_host_local() const { return type == "host-local"; }

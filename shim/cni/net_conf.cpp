@@ -152,6 +152,7 @@ NetConf read_net_conf(const Json& document, const ConfInputs& inputs) {
   read_placement_keys(ipam.own, Strictness::strict, conf.placement);
   refuse_state_inside_network(conf);
   if (const auto first = inputs.requested_by_args()) conf.allocation.requested.push_back(*first);
+  refuse_too_many_requests(document, !conf.allocation.requested.empty());
   for (const auto& address : requested) {
     if (!address) {
       throw CniError(ErrorCode::internal, "cannot understand ip: IP <nil> not v4 nor v6", {},

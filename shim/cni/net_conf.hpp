@@ -16,6 +16,7 @@
 #include "allocator/range_set.hpp"
 #include "shim/cni/json_text.hpp"
 #include "shim/cni/ranges_source.hpp"
+#include "shim/cni/requests.hpp"
 #include "shim/cni/result.hpp"
 
 namespace shim {
@@ -66,7 +67,9 @@ struct AllocationConf {
   allocator::Reservations reservations;
   std::vector<Route> routes;
   std::string resolv_conf;
-  std::vector<allocator::Address> requested;  ///< args.cni.ips, then runtimeConfig.ips
+  /// IP= of CNI_ARGS, args.cni.ips, runtimeConfig.ips, the pod's annotation, in this order.
+  std::vector<allocator::Address> requested;
+  RequestsConf requests = RequestsConf::own;  ///< which of them a pod may ask for
   OnDuplicateConf on_duplicate = OnDuplicateConf::same_addresses;
   std::vector<std::string> ranges_from;  ///< the CIDR blocks that rangesFrom gave
   RangesSource ranges_source;            ///< and what it is

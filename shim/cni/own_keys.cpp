@@ -11,10 +11,10 @@ constexpr double kTimeoutLimitSeconds = 3600;
 constexpr double kLogSizeLimitMib = 1 << 20;
 constexpr double kLogBackupLimit = 1000;
 
-constexpr std::array<std::string_view, 14> kOwnKeys = {
-    "inProcess",      "retain",      "exclude",  "pins",       "rangesFrom",
-    "ipFamilies",     "onDuplicate", "stateDir", "durability", "timeoutSeconds",
-    "keepInterfaces", "logFile",     "logLevel", "logOptions"};
+constexpr std::array<std::string_view, 15> kOwnKeys = {
+    "inProcess",      "retain",         "exclude",  "pins",     "rangesFrom",
+    "ipFamilies",     "onDuplicate",    "requests", "stateDir", "durability",
+    "timeoutSeconds", "keepInterfaces", "logFile",  "logLevel", "logOptions"};
 
 /// Runs one key's reading; a broken key is ignored where nothing may stop a release.
 template <typename Read>
@@ -168,6 +168,7 @@ void read_allocation_keys(const ConfigReader& ipam, AllocationConf& allocation,
   }
   if (ipam.choice("onDuplicate", {"return", "error"}) == 1)
     allocation.on_duplicate = OnDuplicateConf::error;
+  allocation.requests = read_requests(ipam);
 }
 
 std::vector<allocator::Family> read_families(const ConfigReader& ipam) {

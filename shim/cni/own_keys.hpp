@@ -31,8 +31,8 @@ std::span<const std::string_view> own_keys();
 /// True for one of them, in any letter case.
 bool is_own_key(std::string_view key);
 
-/// Reads `exclude`, `pins`, `onDuplicate`; `sets` tells which pins are of use on this node.
-/// Errors: throws CniError 7 naming the JSON path.
+/// Reads `exclude`, `pins`, `onDuplicate`, `requests`; `sets` tells which pins are of use on this
+/// node. Errors: throws CniError 7 naming the JSON path.
 void read_allocation_keys(const ConfigReader& ipam, AllocationConf& allocation,
                           std::vector<std::string>& warnings);
 

@@ -41,6 +41,8 @@ allocator::store::AddRequest add_request(const Environment& environment, const N
   request.sets = conf.allocation.sets;
   request.reservations = conf.allocation.reservations;
   request.requested = conf.allocation.requested;
+  if (request.pod && !request.requested.empty()) refuse_request_of_pod(conf.allocation.requests);
+  request.may_ask_for_others = conf.allocation.requests == RequestsConf::any;
   request.on_duplicate = conf.allocation.on_duplicate == OnDuplicateConf::error
                              ? allocator::store::OnDuplicate::error
                              : allocator::store::OnDuplicate::same_addresses;

@@ -35,11 +35,20 @@ void WishedLease::look() {
   } catch (const std::exception& error) {
     lease_.note(std::string("the address of before is not known: ") + error.what());
   }
+  if (conf_.requests != RequestsConf::any) refuse_others();
   for (const auto& dead : wishes.dead) end_dead(dead);
   taken_over_ = std::move(wishes.taken_over);
   wishes_ = std::move(wishes.addresses);
   if (conf_.caller_requests) wishes_.clear();
   if (!conf_.requested.empty()) wishes_ = conf_.requested;
+}
+
+/// host-local knows no bindings: it would give away what another pod comes back to.
+void WishedLease::refuse_others() {
+  for (const auto* asked : {&conf_.requested_by_caller, &conf_.requested}) {
+    const auto kept = lease_.bindings().kept_for_others(lease_.owner(), *asked);
+    if (kept) throw CniError(ErrorCode::invalid_config, allocator::kept_for_others_text(*kept));
+  }
 }
 
 std::vector<allocator::store::TakenOver> WishedLease::taken_over(

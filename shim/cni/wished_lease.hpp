@@ -20,6 +20,7 @@ class WishedLease {
 
   /// Finds out what host-local is asked for: what the pod had. Dead attachments on it give way
   /// first. What goes wrong is noted: it costs the pod its address, but the pod comes up.
+  /// Errors: throws CniError 7 for a request that the pod may not make.
   void look();
 
   /// Runs the plugin's ADD; a wish that it refuses is dropped, an address that the pod asks for by
@@ -32,6 +33,7 @@ class WishedLease {
       const std::vector<allocator::Address>& answered) const;
 
  private:
+  void refuse_others();
   void end_dead(const allocator::Attachment& dead);
   void drop_refused(const DelegateFailure& failure);
 

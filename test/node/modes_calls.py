@@ -48,8 +48,8 @@ def wrapped_ring():
     node = node_at("ring")
     pods = [f"shop/web-{number}" for number in range(5)]
     for number in range(13):
-        node.add(f"c-job-{number}", f"batch/job-{number}")
-        node.delete(f"c-job-{number}", f"batch/job-{number}")
+        node.add(f"c-job-{number}", f"shop/job-{number}")
+        node.delete(f"c-job-{number}", f"shop/job-{number}")
     home = {pod: node.add(f"c-{pod[-1]}", pod) for pod in pods}
     new_boot()
     for pod in pods:
@@ -177,9 +177,9 @@ def pool_of_garbage():
     """Jobs that never come back have every address: the one held longest goes first, one in use never."""
     node = node_at("garbage", MIDDLE)
     running = node.add("c-running", "shop/running")
-    jobs = [node.add(f"c-job-{number}", f"batch/job-{number}") for number in range(60)]
+    jobs = [node.add(f"c-job-{number}", f"shop/job-{number}") for number in range(60)]
     for number in range(60):
-        node.delete(f"c-job-{number}", f"batch/job-{number}")
+        node.delete(f"c-job-{number}", f"shop/job-{number}")
     got = [node.add(f"c-new-{number}", f"shop/new-{number}") for number in range(60)]
     assert got == jobs, "not in the order of the DELs"
     assert node.addresses_of("c-running") == running

@@ -72,6 +72,11 @@ TEST_CASE("of several IP keys the last one counts", "[arguments]") {
   CHECK_FALSE(parse_arguments("IP=10.1.2.3;IP=").ip.has_value());
 }
 
+TEST_CASE("lenient reading takes the address that is one", "[arguments]") {
+  CHECK(parse_arguments_leniently("a=b=c;IP=10.1.2.3/24;x").ip == test::ip("10.1.2.3"));
+  CHECK_FALSE(parse_arguments_leniently("IP=foo").ip.has_value());
+}
+
 TEST_CASE("lenient reading takes the pod's names out of anything", "[arguments]") {
   const auto arguments =
       parse_arguments_leniently("IP=foo;;x;K8S_POD_NAMESPACE=prod;a=b=c;K8S_POD_NAME=web;");

@@ -63,7 +63,10 @@ TEST_CASE("a pin and a requested address are taken over from the dead", "[choose
   node.snapshot.dead("10.0.0.5");
   Wish wish = web();
   SECTION("pin") { node.reservations.pins = {pin("web", "10.0.0.5")}; }
-  SECTION("request") { wish.requested = ips({"10.0.0.5"}); }
+  SECTION("request of the pod that had it") {
+    node.snapshot.bind("10.0.0.5", pod("web"));
+    wish.requested = ips({"10.0.0.5"});
+  }
   const Choice choice = node.choose(wish);
   REQUIRE(choice.picks.size() == 1);
   CHECK(choice.picks.front().address == ip("10.0.0.5"));

@@ -108,8 +108,8 @@ TEST_CASE("a subnet beside ranges that it does not touch is a warning", "[delega
 TEST_CASE("every key of ours inside delegate is refused in any letter case", "[delegate_conf]") {
   const std::string key = GENERATE(values<std::string>(
       {"inProcess", "retain", "exclude", "pins", "rangesFrom", "ipFamilies", "onDuplicate",
-       "stateDir", "durability", "timeoutSeconds", "keepInterfaces", "logFile", "logLevel",
-       "logOptions", "RETAIN", "Pins"}));
+       "requests", "stateDir", "durability", "timeoutSeconds", "keepInterfaces", "logFile",
+       "logLevel", "logOptions", "RETAIN", "Pins"}));
   const std::string error = conf_error(two_levels(kNode, "\"" + key + R"(": true)"));
   INFO("key " << key << ", error " << error);
   CHECK(error.starts_with("7: /ipam/delegate/"));

@@ -1,0 +1,30 @@
+#pragma once
+/// Whose held addresses go when they have to: every namespace pays for its own pods first, so that
+/// no tenant ends another one's bindings by making many pods. Pure.
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/binding.hpp"
+
+namespace allocator {
+
+/// An address that is bound and in no use.
+struct HeldAddress {
+  Address address;
+  Binding binding;
+};
+
+/// The one that makes room for a new pod: of the pod's own namespace if that has any, else of the
+/// namespace that has most; of these the one held longest. nullptr when there is none.
+/// `pod_namespace`: nullopt for a caller without a pod.
+const HeldAddress* first_to_go(const std::vector<HeldAddress>& held,
+                               const std::optional<std::string>& pod_namespace);
+
+/// What is too much: of a pod, on all its interfaces, over `per_pod`; of all together over `limit`,
+/// taken from the namespace that has most at the time. Of each the ones held longest.
+std::vector<HeldAddress> surplus(std::vector<HeldAddress> held, std::size_t limit,
+                                 std::size_t per_pod);
+
+}  // namespace allocator
