@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 PORT = 9  # nobody listens there: the pod's kernel refuses
 PATIENCE = 0.1  # seconds for one try; TCP itself would repeat its first packet after a second only
@@ -60,20 +61,17 @@ def measure(places, addresses, port=PORT, limit=LIMIT):
     places: {name: path of its network namespace}. All at once. Errors: AssertionError that names all that was measured
     when one is not reached within `limit`.
     """
-    found = {}
-
-    def look(name, netns, address):
+    def look(netns, address):
         try:
-            found[name, address] = seconds_until_reached(netns, address, port, limit)
+            return seconds_until_reached(netns, address, port, limit)
         except AssertionError:
-            found[name, address] = None
+            return None
 
-    threads = [threading.Thread(target=look, args=(name, netns, address))
-               for address in addresses for name, netns in places.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    wanted = [(name, address) for address in addresses for name in places]
+    assert wanted, "nobody looks at anything"
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        looking = {(name, address): pool.submit(look, places[name], address) for name, address in wanted}
+        found = {key: seconds.result() for key, seconds in looking.items()}
     assert None not in found.values(), f"not reached within {limit} s: {tell(found)}"
     return found
 

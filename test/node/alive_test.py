@@ -130,6 +130,8 @@ def gone(kernel):
             new = processes.start(f"new-{attempt}")
             if os.stat(new.path).st_ino == number:
                 break
+        else:
+            raise AssertionError("the kernel does not give the number again")
         new.kill()  # a runtime makes the namespace first, the process in it later
         assert node.add("new", POD, netns=new.path) == home
         node.assert_in_use({"new": home})

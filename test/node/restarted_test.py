@@ -4,6 +4,7 @@
 
 usage: restarted_test.py; `--inside NAME COUNT` is what a container runs.
 """
+import contextlib
 import json
 import os
 import subprocess
@@ -61,6 +62,12 @@ class Container:
         assert line, "the container has ended"
         return {int(number): addresses for number, addresses in json.loads(line).items()}
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
     def kill(self):
         """Its first process goes, and so do all others, its mounts and namespaces."""
         self._process.kill()
@@ -69,21 +76,17 @@ class Container:
 
 def both_restarted(has_ids):
     names = [f"node-{number}-{has_ids}" for number in range(2)]
-    first = [Container(name, "1") for name in names]
-    before = [container.pods() for container in first]
-    for container in first:
-        container.kill()
+    with contextlib.ExitStack() as ending:
+        first = [ending.enter_context(Container(name, "1")) for name in names]
+        before = [container.pods() for container in first]
     for name in () if has_ids else names:
         node_at(name).forget_namespace_ids()
-    second = [Container(name, "2") for name in names]
-    try:
+    with contextlib.ExitStack() as ending:
+        second = [ending.enter_context(Container(name, "2")) for name in names]
         after = [container.pods() for container in second]
         assert after == before, f"before the restart {before}, after it {after}"
         for name, pods in zip(names, after):
             node_at(name).assert_in_use({f"2-{number}": addresses for number, addresses in pods.items()})
-    finally:
-        for container in second:
-            container.kill()
 
 
 def assert_all_apart(node, live, got):
@@ -101,11 +104,8 @@ def agent_of_a_machine(has_ids, folder):
             node.forget_namespace_ids()
         for pod in pods.values():
             pod.remove_path()
-        agent = Container(os.path.basename(node.home), "2", folder)
-        try:
+        with Container(os.path.basename(node.home), "2", folder) as agent:
             assert_all_apart(node, live, agent.pods())
-        finally:
-            agent.kill()
 
 
 def agent_that_comes_back(has_ids):
@@ -121,11 +121,8 @@ def agent_that_comes_back(has_ids):
             node.forget_namespace_ids()
         for pod in pods.values():
             pod.remove_path()
-        agent = Container(os.path.basename(node.home), "2", "shared")
-        try:
+        with Container(os.path.basename(node.home), "2", "shared") as agent:
             assert_all_apart(node, live, agent.pods())
-        finally:
-            agent.kill()
 
 
 TESTS = [
