@@ -32,6 +32,16 @@ std::string why_not(const std::optional<allocator::store::RememberedRanges>& las
   return "what is remembered is of node " + go_quoted(last->node) + " from " + last->source;
 }
 
+std::string remedy_for(const RangesSource& source) {
+  if (source.kind == RangesSource::Kind::subnet_file)
+    return "flanneld writes the file when it has its lease; without flanneld write one CIDR block "
+           "a "
+           "line into it";
+  return "this node is taken for " + go_quoted(source.node) +
+         "; if it has another name there, write that into rangesFrom, or set NODE_NAME for the "
+         "runtime";
+}
+
 /// The ranges of `rangesFrom`: from the source, else what it gave last.
 std::vector<std::string> ranges_from(allocator::store::FileSystem& fs, const RangesSource& source,
                                      const PlacementConf& placement, const std::string& network) {
@@ -47,8 +57,10 @@ std::vector<std::string> ranges_from(allocator::store::FileSystem& fs, const Ran
                                      store_options(placement, placement.data_dir + "/" + network));
   const auto last = store.last_ranges();
   if (last && is_of(source, *last)) return last->cidrs;
-  throw CniError(ErrorCode::try_again_later, "rangesFrom: no subnet for this node yet (" + why +
-                                                 "), and " + why_not(last) + "; try again");
+  throw CniError(
+      ErrorCode::try_again_later,
+      "rangesFrom: no subnet for this node yet (" + why + "), and " + why_not(last) + "; try again",
+      {}, remedy_for(source));
 }
 
 /// The attachments in one of GC's lists; false when the key is absent.
