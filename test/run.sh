@@ -18,6 +18,10 @@ fi
 export LC_ALL=C.UTF-8 VECTORS_DIR="${VECTORS_DIR:-$ROOT/test/vectors}"
 . test/lib/packages.sh
 
+# What was compiled, or looked at by clang-tidy, before is not again, wherever the clone lies.
+if command -v ccache >/dev/null; then
+    export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
+fi
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 PASSED=0 FAILED=0 SKIPPED=0
@@ -36,7 +40,9 @@ build() { # build PRESET [TARGET]: in the lane of builds at low priority, as the
     local start=$SECONDS priority=0
     if [ "$LANE" = builds ]; then priority=10; fi
     say "build $1"
-    if ! cmake --preset "$1" >"$WORK/log" 2>&1 ||
+    local options=()
+    if [ "$1" = tidy ]; then options=("-DCMAKE_CXX_CLANG_TIDY=$ROOT/test/lib/cached_tidy.py"); fi
+    if ! cmake --preset "$1" "${options[@]}" >"$WORK/log" 2>&1 ||
         ! nice -n $priority cmake --build --preset "$1" --target "${2:-all}" -- -k 0 >>"$WORK/log" 2>&1; then
         grep -E 'error:|^FAILED' "$WORK/log" | head -n 60
         tail -n 20 "$WORK/log"
