@@ -152,9 +152,9 @@ class Chooser {
     if (binding && binding->pod.pod_namespace != wish_.pod->pod_namespace)
       throw Error(Kind::refused, kept_for_others_text(address));
     if (!snapshot_.holder(address)) return;
-    throw Error(Kind::refused, "requested IP address " + address.to_string() +
-                                   " was in use when the node went down, and its pod has not been "
-                                   "deleted since; request another address, or wait for that");
+    throw Error(Kind::busy, "requested IP address " + address.to_string() +
+                                " is recorded for a sandbox that is gone and has not been deleted "
+                                "yet; it is given as soon as that has been");
   }
 
   void refuse_reserved(const Address& address) const {

@@ -10,7 +10,7 @@ enum class Kind {
   invalid_range,  ///< a configured range cannot be allocated from
   unavailable,    ///< the wanted address is taken, a gateway, or not in any range
   refused,        ///< our own keys forbid the wanted address (excluded, pinned to another pod)
-  busy,           ///< the pod's pin is in use by somebody else: later it may be free
+  busy,           ///< the pin or the wanted address is somebody else's yet: later it may be free
   exhausted,      ///< nothing is left in a range set
   duplicate,  ///< this attachment has an address already and the caller wants that to be an error
 };

@@ -90,7 +90,7 @@ def unnamed_dead():
     node = ConfNode(SMALL, retain={"exclude": ["bank/*"]})
     home, = node.add("c-1", "bank/job")
     new_boot()
-    node.refused(7, "has not been deleted", home, pod=THIEF, annotations={IPS: home})
+    node.refused(11, "has not been deleted", home, pod=THIEF, annotations={IPS: home})
     node.delete("c-1", "bank/job")
     assert node.add("c-2", THIEF, annotations={IPS: home}) == [home]
 

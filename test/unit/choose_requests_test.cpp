@@ -39,9 +39,9 @@ struct Node {
   MemorySnapshot snapshot;
 };
 
-void check_refused(const Choice& choice, const std::string& why) {
+void check_refused(const Choice& choice, const std::string& why, Kind kind = Kind::refused) {
   REQUIRE(choice.failure);
-  CHECK(choice.failure->kind == Kind::refused);
+  CHECK(choice.failure->kind == kind);
   CHECK_THAT(choice.failure->what(), Contains(why));
   CHECK_THAT(choice.failure->what(), !Contains("web-0") && !Contains("bank"));
 }
@@ -74,14 +74,16 @@ TEST_CASE("what is recorded for a dead sandbox is its pod's until its DEL", "[re
   SECTION("bound") {
     node.snapshot.dead("10.0.0.4");
     check_refused(node.ask(PodKey{"evil", "thief", "eth0"}, "10.0.0.4"), "another namespace");
-    check_refused(node.ask(PodKey{"bank", "other", "eth0"}, "10.0.0.4"), "has not been deleted");
+    check_refused(node.ask(PodKey{"bank", "other", "eth0"}, "10.0.0.4"), "has not been deleted",
+                  Kind::busy);
     CHECK(outcome(node.ask(kBank, "10.0.0.4")) == "10.0.0.4 requested");
     CHECK(outcome(node.ask(PodKey{"evil", "thief", "eth0"}, "10.0.0.4", true)) ==
           "10.0.0.4 requested");
   }
   SECTION("not bound to anybody") {
     node.snapshot.dead("10.0.0.5");
-    check_refused(node.ask(PodKey{"evil", "thief", "eth0"}, "10.0.0.5"), "has not been deleted");
+    check_refused(node.ask(PodKey{"evil", "thief", "eth0"}, "10.0.0.5"), "has not been deleted",
+                  Kind::busy);
     CHECK(outcome(node.ask(std::nullopt, "10.0.0.5")) == "10.0.0.5 requested");
   }
 }
