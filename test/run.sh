@@ -161,6 +161,7 @@ run_suite() {
             tap "failure modes" test/node/failure_modes_test.py
             tap "sick disks" test/node/disk_test.py
             tap "odd disks" test/node/odd_disks_test.py
+            tap "odd files" test/node/odd_files_test.py
             tap "recorded sequences" test/node/sequences_test.py
             tap "orphaned ADDs" test/node/orphan_test.py
             tap "two pods of one name" test/node/overlap_test.py

@@ -1,6 +1,7 @@
 #include "allocator/store/delegate_journal.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <exception>
 #include <system_error>
@@ -101,9 +102,12 @@ DelegateJournal::Entry DelegateJournal::open(const Attachment& attachment,
       throw LockTimeout("another ADD of " + attachment.container_id + " " + attachment.ifname +
                         " is under way; try again");
     }
+    const FileIdentity opened = fs_.identify(entry.lock_);
+    if (opened.kind != FileKind::regular)
+      throw UnfitFile(EINVAL, "open " + journal_.path + "/" + entry.name_, "no regular file");
     // Whoever held it may have closed the entry while we waited.
     const auto named = fs_.identify(journal_, entry.name_);
-    if (!named || !named->same_file(fs_.identify(entry.lock_))) continue;
+    if (!named || !named->same_file(opened)) continue;
     const auto content = fs_.read_file(journal_, entry.name_, kEntryLimit);
     entry.content_ = content ? decode_entry(content->bytes) : std::nullopt;
     return entry;

@@ -73,6 +73,19 @@ struct NoLinks : std::system_error {
   using std::system_error::system_error;
 };
 
+/// Under a name of this store lies what it has not made: a pipe, a device, a socket, a link, or a
+/// file that has a second name elsewhere. what() names the path and the remedy.
+class UnfitFile : public std::system_error {
+ public:
+  UnfitFile(int error, const std::string& doing, const std::string& found)
+      : std::system_error(error, std::generic_category()),
+        text_(doing + ": " + found + "; look at it and take it away") {}
+  [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
 /// A file system that this store cannot work on.
 struct UnfitDisk {
   enum class Why : std::uint8_t {
@@ -142,9 +155,11 @@ class FileSystem {
   [[nodiscard]] virtual std::optional<FileContent> read_file(const Directory& directory,
                                                              const std::string& name,
                                                              std::size_t limit) = 0;
-  /// Reads any file by path, following links (resolv.conf, boot_id). Throws also when it is
-  /// missing.
+  /// Reads a file of the kernel's by path (boot_id, /proc). Throws also when it is missing.
   [[nodiscard]] virtual std::string read_path(const std::string& path, std::size_t limit) = 0;
+  /// Reads a file that people or other programs made (resolv.conf, subnet.env, a conflist) by path,
+  /// following links. Throws also when it is missing; UnfitFile when it is no regular file.
+  [[nodiscard]] virtual std::string read_regular(const std::string& path, std::size_t limit) = 0;
 
   /// O_TMPFILE where the file system has it, else a file with the name `fallback_name` that the
   /// caller unlinks. The bool tells: true = unnamed.
@@ -180,8 +195,10 @@ class FileSystem {
   virtual void rename(const Directory& directory, const std::string& from,
                       const std::string& to) = 0;
 
-  /// Overwrites a small file in place (open without O_TRUNC, pwrite, ftruncate): truncating first
-  /// costs a flush on ext4.
+  /// Overwrites a small file in place (open without O_TRUNC, pwrite, ftruncate where it was
+  /// longer): truncating first costs a flush on ext4. Throws UnfitFile, with nothing written, for
+  /// what is no regular file, and for one with a second name: who could make that would have us
+  /// overwrite another file of this disk.
   virtual void write_in_place(const Directory& directory, const std::string& name,
                               std::string_view bytes, unsigned mode) = 0;
   /// Whether files could be made in the folder `path`; nullopt when it is missing.
@@ -190,7 +207,9 @@ class FileSystem {
   /// reports success.
   virtual void sync(const Fd& fd, const std::string& path_for_errors) = 0;
 
-  /// open(O_RDONLY|O_CREAT), as the Go plugin opens its lock.
+  /// open(O_RDONLY|O_CREAT), as the Go plugin opens its lock, but neither waiting for a pipe's
+  /// other end nor following a link: the caller looks what it is, and throws UnfitFile. This one
+  /// does too, for what cannot be opened so.
   [[nodiscard]] virtual Fd open_lock(const Directory& directory, const std::string& name,
                                      unsigned mode) = 0;
   /// flock(LOCK_EX), waiting in the kernel's queue (first come, first served) for at most

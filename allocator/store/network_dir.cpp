@@ -209,9 +209,15 @@ std::optional<Address> NetworkDir::cursor(std::size_t set) {
 }
 
 void NetworkDir::write_cursor(std::size_t set, const Address& address) {
+  const std::string name = std::string(kCursorPrefix) + std::to_string(set);
+  const auto write = [&] { fs_.write_in_place(folder_, name, address.to_string(), kFileMode); };
   try {
-    fs_.write_in_place(folder_, std::string(kCursorPrefix) + std::to_string(set),
-                       address.to_string(), kFileMode);
+    try {
+      write();
+    } catch (const UnfitFile&) {
+      fs_.unlink(folder_, name);  // a backup's second name, or a trap
+      write();
+    }
   } catch (const std::system_error&) {
     return;
   }

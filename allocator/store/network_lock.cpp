@@ -3,6 +3,7 @@
 #include <sys/sysmacros.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <set>
 #include <sstream>
@@ -65,6 +66,8 @@ NetworkLock::NetworkLock(FileSystem& fs, Directory& folder, std::chrono::millise
   for (int round = 0; round < kReopenLimit; ++round) {
     fd_ = fs.open_lock(folder, kLockName, kLockMode);
     const FileIdentity opened = fs.identify(fd_);
+    if (opened.kind != FileKind::regular)
+      throw UnfitFile(EINVAL, "lock " + folder.path + "/lock", "a pipe or device, no regular file");
     if (fs.lock(fd_, patience) == LockResult::timed_out) {
       const std::string holder = holder_of(fs, fd_, opened);
       throw LockTimeout("lock " + folder.path + "/lock: not free within " +

@@ -4,11 +4,30 @@
 #include <string>
 #include <system_error>
 
+#include "allocator/store/file_system.hpp"
+
 namespace allocator::store {
 
 /// Errors: always throws std::system_error "<call> <path>" with the errno.
 [[noreturn]] inline void fail(const char* call, const std::string& path, int error = errno) {
   throw std::system_error(error, std::generic_category(), std::string(call) + " " + path);
+}
+
+inline constexpr const char* kNoRegularFile = "a pipe, device or folder, no regular file";
+
+/// Errors: always throws UnfitFile "<call> <path>: <found>; ...".
+[[noreturn]] inline void fail_unfit(const char* call, const std::string& path,
+                                    const std::string& found, int error) {
+  throw UnfitFile(error, std::string(call) + " " + path, found);
+}
+
+/// For an open(2) without following links that failed. Errors: always throws, UnfitFile where what
+/// lies there is to blame.
+[[noreturn]] inline void fail_open(const std::string& path, int error = errno) {
+  if (error == ELOOP) fail_unfit("open", path, "a symbolic link, no regular file", error);
+  if (error == EISDIR) fail_unfit("open", path, "a folder, no regular file", error);
+  if (error == ENXIO) fail_unfit("open", path, "a pipe, device or socket, no regular file", error);
+  fail("open", path, error);
 }
 
 /// Repeats a system call that a signal interrupted.

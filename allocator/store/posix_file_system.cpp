@@ -143,6 +143,19 @@ std::string PosixFileSystem::read_path(const std::string& path, std::size_t limi
   return read_some(fd.number(), limit, path, ShortRead::goes_on);
 }
 
+std::string PosixFileSystem::read_regular(const std::string& path, std::size_t limit) {
+  const Fd fd(
+      retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); }));
+  if (!fd.is_open() && errno == ENXIO) fail_unfit("open", path, "a socket, no regular file", ENXIO);
+  if (!fd.is_open()) fail("open", path);
+  const FileIdentity identity = identify(fd);
+  if (identity.kind != FileKind::regular) fail_unfit("read", path, kNoRegularFile, EINVAL);
+  // Some file systems tell no size.
+  if (identity.size == 0) return read_some(fd.number(), limit, path, ShortRead::goes_on);
+  const std::size_t room = std::min<std::size_t>(limit, identity.size + 1);
+  return read_some(fd.number(), room, path, ShortRead::is_end);
+}
+
 FileSystem::NewFile PosixFileSystem::create_file(const Directory& directory,
                                                  const std::string& fallback_name, unsigned mode) {
   const int unnamed = retried(
@@ -227,16 +240,21 @@ void PosixFileSystem::write_in_place(const Directory& directory, const std::stri
                                      std::string_view bytes, unsigned mode) {
   const Fd fd(retried([&] {
     return ::openat(directory.fd.number(), name.c_str(),
-                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
+                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
   }));
-  if (!fd.is_open()) fail("open", path_of(directory, name));
+  const std::string path = path_of(directory, name);
+  if (!fd.is_open()) fail_open(path);
+  struct stat before {};
+  if (::fstat(fd.number(), &before) != 0) fail("stat", path);
+  if (!S_ISREG(before.st_mode)) fail_unfit("write", path, kNoRegularFile, EINVAL);
+  if (before.st_nlink > 1) fail_unfit("write", path, "a file with a second name", EMLINK);
   const auto written =
       retried([&] { return ::pwrite(fd.number(), bytes.data(), bytes.size(), 0); });
   if (written != static_cast<ssize_t>(bytes.size()))
-    fail("write", path_of(directory, name), written == -1 ? errno : EIO);
-  if (retried([&] { return ::ftruncate(fd.number(), static_cast<off_t>(bytes.size())); }) != 0) {
-    fail("truncate", path_of(directory, name));
-  }
+    fail("write", path, written == -1 ? errno : EIO);
+  const auto size = static_cast<off_t>(bytes.size());
+  if (before.st_size > size && retried([&] { return ::ftruncate(fd.number(), size); }) != 0)
+    fail("truncate", path);
 }
 
 std::optional<bool> PosixFileSystem::is_writable(const std::string& path) {

@@ -15,6 +15,7 @@ class PosixFileSystem final : public FileSystem {
   std::optional<FileContent> read_file(const Directory& directory, const std::string& name,
                                        std::size_t limit) override;
   std::string read_path(const std::string& path, std::size_t limit) override;
+  std::string read_regular(const std::string& path, std::size_t limit) override;
   NewFile create_file(const Directory& directory, const std::string& fallback_name,
                       unsigned mode) override;
   void write_all(const Fd& fd, std::string_view bytes, const std::string& path_for_errors) override;

@@ -48,9 +48,9 @@ class Alarm {
 Fd PosixFileSystem::open_lock(const Directory& directory, const std::string& name, unsigned mode) {
   const int fd = retried([&] {
     return ::openat(directory.fd.number(), name.c_str(),
-                    O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
+                    O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
   });
-  if (fd == -1) fail("open", directory.path + "/" + name);
+  if (fd == -1) fail_open(directory.path + "/" + name);
   return Fd(fd);
 }
 

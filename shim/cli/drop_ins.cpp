@@ -61,7 +61,7 @@ std::vector<DropInFile> drop_ins_in(FileSystem& fs, const std::string& folder) {
   std::vector<DropInFile> files;
   for (const auto& name : names_in(fs, folder, ".conf")) {
     try {
-      files.push_back({name, fs.read_path(folder + "/" + name, kFileLimit)});
+      files.push_back({name, fs.read_regular(folder + "/" + name, kFileLimit)});
     } catch (const std::system_error&) {  // a folder, or a link to nowhere
       continue;
     }
@@ -73,7 +73,7 @@ std::vector<ListFile> lists_in(FileSystem& fs, const std::string& folder) {
   std::vector<ListFile> lists;
   for (const auto& name : names_in(fs, folder, ".conflist")) {
     try {
-      lists.push_back({name, parse_json(fs.read_path(folder + "/" + name, kFileLimit))});
+      lists.push_back({name, parse_json(fs.read_regular(folder + "/" + name, kFileLimit))});
     } catch (const std::exception&) {  // JsonSyntaxError, std::system_error: no runtime can either
       continue;
     }

@@ -27,7 +27,7 @@ void read_delegate_config(Request& request) {
   PosixFileSystem fs;
   try {
     request.conflist.delegate_config =
-        parse_json(fs.read_path(request.delegate_config, kConfigLimit));
+        parse_json(fs.read_regular(request.delegate_config, kConfigLimit));
   } catch (const JsonSyntaxError& error) {
     throw UsageError("--delegate-config: " + request.delegate_config + ": " + error.what() +
                      "; it must hold one JSON object, the plugin's own ipam block");

@@ -87,7 +87,7 @@ void install_ranges(FileSystem& fs, const InstallOptions& options) {
   const std::string source = options.nodes_from + "/" + node;
   std::string text;
   try {
-    text = fs.read_path(source, kRangesLimit);
+    text = fs.read_regular(source, kRangesLimit);
   } catch (const std::system_error&) {
     throw UsageError("--nodes-from: " + source +
                      " cannot be read; generate the ConfigMap again with this node in it");

@@ -61,7 +61,7 @@ std::optional<Json> parsed(const std::string& text) {
 std::optional<std::string> read(FileSystem& fs, const Directory& folder, const std::string& name) {
   if (auto content = fs.read_file(folder, name, kFileLimit)) return std::move(content->bytes);
   try {
-    return fs.read_path(folder.path + "/" + name, kFileLimit);
+    return fs.read_regular(folder.path + "/" + name, kFileLimit);
   } catch (const std::system_error&) {
     return std::nullopt;
   }

@@ -92,7 +92,7 @@ std::optional<std::string> read_mounted(const std::string& host_path, const File
   allocator::store::PosixFileSystem fs;
   for (const auto& path : candidates) {
     try {
-      return fs.read_path(path, kFileLimit);
+      return fs.read_regular(path, kFileLimit);
     } catch (const std::system_error&) {
       continue;
     }

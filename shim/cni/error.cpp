@@ -133,6 +133,8 @@ CniError to_cni_error(const std::exception_ptr& failure) {
     return {ErrorCode::invalid_config, error.what()};
   } catch (const allocator::store::ClosedRecord& error) {
     return {ErrorCode::try_again_later, error.what()};
+  } catch (const allocator::store::UnfitFile& error) {
+    return {ErrorCode::try_again_later, error.what()};
   } catch (const allocator::store::NoLinks& error) {
     return {ErrorCode::invalid_config, with_go_errno_text(error)};
   } catch (const std::system_error& error) {

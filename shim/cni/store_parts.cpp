@@ -48,7 +48,7 @@ std::vector<std::string> ranges_from(allocator::store::FileSystem& fs, const Ran
   std::string why;
   for (const auto& path : source.paths) {
     try {
-      return parse_ranges(source.kind, fs.read_path(path, kRangesLimit), path);
+      return parse_ranges(source.kind, fs.read_regular(path, kRangesLimit), path);
     } catch (const std::exception& error) {
       if (why.empty()) why = error.what();
     }

@@ -170,7 +170,8 @@ void run_add(const Command& command) {
   try {
     Dns dns;
     if (!conf.allocation.resolv_conf.empty()) {
-      dns = parse_resolv_conf(command.fs.read_path(conf.allocation.resolv_conf, kResolvConfLimit));
+      dns =
+          parse_resolv_conf(command.fs.read_regular(conf.allocation.resolv_conf, kResolvConfLimit));
     }
     LoggedStore store(log, command.fs, store_options(conf.placement, network_dir(conf)));
     const auto request = add_request(command.environment, conf, arguments);

@@ -87,6 +87,10 @@ class HookedFileSystem final : public store::FileSystem {
   std::string read_path(const std::string& path, std::size_t limit) override {
     return hooked({"read_path", path}, [&] { return real_.read_path(redirected(path), limit); });
   }
+  std::string read_regular(const std::string& path, std::size_t limit) override {
+    return hooked({"read_regular", path},
+                  [&] { return real_.read_regular(redirected(path), limit); });
+  }
   NewFile create_file(const store::Directory& directory, const std::string& fallback_name,
                       unsigned mode) override {
     return hooked({"create_file", directory.path}, [&] {
