@@ -67,16 +67,12 @@ Occupant occupant_of(FileSystem& fs, const Directory& folder, const std::string&
 /// A second name for the file, so that there is a plugin under the first one at every moment.
 void keep_original(FileSystem& fs, const Directory& folder, const std::string& name) {
   const std::string kept = name + kKept;
-  const std::string temporary = "." + kept + ".new";
   const auto original = fs.open_file(folder, name);
   if (!original) throw UsageError(folder.path + "/" + name + " went away while it was looked at");
   // A rename between two names of one file does nothing, and would leave both.
   const auto earlier = fs.identify(folder, kept);
   if (earlier && earlier->same_file(fs.identify(*original))) return;
-  fs.unlink(folder, temporary);
-  fs.link_file(*original, folder, temporary);
-  fs.rename(folder, temporary, kept);
-  fs.sync(folder.fd, folder.path);
+  name_file(fs, folder, *original, kept);
   std::cout << "kept the original as " << folder.path << "/" << kept << "\n";
 }
 
@@ -94,7 +90,8 @@ void install_ranges(FileSystem& fs, const InstallOptions& options) {
   }
   static_cast<void>(parse_ranges(RangesSource::Kind::node_file, text, source));
   std::vector<std::string> made;
-  const auto folder = allocator::store::ensure_folder(fs, options.nodes_dir, kFolderMode, made);
+  allocator::store::ensure_folder(fs, options.nodes_dir, kFolderMode, made);
+  const auto folder = open_folder(fs, options.nodes_dir, "--nodes-dir", "make it first");
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
   write_file(fs, folder, node, text, 0644, Flush::yes);
