@@ -39,6 +39,7 @@ struct LogConf {
   std::string level = "info";
   std::uint64_t max_size_mib = 100;
   unsigned max_backups = 5;
+  std::string lock_folder = "/run/delegated-ipam";  ///< of who rotates; not configurable
 };
 
 enum class OnDuplicateConf : std::uint8_t { same_addresses, error };

@@ -3,6 +3,7 @@
 #include "shim/cni/log.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,8 +23,36 @@ namespace {
 LogConf conf_for(const std::string& file) {
   LogConf conf;
   conf.file = file;
+  conf.lock_folder = std::filesystem::path(file).parent_path().string() + "/run";
   return conf;
 }
+
+/// A log that is too large after every line, so that every command rotates it.
+LogConf restless(const std::string& file) {
+  LogConf conf = conf_for(file);
+  conf.max_size_mib = 0;
+  return conf;
+}
+
+/// As /tmp is.
+void open_to_everybody(const std::string& folder) {
+  std::filesystem::create_directories(folder);
+  REQUIRE(::chmod(folder.c_str(), 01777) == 0);
+}
+
+/// Holds the file's lock, as anybody can who may open it.
+class Holder {
+ public:
+  explicit Holder(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    REQUIRE(::flock(fd_, LOCK_EX | LOCK_NB) == 0);
+  }
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+  ~Holder() { ::close(fd_); }
+
+ private:
+  int fd_;
+};
 
 std::vector<std::string> lines_of(const std::string& file) {
   std::istringstream text(test::read_text(file));
@@ -157,4 +186,162 @@ TEST_CASE("many processes write to one log without tearing lines", "[log]") {
     const std::string text = line.substr(line.rfind(' ') + 1);
     CHECK(text == std::string(size, text.front()));
   }
+}
+
+TEST_CASE("a new log is for its owner alone, and so is the one after a rotation", "[log]") {
+  const test::TempDir folder;
+  const LogConf conf = restless(folder.file("log"));
+  for (int i = 0; i < 2; ++i) {
+    Log(conf).info("line");
+    struct stat status {};
+    REQUIRE(::stat(conf.file.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0600);
+  }
+  CHECK(test::exists(conf.file + ".1"));
+}
+
+TEST_CASE("a link to the log counts where nobody else can make one", "[log]") {
+  const test::TempDir folder;
+  std::filesystem::create_directories(folder.file("far"));
+  const std::string place = folder.file("near");
+  std::string file = place + "/log";
+  SECTION("the log") {
+    std::filesystem::create_directories(place);
+    std::filesystem::create_symlink("../far/log", file);
+  }
+  SECTION("the log, by its whole path") {
+    std::filesystem::create_directories(place);
+    std::filesystem::create_symlink(folder.file("far/log"), file);
+  }
+  SECTION("its folder") { std::filesystem::create_symlink("far/.", place); }
+  SECTION("a link to a link") {
+    std::filesystem::create_symlink("far", folder.file("middle"));
+    std::filesystem::create_symlink("middle", place);
+  }
+  const LogConf conf = restless(file);
+  Log(conf).info("first");
+  Log(conf).info("second");
+  CHECK(lines_of(folder.file("far/log")).size() == 1);
+  CHECK(lines_of(folder.file("far/log.1")).size() == 1);
+}
+
+TEST_CASE("in a folder of everybody's no link is followed to the log", "[log]") {
+  const test::TempDir folder;
+  const std::string precious = folder.file("own/precious");
+  test::write_text(precious, "precious");
+  const std::string shared = folder.file("shared");
+  open_to_everybody(shared);
+  std::string file = shared + "/log";
+  SECTION("a symbolic link") { std::filesystem::create_symlink(precious, file); }
+  SECTION("a second name") { std::filesystem::create_hard_link(precious, file); }
+  SECTION("a symbolic link to a folder") {
+    std::filesystem::create_symlink(folder.file("own"), shared + "/way");
+    file = shared + "/way/precious";
+  }
+  SECTION("a symbolic link by way of another one that counts") {
+    std::filesystem::create_symlink(precious, file);
+    std::filesystem::create_symlink(shared, folder.file("way"));
+    file = folder.file("way/log");
+  }
+  Log(restless(file)).info("lost");
+  CHECK(test::read_text(precious) == "precious");
+}
+
+TEST_CASE("in a folder of everybody's a log is made, goes on and is rotated", "[log]") {
+  const test::TempDir folder;
+  open_to_everybody(folder.file("shared"));
+  LogConf conf = conf_for(folder.file("shared/log"));
+  Log(conf).info("first");
+  Log(conf).info("second");
+  CHECK(lines_of(conf.file).size() == 2);
+  conf.max_size_mib = 0;
+  Log(conf).info("third");
+  CHECK(lines_of(conf.file).size() == 1);
+  CHECK(lines_of(conf.file + ".1").size() == 2);
+}
+
+TEST_CASE("the kernel's own links are followed: /dev/stderr leads to one", "[log]") {
+  const test::TempDir folder;
+  const std::string file = folder.file("log");
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  Log(conf_for("/proc/self/fd/" + std::to_string(fd))).info("line");
+  ::close(fd);
+  CHECK(lines_of(file).size() == 1);
+}
+
+TEST_CASE("whoever holds the log's own lock stops no rotation", "[log]") {
+  const test::TempDir folder;
+  const LogConf conf = restless(folder.file("log"));
+  std::filesystem::create_directories(conf.lock_folder);
+  Log(conf).info("first");
+  const Holder holder(conf.file);
+  Log(conf).info("second");
+  CHECK(lines_of(conf.file).size() == 1);
+  CHECK(lines_of(conf.file + ".1").size() == 1);
+}
+
+TEST_CASE("while one command rotates, the others go on writing", "[log]") {
+  const test::TempDir folder;
+  const LogConf conf = restless(folder.file("log"));
+  std::filesystem::create_directories(conf.lock_folder);
+  Log(conf).info("first");
+  Log(conf).info("second");  // makes the lock
+  {
+    const Holder holder(conf.lock_folder + "/log.lock");
+    Log(conf).info("third");
+    CHECK(lines_of(conf.file).size() == 2);
+  }
+  Log(conf).info("fourth");
+  CHECK(lines_of(conf.file).size() == 1);
+}
+
+TEST_CASE("a lock that others can replace is none: the log is its own", "[log]") {
+  const test::TempDir folder;
+  const LogConf conf = restless(folder.file("log"));
+  test::write_text(conf.lock_folder + "/log.lock", "");
+  SECTION("a folder of everybody's") { open_to_everybody(conf.lock_folder); }
+  SECTION("a link") {
+    std::filesystem::rename(conf.lock_folder, folder.file("elsewhere"));
+    std::filesystem::create_symlink("elsewhere", conf.lock_folder);
+  }
+  Log(conf).info("first");
+  const Holder holder(conf.lock_folder + "/log.lock");
+  Log(conf).info("second");
+  CHECK(lines_of(conf.file).size() == 1);
+}
+
+TEST_CASE("a folder under a backup's name stops no rotation", "[log]") {
+  const test::TempDir folder;
+  LogConf conf = restless(folder.file("log"));
+  conf.max_backups = 2;
+  for (const char* suffix : {".1", ".2"})
+    std::filesystem::create_directories(conf.file + suffix + "/full");
+  SECTION("the first") { std::filesystem::remove_all(conf.file + ".2"); }
+  SECTION("the second") { std::filesystem::remove_all(conf.file + ".1"); }
+  SECTION("both") {}
+  for (int i = 0; i < 4; ++i) {
+    Log(conf).info("line");
+    CHECK(lines_of(conf.file).size() == 1);
+  }
+}
+
+TEST_CASE("many processes rotate one log, and no line is lost", "[log]") {
+  const test::TempDir folder;
+  LogConf conf = restless(folder.file("log"));
+  constexpr unsigned count = 60;
+  const std::string characters = "abcd";
+  conf.max_backups = 2 * count * static_cast<unsigned>(characters.size());
+  std::filesystem::create_directories(conf.lock_folder);
+  std::vector<pid_t> children;
+  for (const char character : characters) {
+    children.push_back(::fork());
+    if (children.back() != 0) continue;
+    for (unsigned i = 0; i < count; ++i) Log(conf).info(std::string(10, character));
+    ::_exit(0);
+  }
+  for (const pid_t child : children) REQUIRE(::waitpid(child, nullptr, 0) == child);
+  std::size_t lines = lines_of(conf.file).size();
+  for (unsigned number = 1; test::exists(conf.file + "." + std::to_string(number)); ++number)
+    lines += lines_of(conf.file + "." + std::to_string(number)).size();
+  CHECK(lines == count * characters.size());
 }
