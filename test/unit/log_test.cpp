@@ -8,9 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <regex>
 #include <sstream>
+#include <string_view>
 
 #include "test/unit/catch.hpp"
 #include "test/unit/support/temp_dir.hpp"
@@ -243,6 +245,7 @@ TEST_CASE("in a folder of everybody's no link is followed to the log", "[log]") 
     std::filesystem::create_symlink(shared, folder.file("way"));
     file = folder.file("way/log");
   }
+  Log(conf_for(file)).info("lost");
   Log(restless(file)).info("lost");
   CHECK(test::read_text(precious) == "precious");
 }
@@ -262,11 +265,16 @@ TEST_CASE("in a folder of everybody's a log is made, goes on and is rotated", "[
 
 TEST_CASE("the kernel's own links are followed: /dev/stderr leads to one", "[log]") {
   const test::TempDir folder;
-  const std::string file = folder.file("log");
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  Log(conf_for("/proc/self/fd/" + std::to_string(fd))).info("line");
-  ::close(fd);
-  CHECK(lines_of(file).size() == 1);
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+  LogConf conf = conf_for(folder.file("log"));
+  conf.file = "/proc/self/fd/" + std::to_string(ends[1]);
+  Log(conf).info("line");
+  std::array<char, 256> text{};
+  const auto length = ::read(ends[0], text.data(), text.size());
+  for (const int end : ends) ::close(end);
+  REQUIRE(length > 0);
+  CHECK(std::string_view(text.data(), static_cast<std::size_t>(length)).ends_with("] line\n"));
 }
 
 TEST_CASE("whoever holds the log's own lock stops no rotation", "[log]") {
@@ -319,6 +327,13 @@ TEST_CASE("a folder under a backup's name stops no rotation", "[log]") {
   SECTION("the first") { std::filesystem::remove_all(conf.file + ".2"); }
   SECTION("the second") { std::filesystem::remove_all(conf.file + ".1"); }
   SECTION("both") {}
+  SECTION("the first, and a file is under the second") {
+    std::filesystem::remove_all(conf.file + ".2");
+    test::write_text(conf.file + ".2", "old");
+    test::write_text(conf.file, "newer");
+    Log(conf).info("line");
+    CHECK(test::read_text(conf.file + ".2") == "newer");
+  }
   for (int i = 0; i < 4; ++i) {
     Log(conf).info("line");
     CHECK(lines_of(conf.file).size() == 1);
