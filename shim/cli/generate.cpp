@@ -259,7 +259,12 @@ void add_installer(CommandSpec& generate) {
                "a ConfigMap with the nodes' ranges; repeatable");
   command.text("--nodes-dir", options.nodes_dir, "the conflist's rangesFrom.nodesDir");
   command.text("--out", request->out, "write there instead of to stdout");
-  command.runs([request] { return deliver(request->out, make_installer(request->options)); });
+  command.runs([request] {
+    const std::string text = make_installer(request->options);
+    const std::string hint = image_hint(request->options);
+    if (!hint.empty()) std::cerr << "delegated-ipam generate installer: " << hint << "\n";
+    return deliver(request->out, text);
+  });
 }
 
 }  // namespace

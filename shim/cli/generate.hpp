@@ -110,4 +110,8 @@ struct InstallerOptions {
 /// API server for anything. Errors: throws UsageError.
 std::string make_installer(const InstallerOptions& options);
 
+/// One line about an image that a registry may replace under its name; "" when there is nothing to
+/// say.
+std::string image_hint(const InstallerOptions& options);
+
 }  // namespace shim

@@ -10,7 +10,11 @@ namespace {
 constexpr const char* kDefaultImage = "delegated-ipam:" DELEGATED_IPAM_VERSION;
 
 /// On the host's network, as there is no other before it has run. NODE_NAME is the name by which
-/// the ConfigMap knows the node: kubelet fills it in, nothing is asked of the API server.
+/// the ConfigMap knows the node: kubelet fills it in, nothing is asked of the API server. As little
+/// as installing needs: root, for the host's folder is root's, but none of its capabilities; who
+/// then waits is nobody. Where SELinux is enforced, only spc_t writes to a folder of the host that
+/// has no label for containers: README.md. An installation reads what lies under the plugin's name,
+/// which may be 60 MB.
 constexpr const char* kDaemonSet = R"({
   "apiVersion": "apps/v1",
   "kind": "DaemonSet",
@@ -30,23 +34,48 @@ constexpr const char* kDaemonSet = R"({
         "automountServiceAccountToken": false,
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"operator": "Exists"}],
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "terminationGracePeriodSeconds": 5,
         "initContainers": [{
           "name": "install",
           "image": "",
-          "imagePullPolicy": "IfNotPresent",
+          "imagePullPolicy": "",
           "command": ["/delegated-ipam"],
           "args": ["install", "/host/bin"],
           "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+          "securityContext": {
+            "runAsUser": 0,
+            "runAsGroup": 0,
+            "privileged": false,
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]}
+          },
+          "resources": {
+            "requests": {"cpu": "10m", "memory": "16Mi"},
+            "limits": {"cpu": "500m", "memory": "128Mi"}
+          },
           "volumeMounts": [{"name": "bin", "mountPath": "/host/bin"}]
         }],
         "containers": [{
           "name": "hold",
           "image": "",
-          "imagePullPolicy": "IfNotPresent",
+          "imagePullPolicy": "",
           "command": ["/delegated-ipam"],
           "args": ["hold"],
-          "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}, "limits": {"memory": "32Mi"}}
+          "securityContext": {
+            "runAsUser": 65534,
+            "runAsGroup": 65534,
+            "runAsNonRoot": true,
+            "privileged": false,
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]}
+          },
+          "resources": {
+            "requests": {"cpu": "1m", "memory": "4Mi"},
+            "limits": {"cpu": "10m", "memory": "32Mi"}
+          }
         }],
         "volumes": [{"name": "bin", "hostPath": {"path": "", "type": "DirectoryOrCreate"}}]
       }
@@ -82,6 +111,19 @@ void add_nodes(const InstallerOptions& options, Json& pod) {
   volumes[1]["hostPath"]["path"] = options.nodes_dir;
   append(pod["volumes"], std::move(volumes));
 }
+
+const std::string& image_of(const InstallerOptions& options) {
+  static const std::string own = kDefaultImage;
+  return options.image.empty() ? own : options.image;
+}
+
+/// Built and brought to the nodes by hand. A runtime would ask Docker Hub, or a registry of its own
+/// list, for a name without one: a stranger's program, run as root.
+bool has_no_registry(const std::string& image) {
+  return image.find('/') == std::string::npos || image.starts_with("localhost/");
+}
+
+bool has_digest(const std::string& image) { return image.find("@sha256:") != std::string::npos; }
 
 /// Source: RFC 1123 section 2.1, as Kubernetes takes it: small letters, at most 63 characters.
 bool is_dns_label(std::string_view text) {
@@ -124,16 +166,27 @@ void check(const InstallerOptions& options) {
 
 std::string make_installer(const InstallerOptions& options) {
   check(options);
-  const std::string image = options.image.empty() ? kDefaultImage : options.image;
+  const std::string& image = image_of(options);
+  const char* pull_policy = has_no_registry(image) && !has_digest(image) ? "Never" : "IfNotPresent";
   Json daemon_set = parse_json(kDaemonSet);
   daemon_set["metadata"]["namespace"] = options.name_space;
   Json& pod = daemon_set["spec"]["template"]["spec"];
-  pod["initContainers"][0]["image"] = image;
-  pod["containers"][0]["image"] = image;
+  for (const char* list : {"initContainers", "containers"}) {
+    pod[list][0]["image"] = image;
+    pod[list][0]["imagePullPolicy"] = pull_policy;
+  }
   pod["volumes"][0]["hostPath"]["path"] = options.bin_dir;
   if (!options.as_name.empty()) append(pod["initContainers"][0]["args"], {"--as", options.as_name});
   if (!options.nodes_config_maps.empty()) add_nodes(options, pod);
   return print_yaml(daemon_set);
+}
+
+std::string image_hint(const InstallerOptions& options) {
+  const std::string& image = image_of(options);
+  if (has_digest(image) || has_no_registry(image)) return {};
+  return "--image: " + image +
+         " has no digest: who can push this tag decides what runs as root on every node; write "
+         "NAME@sha256:...";
 }
 
 }  // namespace shim

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -101,11 +102,14 @@ void install_ranges(FileSystem& fs, const InstallOptions& options) {
   std::cout << "wrote the ranges of " << node << " to " << folder.path << "\n";
 }
 
-ExitCode install(const InstallOptions& options) {
-  PosixFileSystem fs;
-  check_name(options.name);
-  if (options.nodes_from.empty() != options.nodes_dir.empty())
-    throw UsageError("--nodes-from and --nodes-dir go together; give both");
+/// Where root has no capabilities, as in the installer's pod, another user's folder is closed to
+/// it.
+[[noreturn]] void fail_closed(const std::system_error& error) {
+  throw UsageError(std::string(error.what()) +
+                   "; without capabilities root writes to root's own folders only: chown root it");
+}
+
+void put_everything(FileSystem& fs, const InstallOptions& options) {
   const auto folder =
       open_folder(fs, options.folder, "DIR",
                   "name the folder that the runtime takes its plugins from (crictl info: binDir)");
@@ -118,6 +122,19 @@ ExitCode install(const InstallOptions& options) {
             << " bytes)\n";
   // The plugin first: a conflist that needs the ranges needs it too.
   if (!options.nodes_from.empty()) install_ranges(fs, options);
+}
+
+ExitCode install(const InstallOptions& options) {
+  PosixFileSystem fs;
+  check_name(options.name);
+  if (options.nodes_from.empty() != options.nodes_dir.empty())
+    throw UsageError("--nodes-from and --nodes-dir go together; give both");
+  try {
+    put_everything(fs, options);
+  } catch (const std::system_error& error) {
+    if (error.code().value() != EACCES || ::geteuid() != 0) throw;
+    fail_closed(error);
+  }
   return ExitCode::fine;
 }
 

@@ -1,0 +1,275 @@
+#!/usr/bin/python3
+"""The installer's DaemonSet: what its containers may, that no stranger's image can come by its name, and that
+installing works with as little as that: no capability, nothing else to write to, no system call out of the ordinary.
+
+usage: installer_test.py [WORD ...]
+"""
+import copy
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+
+import manifest_rules  # noqa: E402
+import plugin  # noqa: E402
+import tool  # noqa: E402
+import trace  # noqa: E402
+import world  # noqa: E402
+from plugin import BINARY, HOST_LOCAL, ROOT, require  # noqa: E402
+from tap import Suite  # noqa: E402
+
+NOBODY = str(manifest_rules.NOBODY)
+DIGEST = f"reg.test/ipam@sha256:{'0' * 64}"
+NODES = ("--nodes-config-map", "ranges", "--nodes-dir", "/etc/cni/delegated-ipam/nodes")
+# What an installer cannot do without: it is on the nodes before there is a network, and writes to a folder of root's.
+NEEDED = {("no network of the host", ""), ("no folder of the host", ""), ("nobody", "install")}
+VARIANTS = {"as it is": (), "with an image of a registry": ("--image", DIGEST), "with the nodes' ranges": NODES,
+            "in host-local's place": ("--as", "host-local"), "for k3s": ("--bin-dir", "/var/lib/rancher/k3s/data/cni")}
+
+# what is given as --image, the policy, whether a digest is asked for
+IMAGES = [
+    (None, "Never", False),
+    ("delegated-ipam:0.1.0", "Never", False),
+    ("delegated-ipam", "Never", False),
+    ("delegated-ipam:9", "Never", False),
+    ("other:1", "Never", False),
+    ("localhost/delegated-ipam:0.1.0", "Never", False),
+    ("library/delegated-ipam:0.1.0", "IfNotPresent", True),
+    ("reg.test/ipam:1", "IfNotPresent", True),
+    ("reg.test:5000/ipam", "IfNotPresent", True),
+    ("localhost:5000/ipam:1", "IfNotPresent", True),
+    (DIGEST, "IfNotPresent", False),
+    (f"delegated-ipam@sha256:{'0' * 64}", "IfNotPresent", False),
+]
+
+
+def generated(*arguments):
+    return yaml.safe_load(tool.must("generate", "installer", *arguments))
+
+
+def breaks_no_rule(*arguments):
+    found = manifest_rules.broken(generated(*arguments))
+    assert found == NEEDED, (found - NEEDED, NEEDED - found)
+
+
+def examples_break_no_rule():
+    """Patches of the installer say nothing about what a container may."""
+    paths = glob.glob(os.path.join(ROOT, "examples/*/installer.yaml"))
+    assert len(paths) >= 5, paths
+    for path in paths:
+        with open(path) as file:
+            found = manifest_rules.broken(yaml.safe_load(file))
+        assert found == NEEDED, (path, found ^ NEEDED)
+
+
+def init(manifest):
+    return manifest_rules.pod_of(manifest)["initContainers"][0]
+
+
+def hold(manifest):
+    return manifest_rules.pod_of(manifest)["containers"][0]
+
+
+def change(container, key, value):
+    """A mistake: this key of a container's securityContext (the container itself for a key with a dot before it)."""
+    def apply(manifest):
+        place = container(manifest)
+        place = place if key.startswith(".") else place["securityContext"]
+        place.pop(key.lstrip("."), None)
+        if value is not None:
+            place[key.lstrip(".")] = value
+    return apply
+
+
+def of_pod(key, value):
+    def apply(manifest):
+        manifest_rules.pod_of(manifest)[key] = value
+    return apply
+
+
+# the rule, the mistake
+MISTAKES = [
+    *((rule, change(container, key, value)) for container in (init, hold) for rule, key, value in [
+        ("allowPrivilegeEscalation is false", "allowPrivilegeEscalation", None),
+        ("allowPrivilegeEscalation is false", "allowPrivilegeEscalation", True),
+        ("not privileged", "privileged", True),
+        ("all capabilities are dropped, none is added", "capabilities", None),
+        ("all capabilities are dropped, none is added", "capabilities", {"drop": ["ALL"], "add": ["DAC_OVERRIDE"]}),
+        ("the root file system is read-only", "readOnlyRootFilesystem", None),
+        ("seccomp's profile is the runtime's", "seccompProfile", {"type": "Unconfined"}),
+        ("requests and limits of CPU and memory, and no huge ones", ".resources", None),
+        ("requests and limits of CPU and memory, and no huge ones", ".resources",
+         {"requests": {"cpu": "1m", "memory": "4Mi"}, "limits": {"memory": "32Mi"}}),
+        ("no stranger's image can be pulled", ".imagePullPolicy", "IfNotPresent"),
+        ("no stranger's image can be pulled", ".imagePullPolicy", None),
+        ("no stranger's image can be pulled", ".image", "reg.test/ipam:1"),
+        ("no port of the host", ".ports", [{"containerPort": 80}]),
+        ("what is mounted is there", ".volumeMounts", [{"name": "x", "mountPath": "/x"}])]),
+    ("nobody", change(hold, "runAsNonRoot", None)),
+    ("nobody", change(hold, "runAsUser", 0)),
+    ("seccomp's profile is the runtime's", of_pod("securityContext", {})),
+    ("no token of the API server", of_pod("automountServiceAccountToken", None)),
+    ("no process or IPC namespace of the host", of_pod("hostPID", True)),
+    ("only folders of plugins and of their configuration",
+     of_pod("volumes", [{"name": "bin", "hostPath": {"path": "/"}}])),
+    ("a short end", of_pod("terminationGracePeriodSeconds", 60)),
+]
+
+
+def rules_find_mistakes():
+    """Each rule is broken once on purpose, so that it is known to look."""
+    good = generated()
+    for rule, mistake in MISTAKES:
+        bad = copy.deepcopy(good)
+        mistake(bad)
+        found = {name for name, _ in manifest_rules.broken(bad) - NEEDED}
+        assert rule in found, f"{rule}: found {found}"
+    every = {*manifest_rules.CONTAINER_RULES, *manifest_rules.POD_RULES}
+    assert every == {rule for rule, _ in MISTAKES} | {rule for rule, _ in NEEDED}
+
+
+def images(image, policy, asks):
+    done = tool.call("generate", "installer", *(("--image", image) if image else ()))
+    assert done.exit == tool.FINE, done
+    policies = {one["imagePullPolicy"] for one in manifest_rules.containers_of(yaml.safe_load(done.stdout))}
+    assert policies == {policy}, policies
+    if not asks:
+        assert not done.stderr, done.stderr
+        return
+    line, = done.stderr.splitlines()
+    assert image in line and "has no digest" in line and "@sha256:" in line, line
+
+
+class Host:
+    """The folders of the host that the installer's containers see, for a with block."""
+
+    def __enter__(self):
+        self.home = tempfile.mkdtemp(prefix="installer.", dir="/var/tmp")
+        os.chmod(self.home, 0o755)
+        self.bin, self.nodes, self.map = (os.path.join(self.home, name) for name in ("bin", "nodes", "map"))
+        for path in (self.bin, self.nodes, self.map):
+            os.mkdir(path)
+        self.binary = shutil.copy(BINARY, os.path.join(self.home, "delegated-ipam"))
+        os.chmod(self.binary, 0o755)
+        shutil.copy(HOST_LOCAL, os.path.join(self.bin, "host-local"))
+        with open(os.path.join(self.map, "edge-1"), "w") as file:
+            file.write("10.1.0.0/24\n")
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.home)
+
+
+def without_capabilities(user="0"):
+    """A command for plugin.run() under which a program has what the manifest leaves it."""
+    return ["setpriv", "--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all", "--ambient-caps", "-all",
+            "--reuid", user, "--regid", user, "--clear-groups"]
+
+
+def read_only_but(*writable):
+    """A command under which nothing can be written to but these folders."""
+    keep = "".join(f'mount --bind "{path}" "{path}" && ' for path in writable)
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{keep}mount -o remount,ro,bind / && exec "$@"',
+            "sh"]
+
+
+def installs(*more):
+    """The init container's own command, on the host's folders in the place of its mounts."""
+    with Host() as host:
+        wrapper = [*read_only_but(host.bin, host.nodes), *without_capabilities()]
+        caps = subprocess.run([*wrapper, "grep", "Cap[EPB]", "/proc/self/status"], capture_output=True, text=True).stdout
+        assert caps and not set("".join(caps.split()[1::2])) - {"0"}, caps
+        arguments = ["install", host.bin, *more, "--nodes-from", host.map, "--nodes-dir", host.nodes]
+        for _ in range(2):  # an update goes over what is there
+            done = plugin.run(host.binary, {"NODE_NAME": "edge-1"}, "", wrapper=wrapper, arguments=arguments)
+            assert done.exit == tool.FINE and not done.stderr, done
+        name = more[-1] if more else "delegated-ipam"
+        with open(os.path.join(host.bin, name), "rb") as made, open(BINARY, "rb") as wanted:
+            assert made.read() == wanted.read()
+        assert os.stat(os.path.join(host.bin, name)).st_mode & 0o777 == 0o755
+        assert "edge-1" in os.listdir(host.nodes)
+        done = plugin.run(host.binary, {}, "", wrapper=wrapper, arguments=["uninstall", host.bin, *more])
+        assert done.exit == tool.FINE, done
+        assert sorted(os.listdir(host.bin)) == ["host-local"]
+
+
+def folder_of_another():
+    """Release archives of the CNI plugins have been seen to give the folder to their builder: root without its
+    capabilities cannot write there, and says what to do."""
+    with Host() as host:
+        os.chown(host.bin, 1001, 127)
+        done = plugin.run(host.binary, {}, "", wrapper=without_capabilities(), arguments=["install", host.bin])
+        assert done.exit == tool.USAGE and host.bin in done.stderr, done
+        assert "chown root" in done.stderr, done.stderr
+
+
+# What the runtimes' default profiles refuse, or allow with a capability only; of those that a program like this could
+# come to use.
+UNUSUAL = {"bpf", "clone3", "fanotify_init", "init_module", "kexec_load", "keyctl", "mount", "move_mount",
+           "name_to_handle_at", "open_by_handle_at", "open_tree", "perf_event_open", "personality", "pivot_root",
+           "process_vm_readv", "ptrace", "quotactl", "reboot", "setns", "sethostname", "swapon", "umount2", "unshare",
+           "userfaultfd", "chown", "fchown", "fchownat", "lchown", "mknod", "mknodat"}
+
+
+def ordinary_calls():
+    with Host() as host:
+        done, calls, _ = trace.run(BINARY, {"PATH": ""}, "", arguments=["install", host.bin, "--as", "host-local"])
+        assert done.exit == tool.FINE and not {call.name for call in calls} & UNUSUAL, done
+
+
+def waits():
+    """What the second container runs, as nobody."""
+    with Host() as host:
+        wrapper = [*read_only_but(), *without_capabilities(NOBODY)]
+        child = subprocess.Popen([*wrapper, host.binary, "hold"], env={"PATH": os.environ["PATH"]})
+        try:
+            world.wait_until(lambda: is_waiting(child.pid), 30, "hold does not wait")
+            assert os.stat(f"/proc/{child.pid}").st_uid == manifest_rules.NOBODY
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(timeout=30) == 0
+        finally:
+            child.kill()
+            child.wait()
+
+
+def is_waiting(pid):
+    """True once it is in rt_sigtimedwait(2), by its number on x86-64 and arm64."""
+    with open(f"/proc/{pid}/syscall", "rb") as file:
+        return file.read().split()[0] in (b"128", b"137")
+
+
+TESTS = [
+    *((f"{what}, it breaks no rule but those that installing needs", breaks_no_rule, *arguments)
+      for what, arguments in VARIANTS.items()),
+    ("neither do the manifests in examples/", examples_break_no_rule),
+    ("every rule finds its mistake", rules_find_mistakes),
+    *((f"image {image}: {policy}{', a digest is asked for' if asks else ''}", images, image, policy, asks)
+      for image, policy, asks in IMAGES),
+    ("root without capabilities installs, writing nowhere else", installs),
+    ("the same in host-local's place", installs, "--as", "host-local"),
+    ("a folder that is another user's is told with the remedy", folder_of_another),
+    ("no system call that a default seccomp profile refuses", ordinary_calls),
+    ("nobody waits without capabilities, and ends at SIGTERM", waits),
+]
+
+
+def main():
+    require(BINARY, HOST_LOCAL)
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root: it takes root's capabilities away; run it with sudo")
+        return
+    suite = Suite("installer")
+    suite.run_all(TESTS)
+    suite.finish()
+
+
+if __name__ == "__main__":
+    main()
