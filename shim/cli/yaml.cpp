@@ -11,6 +11,9 @@ namespace shim {
 namespace {
 
 constexpr unsigned kValueLimit = 1'000'000;
+constexpr std::size_t kTextLimit = std::size_t{16} << 20;
+/// Each is told with its whole path.
+constexpr std::size_t kDuplicateLimit = 1000;
 
 std::string place(const yaml_mark_t& mark) {
   return "line " + std::to_string(mark.line + 1) + ", column " + std::to_string(mark.column + 1);
@@ -59,18 +62,19 @@ class Reader {
 
  private:
   Json value(const Event& event, unsigned depth) {
-    const unsigned before = values_;
-    count(event, 1);
+    const Size before = read_;
+    count(event, {1, 0});
     if (depth > kMaxJsonDepth) throw YamlError(event.at() + ": nested too deeply");
     switch (event->type) {
       case YAML_ALIAS_EVENT:
         return alias(event);
       case YAML_SCALAR_EVENT:
-        return remember(event->data.scalar.anchor, scalar(event), before);
+        count(event, {0, event->data.scalar.length});
+        return remember(event, event->data.scalar.anchor, scalar(event), before);
       case YAML_SEQUENCE_START_EVENT:
-        return remember(event->data.sequence_start.anchor, list(depth), before);
+        return remember(event, event->data.sequence_start.anchor, list(depth), before);
       case YAML_MAPPING_START_EVENT:
-        return remember(event->data.mapping_start.anchor, object(depth), before);
+        return remember(event, event->data.mapping_start.anchor, object(depth), before);
       default:
         throw YamlError(event.at() + ": a value is missing");
     }
@@ -79,13 +83,21 @@ class Reader {
   Json alias(const Event& event) {
     const auto found = anchors_.find(reinterpret_cast<const char*>(event->data.alias.anchor));
     if (found == anchors_.end()) throw YamlError(event.at() + ": unknown alias");
-    count(event, found->second.count);
+    count(event, found->second.size);
     return found->second.value;
   }
 
-  void count(const Event& event, unsigned values) {
-    values_ += values;
-    if (values_ > kValueLimit) throw YamlError(event.at() + ": more than a million values");
+  /// How much there is in a value, with what its aliases stand for.
+  struct Size {
+    unsigned values;
+    std::size_t bytes;  ///< of keys and texts
+  };
+
+  /// Errors: throws YamlError when a small file has become a large one by its aliases and anchors.
+  void count(const Event& event, Size more) {
+    read_ = {read_.values + more.values, read_.bytes + more.bytes};
+    if (read_.values > kValueLimit) throw YamlError(event.at() + ": more than a million values");
+    if (read_.bytes > kTextLimit) throw YamlError(event.at() + ": more than 16 MiB of text");
   }
 
   static Json scalar(const Event& event) {
@@ -117,7 +129,7 @@ class Reader {
   /// Remembers where the key at the end of the path stands.
   void see(const Event& key, std::map<std::string, std::string>& seen) const {
     const auto [first, is_new] = seen.emplace(path_.back(), key.at());
-    if (!is_new && duplicates_ != nullptr)
+    if (!is_new && duplicates_ != nullptr && duplicates_->size() < kDuplicateLimit)
       duplicates_->push_back({document_, path_, first->second, key.at()});
   }
 
@@ -144,6 +156,7 @@ class Reader {
       if (key->type != YAML_SCALAR_EVENT) throw YamlError(key.at() + ": a key must be plain text");
       const std::string name(reinterpret_cast<const char*>(key->data.scalar.value),
                              key->data.scalar.length);
+      count(key, {0, name.size()});
       path_.push_back(name);
       Json member = value(Event(parser_), depth + 1);
       const bool is_merge = name == "<<" && member.is_structured() &&
@@ -160,18 +173,21 @@ class Reader {
 
   struct Anchored {
     Json value;
-    unsigned count;  // of the values in it
+    Size size;
   };
 
-  Json remember(const yaml_char_t* anchor, Json value, unsigned before) {
-    if (anchor != nullptr)
-      anchors_[reinterpret_cast<const char*>(anchor)] = {value, values_ - before};
+  /// What has an anchor is kept beside its place: anchors inside one another keep it many times.
+  Json remember(const Event& event, const yaml_char_t* anchor, Json value, Size before) {
+    if (anchor == nullptr) return value;
+    const Size size{read_.values - before.values, read_.bytes - before.bytes};
+    count(event, size);
+    anchors_[reinterpret_cast<const char*>(anchor)] = {value, size};
     return value;
   }
 
   yaml_parser_t parser_{};
   std::map<std::string, Anchored> anchors_;
-  unsigned values_ = 0;
+  Size read_{};
   std::vector<DuplicateKey>* duplicates_;
   std::size_t document_ = 0;
   std::vector<std::string> path_;

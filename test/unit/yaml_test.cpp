@@ -81,6 +81,57 @@ TEST_CASE("yaml: aliases that would grow without end are refused", "[yaml]") {
   CHECK_THROWS_AS(parse_yaml(text), YamlError);
 }
 
+namespace {
+
+std::string repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("yaml: a text that aliases and anchors make large is refused", "[yaml]") {
+  const std::string large(500'000, 'x');
+  std::string text;
+  SECTION("aliases of a text") {
+    text = "a: &a " + large + "\nb: [" + repeated("*a, ", 800) + "]\n";
+  }
+  SECTION("aliases of what has a long key") {
+    text = "a: &a {\"" + large.substr(0, 1000) + "\": 1}\nb: [" + repeated("*a, ", 20'000) + "]\n";
+  }
+  SECTION("aliases by way of merging") {
+    text = "a: &a {b: " + large + "}\n" + repeated("? x\n: {<<: *a}\n", 40);
+  }
+  SECTION("anchors inside one another") {
+    text = "a:\n";
+    std::string indent = " ";
+    for (int i = 0; i < 50; ++i, indent += " ") text += indent + "- &a" + std::to_string(i) + "\n";
+    text += indent + "- " + large + "\n";
+  }
+  try {
+    static_cast<void>(parse_yaml(text));
+    FAIL("was read");
+  } catch (const YamlError& error) {
+    CHECK(std::string(error.what()).ends_with(": more than 16 MiB of text"));
+  }
+}
+
+TEST_CASE("yaml: a large file without aliases is read, and one with small ones", "[yaml]") {
+  const std::string large(std::size_t{4} << 20, 'x');
+  CHECK(parse_yaml("a: " + large).size() == 1);
+  CHECK(parse_yaml("a: &a {b: c}\nd: [" + repeated("*a, ", 10'000) + "]\n").size() == 1);
+}
+
+TEST_CASE("yaml: of keys that are given twice the first thousand are told", "[yaml]") {
+  std::vector<shim::DuplicateKey> duplicates;
+  const int depth = 40;
+  const std::string text =
+      repeated("{a: ", depth) + "{" + repeated("b: 1, ", 5000) + "}" + repeated("}", depth);
+  CHECK(parse_yaml(text, &duplicates).size() == 1);
+  CHECK(duplicates.size() == 1000);
+}
+
 TEST_CASE("yaml: what is printed reads back as the same", "[yaml]") {
   const auto text = GENERATE(
       as<std::string>{}, R"({"a":"true","b":"12","c":"no","d":"","e":null,"f":[],"g":{}})",
