@@ -9,6 +9,8 @@
 
 #include "allocator/store/folders.hpp"
 #include "shim/cli/command.hpp"
+#include "shim/cni/environment.hpp"
+#include "shim/cni/error.hpp"
 
 namespace shim {
 namespace {
@@ -98,6 +100,12 @@ std::string make_file(FileSystem& fs, const Directory& folder, const std::string
   }
 }
 
+/// Who calls has looked at the name, and told whose it is; a place that forgot it ends here.
+void refuse_leaving(const Directory& folder, const std::string& name) {
+  if (!is_file_name(name))
+    throw UsageError("write to " + folder.path + ": " + go_quoted(name) + " is no file's name");
+}
+
 /// Gives `name` to what `make` makes and tells the name of.
 template <typename Make>
 void put(FileSystem& fs, const Directory& folder, const std::string& name, const Make& make) {
@@ -119,12 +127,14 @@ Directory open_folder(FileSystem& fs, const std::string& path, const std::string
 
 void write_file(FileSystem& fs, const Directory& folder, const std::string& name,
                 std::string_view bytes, unsigned mode, Flush flush) {
+  refuse_leaving(folder, name);
   const std::string path = folder.path + "/" + name;
   put(fs, folder, name, [&] { return make_file(fs, folder, path, bytes, mode, flush); });
   if (flush == Flush::yes) fs.sync(folder.fd, folder.path);
 }
 
 void name_file(FileSystem& fs, const Directory& folder, const Fd& file, const std::string& name) {
+  refuse_leaving(folder, name);
   put(fs, folder, name, [&] { return make_name(fs, folder, file); });
   fs.sync(folder.fd, folder.path);
 }

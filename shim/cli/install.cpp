@@ -81,6 +81,8 @@ void keep_original(FileSystem& fs, const Directory& folder, const std::string& n
 /// it: the node's, and the host's.
 void install_ranges(FileSystem& fs, const InstallOptions& options) {
   const std::string node = options.node.empty() ? node_name() : options.node;
+  if (!is_identifier(node))
+    refuse_option("--node", node, "is no node's name; write it as kubectl get nodes does");
   const std::string source = options.nodes_from + "/" + node;
   std::string text;
   try {

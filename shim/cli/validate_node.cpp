@@ -14,6 +14,7 @@
 #include "allocator/store/sibling_networks.hpp"
 #include "shim/cli/validate_edit.hpp"
 #include "shim/cli/validate_network.hpp"
+#include "shim/cni/environment.hpp"
 #include "shim/cni/own_keys.hpp"
 
 namespace shim::validate {
@@ -33,6 +34,7 @@ std::string alternatives(const Names& names, const char* separator) {
 void check_binary(const Names& names, const Names& bin_dirs, const Report& report, Words pointer) {
   std::string not_executable;
   for (const auto& name : names) {
+    if (!is_file_name(name)) continue;
     for (const auto& folder : bin_dirs) {
       const std::string path = joined({folder, "/", name});
       if (::access(path.c_str(), F_OK) != 0) continue;

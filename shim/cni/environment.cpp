@@ -39,7 +39,7 @@ void check_interface_name(const std::string& name) {
   }
   if (name == "." || name == "..")
     throw CniError(ErrorCode::invalid_environment, "interface name is . or ..");
-  if (name.find_first_of("/:") != std::string::npos || has_white_space(name)) {
+  if (!is_file_name(name) || name.find(':') != std::string::npos || has_white_space(name)) {
     throw CniError(ErrorCode::invalid_environment,
                    "interface name contains / or : or whitespace characters");
   }
@@ -68,8 +68,13 @@ bool is_among(std::string_view commands, const std::string& command) {
 
 }  // namespace
 
+bool is_file_name(std::string_view text) {
+  return !text.empty() && text != "." && text != ".." &&
+         text.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+}
+
 bool is_identifier(std::string_view text) {
-  return !text.empty() && is_alphanumeric(text.front()) &&
+  return is_file_name(text) && is_alphanumeric(text.front()) &&
          std::all_of(text.begin(), text.end(),
                      [](char c) { return is_alphanumeric(c) || c == '_' || c == '.' || c == '-'; });
 }

@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "shim/cni/environment.hpp"
+
 namespace shim {
 namespace {
 
@@ -230,8 +232,7 @@ DelegateChoice read_delegate_choice(const ConfigReader& ipam, Strictness strictn
   read_key(strictness, [&] { in_process = ipam.flag("inProcess").value_or(true); });
   const ConfigReader delegate = ipam.object("delegate");
   const std::string name = delegate.text("type").value_or("host-local");
-  const bool bad_name = name.empty() ||
-                        name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos ||
+  const bool bad_name = !is_file_name(name) || name.find('\\') != std::string::npos ||
                         name.find("..") != std::string::npos;
   if (bad_name) {
     delegate.fail("type",

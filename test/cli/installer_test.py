@@ -177,15 +177,16 @@ def without_capabilities(user="0"):
 def read_only_but(*writable):
     """A command under which nothing can be written to but these folders."""
     keep = "".join(f'mount --bind "{path}" "{path}" && ' for path in writable)
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{keep}mount -o remount,ro,bind / && exec "$@"',
-            "sh"]
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+            f'{keep}mount -o remount,ro,bind / && exec "$@"', "sh"]
 
 
 def installs(*more):
     """The init container's own command, on the host's folders in the place of its mounts."""
     with Host() as host:
         wrapper = [*read_only_but(host.bin, host.nodes), *without_capabilities()]
-        caps = subprocess.run([*wrapper, "grep", "Cap[EPB]", "/proc/self/status"], capture_output=True, text=True).stdout
+        caps = subprocess.run([*wrapper, "grep", "Cap[EPB]", "/proc/self/status"], capture_output=True,
+                              text=True).stdout
         assert caps and not set("".join(caps.split()[1::2])) - {"0"}, caps
         arguments = ["install", host.bin, *more, "--nodes-from", host.map, "--nodes-dir", host.nodes]
         for _ in range(2):  # an update goes over what is there

@@ -115,7 +115,8 @@ def node_ranges(folder):
 
 
 COMMANDS = {"generate --out": (generate, ["net.conflist"]), "generate --nodes": (each_node, ["n1.conflist"]),
-            "generate --nodes --nodes-dir": (shared_conflist, ["net.conflist"]), "install": (install, ["delegated-ipam"]),
+            "generate --nodes --nodes-dir": (shared_conflist, ["net.conflist"]),
+            "install": (install, ["delegated-ipam"]),
             "install --as host-local": (keep_original, ["host-local", "host-local.orig"]),
             "install --nodes-dir": (node_ranges, ["edge-1", os.uname().nodename])}
 KINDS = ["file", "second name", "symbolic link", "pipe", "folder"]
@@ -201,7 +202,7 @@ def only_left_overs():
     with Shared() as folder:
         held, left = (os.path.join(folder.path, f".delegated-ipam.{digit * 16}.new") for digit in "ab")
         alike = [os.path.join(folder.path, name) for name in
-                 (".delegated-ipam.new", ".delegated-ipam.aaaa.new", ".delegated-ipam.AAAAAAAAAAAAAAAA.new", ".net.new")]
+                 (".delegated-ipam.new", ".delegated-ipam.aaaa.new", f".delegated-ipam.{'A' * 16}.new", ".net.new")]
         for path in (held, left, *alike):
             folder.write(path, "x")
         with open(held) as file:

@@ -43,7 +43,7 @@ def has_seccomp(manifest, container):
 
 
 def has_safe_image(container):
-    """A name without a registry is asked of nobody; with one it is asked for at most once, by its digest if it has one."""
+    """A name without a registry is asked of nobody; with one it is asked for at most once."""
     policy, image = container.get("imagePullPolicy"), container["image"]
     if ":" not in image.rpartition("/")[2]:
         return False  # "latest"

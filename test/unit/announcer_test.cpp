@@ -1,10 +1,13 @@
 // When an address is announced, in whose name, and when not: every rule against a scripted kernel.
 #include "shim/cni/announce/announcer.hpp"
 
+#include <filesystem>
 #include <map>
 
+#include "shim/cni/announce/linux_wire.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/netlink_answers.hpp"
+#include "test/unit/support/temp_dir.hpp"
 #include "test/unit/support/values.hpp"
 
 using namespace shim::announce;
@@ -448,4 +451,12 @@ TEST_CASE("a kernel that answers nothing hears nothing", "[announce]") {
     }
   } wire;
   CHECK(announce(wire, subject(), [] { return true; }) != nullptr);
+}
+
+TEST_CASE("a bridge's name is a name, and never a way to another folder", "[announce]") {
+  const test::TempDir folder;
+  std::filesystem::create_directories(folder.file("brif/eth0"));
+  shim::announce::LinuxWire wire;
+  CHECK_FALSE(wire.port_names("../../.." + folder.path()));
+  CHECK_FALSE(wire.port_names(".."));
 }

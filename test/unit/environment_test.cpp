@@ -148,3 +148,11 @@ TEST_CASE("GC and STATUS do not look at the variables of an attachment", "[envir
   variables["CNI_IFNAME"] = "a/b";
   CHECK(error_of(variables) == "ok");
 }
+
+TEST_CASE("a name that would lead out of its folder is no file's name", "[environment]") {
+  for (const std::string name : {"a", "a.b", "...", "..a", "-", " ", "10-x.conflist"})
+    CHECK(shim::is_file_name(name));
+  for (const std::string name : {"", ".", "..", "/", "a/b", "../a", "a/", "/a"})
+    CHECK_FALSE(shim::is_file_name(name));
+  CHECK_FALSE(shim::is_file_name(std::string_view("a\0b", 3)));
+}

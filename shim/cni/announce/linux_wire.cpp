@@ -13,6 +13,8 @@
 
 #include <cstring>
 
+#include "shim/cni/environment.hpp"
+
 namespace shim::announce {
 namespace {
 
@@ -94,6 +96,7 @@ bool LinuxWire::receive(std::string& answer) {
 }
 
 std::optional<std::vector<std::string>> LinuxWire::port_names(const std::string& bridge) {
+  if (!is_file_name(bridge)) return std::nullopt;
   DIR* folder = ::opendir(("/sys/class/net/" + bridge + "/brif").c_str());
   if (folder == nullptr) return std::nullopt;
   std::vector<std::string> names;
