@@ -11,7 +11,9 @@
 
 namespace {
 
-void tell(const char* text) { static_cast<void>(::write(STDERR_FILENO, text, std::strlen(text))); }
+void tell(const char* text) {
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text));
+}
 
 void tell_exception() {
   try {

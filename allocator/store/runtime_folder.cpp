@@ -154,8 +154,7 @@ std::optional<std::uint64_t> RuntimeFolder::tombstone(const Attachment& attachme
 void RuntimeFolder::put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept {
   if (!folder_) return;
   const std::string name = name_in(kTombs, attachment);
-  // In a new folder the link must fail, which costs more than all the rest: the first exception of
-  // a static executable sorts its frames.
+  // In a new folder the link must fail: a call and an exception for what is known beforehand.
   if (is_new_ || !put_link(name, with_boot(std::to_string(now)))) {
     try {
       fs_.make_directory(folder_->path + "/" + kTombs, kFolderMode);

@@ -57,8 +57,8 @@ class LineSink final : public spdlog::sinks::sink {
     const auto level = spdlog::level::to_string_view(message.level);
     std::string line = time_stamp(message.time) + " [" + std::string(level.data(), level.size()) +
                        "] [" + std::to_string(::getpid()) + "] ";
-    line += printable_line({message.payload.data(), message.payload.size()}) + "\n";
-    static_cast<void>(::write(fd_.number(), line.data(), line.size()));
+    line += printable_line({message.payload.data(), message.payload.size()}, kLineLimit) + "\n";
+    [[maybe_unused]] const auto written = ::write(fd_.number(), line.data(), line.size());
   }
   void flush() override {}
   void set_pattern(const std::string&) override {}
