@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <system_error>
 
-#include "delegate/process.hpp"
-
 namespace delegate {
 namespace {
 
@@ -64,7 +62,7 @@ Descriptor::~Descriptor() {
   if (number_ >= 0) ::close(number_);
 }
 
-Pipes Pipes::make(std::string_view input, PipeEnds& ends) {
+Pipes Pipes::make(std::string_view input, const ShowText& show, PipeEnds& ends) {
   Pipes pipes;
   make_pipe(ends.input, pipes.input_end_);
   make_pipe(pipes.output_end_, ends.output);
@@ -73,6 +71,7 @@ Pipes Pipes::make(std::string_view input, PipeEnds& ends) {
   set_nonblocking(pipes.output_end_);
   set_nonblocking(pipes.error_end_);
   pipes.input_ = input;
+  pipes.show_ = &show;
   return pipes;
 }
 
@@ -120,9 +119,13 @@ void Pipes::read_error_text() {
   std::array<char, 65536> buffer;
   const auto text = read_some(error_end_, buffer);
   error_text_ += text.substr(0, kErrorTextLimit - std::min(kErrorTextLimit, error_text_.size()));
-  if (sink_is_stuck_ || text.empty()) return;
+  if (!text.empty()) show(text);
+}
+
+void Pipes::show(std::string_view piece) {
+  if (sink_is_stuck_) return;
   if (unsent_.empty()) sink_took_ = Clock::now();
-  unsent_ += text;
+  unsent_ += *show_ ? (*show_)(piece) : std::string(piece);
 }
 
 void Pipes::pass_on() {
@@ -143,6 +146,7 @@ void Pipes::take_what_is_there() {
     more = output_.size() > before;
   }
   if (error_end_.is_open()) read_error_text();
+  show({});  // a last character that is not whole
   const auto until = Clock::now() + kSinkPatience;
   while (!unsent_.empty() && Clock::now() < until) {
     pollfd sink{STDERR_FILENO, POLLOUT, 0};

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "delegate/process.hpp"
+
 namespace delegate {
 
 /// An open file descriptor, close-on-exec, closed by the destructor.
@@ -36,9 +38,9 @@ enum class Moved : std::uint8_t { some, program_ended };
 
 class Pipes {
  public:
-  /// Opens the pipes; `input` must outlive the object.
+  /// Opens the pipes; `input` and `show` must outlive the object.
   /// Errors: throws std::system_error.
-  static Pipes make(std::string_view input, PipeEnds& ends);
+  static Pipes make(std::string_view input, const ShowText& show, PipeEnds& ends);
 
   /// Waits until data can be moved, the program behind `pidfd` (-1: none) ends, or `until`, and
   /// moves what there is.
@@ -56,11 +58,13 @@ class Pipes {
   void feed();
   void read_output();
   void read_error_text();
+  void show(std::string_view piece);
   void pass_on();
   [[nodiscard]] bool may_read_error_text();
 
   Descriptor input_end_, output_end_, error_end_;
   std::string_view input_;
+  const ShowText* show_ = nullptr;
   std::string output_;
   std::string error_text_;
   std::string unsent_;  // of stderr, not passed on yet

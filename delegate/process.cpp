@@ -146,10 +146,10 @@ class Run {
   ProcessOutcome outcome_;
 };
 
-ProcessOutcome run_once(const ProcessRequest& request, mode_t umask) try {
+ProcessOutcome run_once(const ProcessRequest& request, mode_t umask, const ShowText& show) try {
   boost::asio::io_context context;
   PipeEnds ends;
-  Pipes pipes = Pipes::make(request.input, ends);
+  Pipes pipes = Pipes::make(request.input, show, ends);
   boost::system::error_code error;
   process::posix::vfork_launcher launcher;
   process::process child = launcher(
@@ -187,7 +187,7 @@ ProcessOutcome PosixProcessRunner::run(const ProcessRequest& request) {
   // Somebody is copying the file this very moment: an installer that does not rename.
   const auto give_up = std::min(request.deadline, Clock::now() + kBusyPatience);
   while (true) {
-    ProcessOutcome outcome = run_once(request, umask_);
+    ProcessOutcome outcome = run_once(request, umask_, show_);
     const bool busy = outcome.end == End::not_started && outcome.number == ETXTBSY;
     if (!busy || Clock::now() + kBusyPause >= give_up) return outcome;
     std::this_thread::sleep_for(kBusyPause);

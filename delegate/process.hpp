@@ -6,6 +6,7 @@
 /// PosixProcessRunner; tests put scripted programs in its place. Needs Linux 5.3 (pidfd_open(2)).
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -65,16 +66,23 @@ class ProcessRunner {
   [[nodiscard]] virtual ProcessOutcome run(const ProcessRequest& request) = 0;
 };
 
+/// How a program's stderr is shown: given a piece, what to pass on for it; given none, at the end,
+/// what is left.
+using ShowText = std::function<std::string(std::string_view piece)>;
+
 class PosixProcessRunner final : public ProcessRunner {
  public:
-  /// `umask`: what programs start with, see umask(2).
-  explicit PosixProcessRunner(unsigned umask = 022) : umask_(umask) {}
+  /// `umask`: what programs start with, see umask(2). Without `show` their stderr is passed on as
+  /// it is.
+  explicit PosixProcessRunner(unsigned umask = 022, ShowText show = {})
+      : umask_(umask), show_(std::move(show)) {}
 
   [[nodiscard]] std::optional<FileVersion> identify(const std::string& path) override;
   [[nodiscard]] ProcessOutcome run(const ProcessRequest& request) override;
 
  private:
   unsigned umask_;
+  ShowText show_;
 };
 
 }  // namespace delegate

@@ -18,6 +18,7 @@
 #include "shim/cli/command_line.hpp"
 #include "shim/cni/announce/linux_wire.hpp"
 #include "shim/cni/plugin.hpp"
+#include "shim/cni/printable.hpp"
 #include "shim/cni/stdin_reader.hpp"
 
 namespace {
@@ -77,6 +78,9 @@ int main(int argc, char** argv) {
   const bool is_tool = argc > 1 || !shim::requested_command(io.variables);
   if (is_tool) return shim::run_command_line(argc, argv);
   allocator::store::PosixFileSystem fs;
-  delegate::PosixProcessRunner processes(callers_umask);
+  shim::PrintableStream delegates_words;
+  delegate::PosixProcessRunner processes(callers_umask, [&](std::string_view piece) {
+    return piece.empty() ? delegates_words.finish() : delegates_words.next(piece);
+  });
   return shim::run_plugin(io, fs, processes);
 }

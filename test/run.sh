@@ -197,7 +197,10 @@ run_suite() {
             tap "differential, newest host-local" \
                 test/differential/differential_test.py --host-local newest --seed "${SEED:-7}"
             ;;
-        badinput) tap "bad input" test/badinput/badinput_test.py ;;
+        badinput)
+            tap "bad input" test/badinput/badinput_test.py
+            tap "foreign text" test/badinput/foreign_text_test.py
+            ;;
         examples)
             wait_for_peers
             tap "examples" test/examples/examples_test.py

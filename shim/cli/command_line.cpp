@@ -121,7 +121,9 @@ int run_command_line(int argc, char** argv) {
   app.set_version_flag("--version", about_text());
   app.failure_message([&app](const CLI::App* place, const CLI::Error& error) {
     const std::string misspelt = misspelt_command(app);
-    return misspelt.empty() ? CLI::FailureMessage::simple(place, error) : misspelt;
+    PrintableStream shown;
+    return shown.next(misspelt.empty() ? CLI::FailureMessage::simple(place, error) : misspelt) +
+           shown.finish();
   });
   ChosenCommand chosen;
   CommandSpec root(app, chosen);

@@ -186,7 +186,9 @@ Json make_conflist(const ConflistOptions& options) {
   return conflist;
 }
 
-std::string conflist_text(const Json& conflist) { return conflist.dump(2) + "\n"; }
+std::string conflist_text(const Json& conflist) {
+  return with_json_escapes(conflist.dump(2)) + "\n";
+}
 
 std::string make_containerd_template(const ConflistOptions& options) {
   if (options.network == Network::flannel || options.network == Network::cilium)

@@ -145,9 +145,11 @@ bool is_in_use(FileSystem& fs, const CniPlaces& places, const std::string& name)
   const auto pods = pods_using(fs, places, name);
   const auto configurations = configurations_using(fs, places, name);
   for (const auto& user : pods)
-    std::cerr << "pod " << user.pod << " needs " << name << " for its DEL (" << user.file << ")\n";
+    std::cerr << printable_line("pod " + user.pod + " needs " + name + " for its DEL (" +
+                                user.file + ")")
+              << "\n";
   for (const auto& file : configurations)
-    std::cerr << "new pods need " << name << " (" << file << ")\n";
+    std::cerr << printable_line("new pods need " + name + " (" + file + ")") << "\n";
   if (pods.empty() && configurations.empty()) return false;
   std::cerr << "delegated-ipam uninstall: " << name << " is in use, nothing was changed; "
             << "first change the configuration, then restart or delete these pods\n";

@@ -20,6 +20,7 @@
 #include "shim/cli/validate_network.hpp"
 #include "shim/cli/validate_node.hpp"
 #include "shim/cli/validate_together.hpp"
+#include "shim/cni/printable.hpp"
 
 namespace shim {
 namespace {
@@ -150,7 +151,8 @@ Documents validate_inputs(const std::vector<Input>& inputs, const Options& optio
 std::string what_is_undecided(const Corrected& corrected) {
   std::string text;
   for (const auto& name : corrected.undecided)
-    text += name + ": not printed corrected, as some of these have to be decided by hand first\n";
+    text += printable_line(name) +
+            ": not printed corrected, as some of these have to be decided by hand first\n";
   return text;
 }
 

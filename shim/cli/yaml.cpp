@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shim/cli/yaml_scalar.hpp"
+#include "shim/cni/printable.hpp"
 
 namespace shim {
 namespace {
@@ -198,7 +199,6 @@ class Writer {
   Writer() {
     yaml_emitter_initialize(&emitter_);
     yaml_emitter_set_output(&emitter_, &append, &text_);
-    yaml_emitter_set_unicode(&emitter_, 1);
     yaml_emitter_set_width(&emitter_, -1);
   }
   Writer(const Writer&) = delete;
@@ -206,6 +206,9 @@ class Writer {
   ~Writer() { yaml_emitter_delete(&emitter_); }
 
   std::string print(const Json& document) {
+    // The library would write marks of direction, say, as they are.
+    const std::string plain = document.dump();
+    yaml_emitter_set_unicode(&emitter_, with_json_escapes(plain) == plain ? 1 : 0);
     yaml_stream_start_event_initialize(&event_, YAML_UTF8_ENCODING);
     emit();
     yaml_document_start_event_initialize(&event_, nullptr, nullptr, nullptr, 1);

@@ -42,7 +42,7 @@ bool parse_flag(const Pair& pair) {
   if (value == "1" || value == "true") return true;
   if (value == "0" || value == "false") return false;
   fail("error parsing value of pair " + go_quoted(pair.text) +
-       ": boolean unmarshal error: invalid input " + value);
+       ": boolean unmarshal error: invalid input " + cut(value));
 }
 
 std::optional<allocator::Address> parse_ip(const Pair& pair) {
@@ -50,7 +50,7 @@ std::optional<allocator::Address> parse_ip(const Pair& pair) {
   const auto address = parse_requested_address(pair.value);
   if (!address) {
     fail("error parsing value of pair " + go_quoted(pair.text) + ": invalid IP address " +
-         std::string(pair.value));
+         cut(pair.value));
   }
   return address;
 }

@@ -23,7 +23,7 @@ void CommandLine::done(const std::string& outcome) {
 void CommandLine::failed() {
   const CniError error = to_cni_error(std::current_exception());
   log_.error(text_ + " -> code " + std::to_string(static_cast<unsigned>(error.code)) + ": " +
-             error.what());
+             cut(error.what(), kShownLineLimit));
   throw;
 }
 

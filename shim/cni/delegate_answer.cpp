@@ -71,7 +71,7 @@ DelegateFailure timed_out(const std::string& path, std::chrono::milliseconds pat
 
 DelegateFailure undecipherable(const std::string& output, const std::string& cause) {
   return {ErrorCode::internal, "netplugin failed but error parsing its diagnostic message " +
-                                   go_quoted(output) + ": " + cause};
+                                   go_quoted(output, kWordsLimit) + ": " + cause};
 }
 
 /// The error object on stdout, whatever its keys.
@@ -162,8 +162,8 @@ DelegateFailure failure_of(const ProcessOutcome& outcome, const std::string& pat
   }
   if (!outcome.output.empty()) return error_object(outcome.output);
   if (!outcome.error_text.empty()) {
-    return {ErrorCode::internal,
-            "netplugin failed: " + go_quoted(outcome.error_text) + ": " + end_text(outcome)};
+    return {ErrorCode::internal, "netplugin failed: " + go_quoted(outcome.error_text, kWordsLimit) +
+                                     ": " + end_text(outcome)};
   }
   return {ErrorCode::internal, "netplugin failed with no error message: " + end_text(outcome)};
 }

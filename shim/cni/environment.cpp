@@ -29,7 +29,7 @@ bool has_white_space(std::string_view text) {
 
 void check_container_id(const std::string& id) {
   if (is_identifier(id)) return;
-  throw CniError(ErrorCode::invalid_environment, "invalid characters in containerID", id);
+  throw CniError(ErrorCode::invalid_environment, "invalid characters in containerID", cut(id));
 }
 
 void check_interface_name(const std::string& name) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "shim/cni/printable.hpp"
+
 namespace shim {
 
 /// Error codes: CNI spec 1.1.0 section 5 "Error"; 999 is the Go library's "internal", which
@@ -48,12 +50,5 @@ CniError to_cni_error(const std::exception_ptr& failure);
 /// Format: JSON, 4-space indent, no newline at the end; `cni_version` as given.
 /// Source: CNI spec 1.1.0 section 5 "Error".
 std::string print_error(const CniError& error, std::string_view cni_version);
-
-/// `text` on one line, with every byte that is no valid UTF-8 as U+FFFD: fit for a terminal.
-std::string printable_line(std::string_view text);
-
-/// `text` in double quotes with Go's escapes for quotes, backslashes and control characters
-/// (strconv.Quote).
-std::string go_quoted(std::string_view text);
 
 }  // namespace shim

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "shim/cni/printable.hpp"
+
 namespace shim {
 namespace {
 
@@ -24,7 +26,8 @@ struct Escape {
   std::string_view raw, escaped;
 };
 
-/// What Go escapes beyond JSON's own needs: characters with a meaning in HTML and in JavaScript.
+/// What Go escapes beyond JSON's own needs: characters with a meaning in HTML. Those with one in
+/// JavaScript (U+2028, U+2029) are escaped with all that cannot be seen.
 constexpr std::array kEscapes{Escape{"<", "\\u003c"}, Escape{">", "\\u003e"},
                               Escape{"&", "\\u0026"}, Escape{"\u2028", "\\u2028"},
                               Escape{"\u2029", "\\u2029"}};
@@ -102,7 +105,15 @@ class DocumentBuilder final : public nlohmann::json_sax<Json> {
 std::string syntax_cause(std::string_view message) {
   const auto head = message.find("parse error at ");
   const auto colon = head == std::string_view::npos ? head : message.find(": ", head);
-  return std::string(colon == std::string_view::npos ? message : message.substr(colon + 2));
+  if (colon != std::string_view::npos) message.remove_prefix(colon + 2);
+  // The library tells the whole of the string that it was in.
+  constexpr std::string_view mark = "last read: '";
+  const auto token = message.find(mark);
+  const auto end = message.rfind('\'');
+  if (token == std::string_view::npos || end < token + mark.size()) return std::string(message);
+  const auto start = token + mark.size();
+  return std::string(message.substr(0, start)) + cut(message.substr(start, end - start)) +
+         std::string(message.substr(end));
 }
 
 Json parse_json(std::string_view text) {
@@ -149,7 +160,7 @@ std::string print_json(const Json& document) {
     escaped += found ? escape->escaped : rest.substr(0, 1);
     rest.remove_prefix(found ? escape->raw.size() : 1);
   }
-  return escaped;
+  return with_json_escapes(escaped);
 }
 
 std::string_view type_name(const Json& value) {

@@ -3,7 +3,8 @@
 ///
 /// Reading keeps the order of keys; of exact duplicates the last one stays. Look-ups ignore letter
 /// case and the last match wins, as Go's decoder does. Printing is Go's: four spaces, no final
-/// newline, "<", ">", "&", U+2028, U+2029 escaped.
+/// newline, "<", ">", "&", U+2028, U+2029 escaped, and what else cannot be seen.
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <stdexcept>
 #include <string>
@@ -29,7 +30,7 @@ struct JsonSyntaxError : std::runtime_error {
 Json parse_json(std::string_view text);
 
 /// What the JSON library says of a syntax error, without its "[json.exception...] parse error at
-/// ...: " head.
+/// ...: " head; at most kQuoteLimit bytes of the token that it quotes.
 std::string syntax_cause(std::string_view message);
 
 /// The last member of `object` whose key equals `key` in any letter case; nullptr when there is

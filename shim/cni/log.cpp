@@ -45,6 +45,9 @@ std::string time_stamp(spdlog::log_clock::time_point at) {
   return text.data();
 }
 
+/// More than any line of ours: lists of addresses, say, are told whole.
+constexpr std::size_t kLineLimit = std::size_t{64} << 10;
+
 /// Appends a line by one write(2), so that the many processes that share a log do not tear each
 /// other's lines; a full disk costs the line. spdlog's own file sinks buffer, and bring 80 KB of
 /// formatting with them, which small nodes would have to store. Errors: std::system_error where the

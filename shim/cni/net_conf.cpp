@@ -59,7 +59,8 @@ std::optional<allocator::Address> read_requested(const Json& element, const std:
   const auto& text = require_text(element, path, ErrorCode::internal);
   if (text.empty()) return std::nullopt;
   const auto address = parse_requested_address(text);
-  if (!address) throw CniError(ErrorCode::internal, "invalid IP address " + text, {}, "at " + path);
+  if (!address)
+    throw CniError(ErrorCode::internal, "invalid IP address " + cut(text), {}, "at " + path);
   return address;
 }
 
@@ -117,7 +118,8 @@ std::string read_name(const Json& document) {
   std::string name = value == nullptr ? "" : value->get<std::string>();
   if (name.empty()) throw CniError(ErrorCode::invalid_config, "missing network name");
   if (!is_identifier(name)) {
-    throw CniError(ErrorCode::invalid_config, "invalid characters found in network name", name);
+    throw CniError(ErrorCode::invalid_config, "invalid characters found in network name",
+                   cut(name));
   }
   return name;
 }

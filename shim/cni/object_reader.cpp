@@ -60,7 +60,7 @@ void read_value(const Json& value, const std::string& path,
   if (!value.is_null() && !value.is_string()) refuse(mistyped_text(path, "a string", value));
   const std::string text = value.is_null() ? "" : value.get<std::string>();
   target = allocator::Cidr::parse(text);
-  if (!target) refuse("invalid CIDR address: " + text);
+  if (!target) refuse("invalid CIDR address: " + cut(text));
 }
 
 /// The empty text is no address, which is fine.
@@ -69,7 +69,7 @@ void read_value(const Json& value, const std::string& path,
   std::string text;
   read_value(value, path, text);
   target = allocator::Address::parse(text);
-  if (!target && !text.empty()) refuse("invalid IP address: " + text);
+  if (!target && !text.empty()) refuse("invalid IP address: " + cut(text));
 }
 
 void read_members(const Json& object, const std::string& path, Members members) {

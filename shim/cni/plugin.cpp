@@ -34,7 +34,7 @@ const Verb& find_verb(const std::string& command) {
   for (const auto& verb : kVerbs) {
     if (verb.name == command) return verb;
   }
-  throw CniError(ErrorCode::invalid_environment, "unknown CNI_COMMAND: " + command);
+  throw CniError(ErrorCode::invalid_environment, "unknown CNI_COMMAND: " + cut(command));
 }
 
 Json parse_configuration(const std::string& text) {
@@ -134,8 +134,12 @@ class PluginRun {
         send_to_syslog("DEL" + subject_ + " refused, code " +
                        std::to_string(static_cast<unsigned>(error.code)) + ": " + message);
       }
+      if (!error.is_delegates) {
+        message = cut(message, kShownLineLimit);
+        details = cut(details, kShownLineLimit);
+      }
       const CniError shown(error.code, message, details);
-      io_.write_stderr("delegated-ipam: " + command_ + " failed (code " +
+      io_.write_stderr("delegated-ipam: " + printable_line(cut(command_)) + " failed (code " +
                        std::to_string(static_cast<unsigned>(error.code)) +
                        "): " + printable_line(message) +
                        (details.empty() ? "" : ": " + printable_line(details)) +

@@ -21,7 +21,8 @@ std::optional<allocator::Address> read_address(const ConfigReader& reader, std::
   if (!text || text->empty()) return std::nullopt;
   const auto address = allocator::Address::parse(*text);
   if (!address) {
-    throw CniError(reader.code(), "invalid IP address: " + *text, {}, "at " + reader.path_of(key));
+    throw CniError(reader.code(), "invalid IP address: " + cut(*text), {},
+                   "at " + reader.path_of(key));
   }
   return address;
 }
@@ -33,7 +34,7 @@ std::optional<allocator::Cidr> read_subnet(const ConfigReader& reader) {
   if (!text) return std::nullopt;
   const auto cidr = allocator::Cidr::parse(*text);
   if (!cidr) {
-    throw CniError(reader.code(), "invalid CIDR address: " + *text, {},
+    throw CniError(reader.code(), "invalid CIDR address: " + cut(*text), {},
                    "at " + reader.path_of("subnet") + "; write it as 10.244.1.0/24");
   }
   return cidr;

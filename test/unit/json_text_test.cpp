@@ -124,13 +124,14 @@ TEST_CASE("printing indents by four spaces and ends without a newline", "[json]"
         "\"a\": {}\n}");
 }
 
-TEST_CASE("printing escapes what Go escapes, in keys and in values", "[json]") {
+TEST_CASE("printing escapes what Go escapes and what cannot be seen, in keys and in values",
+          "[json]") {
   CHECK(print_json(Json("<a&b>")) == R"("\u003ca\u0026b\u003e")");
   CHECK(print_json(Json{{"<nil>", "&"}}) == "{\n    \"\\u003cnil\\u003e\": \"\\u0026\"\n}");
   CHECK(print_json(Json("\u2028\u2029")) == R"("\u2028\u2029")");
-  CHECK(print_json(Json("\u2027\u202a")) == "\"\u2027\u202a\"");
+  CHECK(print_json(Json("\u2027\u202a")) == "\"\u2027\\u202a\"");
   CHECK(print_json(Json("\"\\\n\t\r\x01")) == R"("\"\\\n\t\r\u0001")");
-  CHECK(print_json(Json("h\u00e4\U0001f600\x7f")) == "\"h\u00e4\U0001f600\x7f\"");
+  CHECK(print_json(Json("h\u00e4\U0001f600\x7f")) == "\"h\u00e4\U0001f600\\u007f\"");
 }
 
 TEST_CASE("printing invalid UTF-8 replaces it and never throws", "[json]") {
