@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
   ::mallopt(M_TOP_PAD, 1 << 20);
   shim::announce::LinuxWire wire;
   const shim::PluginIo io{&std::getenv,
-                          [] { return shim::read_stdin(); },
+                          [](std::size_t limit) { return shim::read_stdin(limit); },
                           [](std::string_view text) { write_all(STDOUT_FILENO, text); },
                           [](std::string_view text) { write_to_stderr(text); },
                           environ,

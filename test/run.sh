@@ -200,6 +200,7 @@ run_suite() {
         badinput)
             tap "bad input" test/badinput/badinput_test.py
             tap "foreign text" test/badinput/foreign_text_test.py
+            tap "large input" test/badinput/large_stdin_test.py
             ;;
         examples)
             wait_for_peers

@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "shim/cni/printable.hpp"
@@ -29,14 +31,43 @@ struct Escape {
 /// What Go escapes beyond JSON's own needs: characters with a meaning in HTML. Those with one in
 /// JavaScript (U+2028, U+2029) are escaped with all that cannot be seen.
 constexpr std::array kEscapes{Escape{"<", "\\u003c"}, Escape{">", "\\u003e"},
-                              Escape{"&", "\\u0026"}, Escape{"\u2028", "\\u2028"},
-                              Escape{"\u2029", "\\u2029"}};
+                              Escape{"&", "\\u0026"}};
+
+/// An object's members by their place: the library's own look-up is by key.
+using Members = std::vector<Json::object_t::value_type>;
+
+/// Which of an object's members are the last of their key: found by sorting, as the library's
+/// object compares a key with all others, and hashes can be made to be equal.
+std::vector<bool> last_of_their_keys(const Members& members) {
+  std::vector<std::size_t> order(members.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
+    const int compared = members[left].first.compare(members[right].first);
+    return compared != 0 ? compared < 0 : left < right;
+  });
+  std::vector<bool> is_last(members.size(), true);
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    if (members[order[i - 1]].first == members[order[i]].first) is_last[order[i - 1]] = false;
+  }
+  return is_last;
+}
+
+void drop_earlier_duplicates(Json::object_t& object) {
+  Members& members = object;
+  const auto is_last = last_of_their_keys(members);
+  if (std::find(is_last.begin(), is_last.end(), false) == is_last.end()) return;
+  Json::object_t kept;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (is_last[i]) kept.emplace_back(members[i].first, std::move(members[i].second));
+  }
+  object = std::move(kept);
+}
 
 /// Builds the document from parser events. nlohmann's own DOM builder keeps the first position of a
-/// duplicate key and sets no limit on nesting.
+/// duplicate key, compares each key with all others, and sets no limit on nesting.
 class DocumentBuilder final : public nlohmann::json_sax<Json> {
  public:
-  explicit DocumentBuilder(std::string_view text) : text_(text) {}
+  DocumentBuilder(std::string_view text, const Wanted& wanted) : text_(text), wanted_(wanted) {}
 
   Json take() { return std::move(root_); }
 
@@ -54,6 +85,7 @@ class DocumentBuilder final : public nlohmann::json_sax<Json> {
 
   bool key(string_t& name) override {
     keys_.back() = std::move(name);
+    if (skipped_ == 0) is_skipped_ = wanted_ && !wanted_(keys_);
     return true;
   }
 
@@ -66,38 +98,57 @@ class DocumentBuilder final : public nlohmann::json_sax<Json> {
 
  private:
   bool add(Json value) {
+    if (std::exchange(is_skipped_, false) || skips_elements()) return true;
     if (open_.empty()) {
       root_ = std::move(value);
     } else if (open_.back().is_array()) {
       open_.back().push_back(std::move(value));
     } else {
-      auto& object = open_.back();
-      object.erase(keys_.back());
-      object[keys_.back()] = std::move(value);
+      open_.back().get_ref<Json::object_t&>().emplace_back(keys_.back(), std::move(value));
     }
     return true;
   }
 
   bool open(Json container) {
-    if (open_.size() >= kMaxJsonDepth) {
+    if (open_.size() + skipped_ >= kMaxJsonDepth) {
       throw JsonSyntaxError("nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
     }
-    open_.push_back(std::move(container));
+    if (std::exchange(is_skipped_, false) || skips_elements()) {
+      ++skipped_;
+      return true;
+    }
     keys_.emplace_back();
+    skips_.push_back(container.is_array() && wanted_ && !wanted_(keys_));
+    open_.push_back(std::move(container));
     return true;
   }
 
   bool close() {
+    if (skipped_ > 0) {
+      --skipped_;
+      return true;
+    }
     Json done = std::move(open_.back());
     open_.pop_back();
     keys_.pop_back();
+    skips_.pop_back();
+    if (done.is_object()) drop_earlier_duplicates(done.get_ref<Json::object_t&>());
     return add(std::move(done));
   }
 
+  /// Whether no element of the array around is wanted, or nothing around.
+  [[nodiscard]] bool skips_elements() const {
+    return skipped_ > 0 || (!skips_.empty() && skips_.back());
+  }
+
   std::string_view text_;
+  const Wanted& wanted_;
+  bool is_skipped_ = false;  // the value that comes next
+  unsigned skipped_ = 0;     // containers that are open and not built
   Json root_;
   std::vector<Json> open_;
   std::vector<std::string> keys_;
+  std::vector<bool> skips_;  // of each: the elements
 };
 
 }  // namespace
@@ -116,7 +167,7 @@ std::string syntax_cause(std::string_view message) {
          std::string(message.substr(end));
 }
 
-Json parse_json(std::string_view text) {
+Json parse_json(std::string_view text, const Wanted& wanted) {
   if (text.starts_with("\xef\xbb\xbf")) {
     throw JsonSyntaxError(
         "line 1, column 1: the text starts with a byte order mark; save it as plain UTF-8");
@@ -128,7 +179,7 @@ Json parse_json(std::string_view text) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     throw JsonSyntaxError("unexpected end of JSON input");
   }
-  DocumentBuilder builder(text);
+  DocumentBuilder builder(text, wanted);
   Json::sax_parse(text, &builder);
   return builder.take();
 }

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace shim {
 
@@ -24,10 +25,15 @@ struct JsonSyntaxError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Reads one JSON document.
+/// Whether the member at the end of the keys' path is to be built; an array's place in the path is
+/// an empty key.
+using Wanted = std::function<bool(const std::vector<std::string>& path)>;
+
+/// Reads one JSON document. With `wanted`, members that are not wanted are checked like all others
+/// and left out, and take no memory. The time is that of sorting the keys of an object.
 /// Errors: throws JsonSyntaxError for bad syntax, a byte order mark, trailing text, invalid UTF-8,
 /// or nesting over kMaxJsonDepth.
-Json parse_json(std::string_view text);
+Json parse_json(std::string_view text, const Wanted& wanted = {});
 
 /// What the JSON library says of a syntax error, without its "[json.exception...] parse error at
 /// ...: " head; at most kQuoteLimit bytes of the token that it quotes.

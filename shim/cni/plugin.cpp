@@ -9,8 +9,10 @@
 #include "shim/cni/error.hpp"
 #include "shim/cni/json_text.hpp"
 #include "shim/cni/log.hpp"
+#include "shim/cni/stdin_reader.hpp"
 #include "shim/cni/verbs.hpp"
 #include "shim/cni/version.hpp"
+#include "shim/cni/wanted_members.hpp"
 
 namespace shim {
 namespace {
@@ -37,9 +39,9 @@ const Verb& find_verb(const std::string& command) {
   throw CniError(ErrorCode::invalid_environment, "unknown CNI_COMMAND: " + cut(command));
 }
 
-Json parse_configuration(const std::string& text) {
+Json parse_configuration(const std::string& text, const Wanted& wanted) {
   try {
-    return parse_json(text);
+    return parse_json(text, wanted);
   } catch (const JsonSyntaxError& error) {
     throw CniError(ErrorCode::decoding_failure,
                    std::string("error unmarshall network config: ") + error.what());
@@ -85,7 +87,9 @@ class PluginRun {
       io_.write_stdout(version_report());
       return;
     }
-    const Json document = parse_configuration(io_.read_stdin());
+    const bool is_late = command_ == "DEL" || command_ == "GC" || command_ == "CHECK";
+    const std::string text = io_.read_stdin(is_late ? kReleaseStdinLimit : kStdinLimit);
+    Json document = parse_configuration(text, wanted_by(command_));
     remember_version(document);
     subject_ += " net=" + read_name(document);
     const Verb& verb = find_verb(command_);
@@ -96,6 +100,8 @@ class PluginRun {
     const bool releases = command_ == "DEL" || command_ == "GC";
     const DelegateChoice choice =
         delegate_choice(document, releases ? Strictness::lenient : Strictness::strict);
+    // A delegate is given all that the runtime wrote.
+    if (!choice.is_built_in) document = parse_configuration(text, {});
     const Command command{environment,      document,          fs_,
                           processes_,       io_.all_variables, io_.write_stdout,
                           io_.write_stderr, io_.wire};

@@ -14,7 +14,8 @@ namespace shim {
 /// Where a command's input comes from and its output goes to.
 struct PluginIo {
   VariableLookup variables;
-  std::function<std::string()> read_stdin;
+  /// The whole of it; throws CniError for more than `limit` bytes.
+  std::function<std::string(std::size_t limit)> read_stdin;
   /// Throws std::system_error when not all of the text could be written.
   std::function<void(std::string_view)> write_stdout;
   std::function<void(std::string_view)> write_stderr;

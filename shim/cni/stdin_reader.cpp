@@ -19,6 +19,15 @@ using Clock = std::chrono::steady_clock;
   throw CniError(ErrorCode::io_failure, "error reading from stdin: " + cause);
 }
 
+[[noreturn]] void fail_as_too_long(std::size_t limit) {
+  throw CniError(ErrorCode::decoding_failure,
+                 "error unmarshall network config: stdin holds more than " +
+                     std::to_string(limit >> 20) +
+                     " MiB, the most that this command reads; shorten the pod's annotations, or "
+                     "take \"io.kubernetes.cri.pod-annotations\" out of the configuration's "
+                     "capabilities");
+}
+
 /// Whether the writer has closed its end: what can be read now is all there is.
 enum class Writer : std::uint8_t { gone, unknown };
 
@@ -38,7 +47,7 @@ Writer wait_readable(int fd, Clock::time_point deadline) {
 
 }  // namespace
 
-std::string read_stdin(int fd, std::chrono::milliseconds patience) {
+std::string read_stdin(std::size_t limit, int fd, std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   std::string text;
   std::array<char, 65536> buffer;
@@ -50,12 +59,7 @@ std::string read_stdin(int fd, std::chrono::milliseconds patience) {
       fail(std::generic_category().message(errno));
     if (got <= 0) continue;
     text.append(buffer.data(), static_cast<std::size_t>(got));
-    if (text.size() > kStdinLimit) {
-      throw CniError(ErrorCode::decoding_failure,
-                     "error unmarshall network config: stdin holds more than 1 MiB; no network "
-                     "configuration is "
-                     "that large");
-    }
+    if (text.size() > limit) fail_as_too_long(limit);
     const bool drained = static_cast<std::size_t>(got) < buffer.size();
     if (writer == Writer::gone && drained) return text;
   }

@@ -5,12 +5,18 @@
 
 namespace shim {
 
-constexpr std::size_t kStdinLimit = std::size_t{1} << 20;
+/// What ADD and STATUS take: more than Kubernetes' 256 KiB of annotations as JSON (six bytes for a
+/// "<") beside any configuration.
+constexpr std::size_t kStdinLimit = std::size_t{4} << 20;
+/// What DEL, CHECK and GC take: what has been added must be released, whatever a runtime adds
+/// since.
+constexpr std::size_t kReleaseStdinLimit = std::size_t{16} << 20;
 constexpr std::chrono::seconds kStdinPatience{10};
 
 /// Reads descriptor `fd` to its end.
 /// Errors: throws CniError 5 when it cannot be read or is not closed within `patience`; 6 for more
-/// than kStdinLimit bytes.
-std::string read_stdin(int fd = 0, std::chrono::milliseconds patience = kStdinPatience);
+/// than `limit` bytes.
+std::string read_stdin(std::size_t limit, int fd = 0,
+                       std::chrono::milliseconds patience = kStdinPatience);
 
 }  // namespace shim

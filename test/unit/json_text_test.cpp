@@ -158,3 +158,26 @@ TEST_CASE("JSON types have names for error texts", "[json]") {
   }));
   CHECK(shim::type_name(parse_json(text)) == name);
 }
+
+TEST_CASE("what is not wanted is left out, and what is wrong in it is still refused", "[json]") {
+  const shim::Wanted wanted = [](const std::vector<std::string>& path) {
+    return path.front() != "skip" && path.back() != "drop";
+  };
+  const std::string text =
+      R"({"skip":{"a":[1,{"b":2}]},"x":{"drop":"s","keep":[{"drop":[[]],"c":1}]},"skip":[],"y":2})";
+  CHECK(parse_json(text, wanted).dump() == R"({"x":{"keep":[{"c":1}]},"y":2})");
+  CHECK_THROWS_AS(parse_json(R"({"skip":{"a":[1,}})", wanted), shim::JsonSyntaxError);
+  CHECK_THROWS_AS(parse_json("{\"skip\":\"\xff\"}", wanted), shim::JsonSyntaxError);
+  CHECK_THROWS_AS(parse_json(R"({"skip":)" + nested(64) + "}", wanted), shim::JsonSyntaxError);
+  CHECK(parse_json(R"({"skip":)" + nested(63) + R"(,"y":1})", wanted).dump() == R"({"y":1})");
+}
+
+TEST_CASE("of many equal keys the last one stays", "[json]") {
+  std::string text = "{\"first\":0";
+  for (int i = 0; i < 1000; ++i)
+    text += ",\"k" + std::to_string(i % 10) + "\":" + std::to_string(i);
+  const Json object = parse_json(text + ",\"last\":1}");
+  CHECK(object.dump() ==
+        R"({"first":0,"k0":990,"k1":991,"k2":992,"k3":993,"k4":994,"k5":995,"k6":996,"k7":997,)"
+        R"("k8":998,"k9":999,"last":1})");
+}

@@ -52,13 +52,14 @@ std::string patterned(std::size_t size) {
 
 }  // namespace
 
-TEST_CASE("stdin is read to its end, whatever its size up to 1 MiB", "[stdin]") {
+TEST_CASE("stdin is read to its end, whatever its size up to the limit", "[stdin]") {
   const std::size_t size = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{65536},
                                     std::size_t{65537}, std::size_t{200000}, shim::kStdinLimit);
   const std::string text = patterned(size);
   Pipe pipe;
   std::thread writer([&] { pipe.write_and_close(text); });
-  const std::string got = shim::read_stdin(pipe.reading.number(), std::chrono::seconds(30));
+  const std::string got =
+      shim::read_stdin(shim::kStdinLimit, pipe.reading.number(), std::chrono::seconds(30));
   writer.join();
   CHECK(got.size() == size);
   CHECK((got == text));
@@ -73,34 +74,40 @@ TEST_CASE("stdin that comes in pieces is put together", "[stdin]") {
     }
     pipe.writing = Fd();
   });
-  const std::string got = shim::read_stdin(pipe.reading.number(), std::chrono::seconds(30));
+  const std::string got =
+      shim::read_stdin(shim::kStdinLimit, pipe.reading.number(), std::chrono::seconds(30));
   writer.join();
   CHECK(got == R"({"name": "n"})");
 }
 
-TEST_CASE("more than 1 MiB on stdin is refused", "[stdin]") {
+TEST_CASE("more than 4 MiB on stdin is refused, with the remedy", "[stdin]") {
   Pipe pipe;
   std::thread writer([&] { pipe.write_and_close(patterned(shim::kStdinLimit + 1)); });
-  const std::string error =
-      cni_error([&] { shim::read_stdin(pipe.reading.number(), std::chrono::seconds(30)); });
+  const std::string error = cni_error([&] {
+    shim::read_stdin(shim::kStdinLimit, pipe.reading.number(), std::chrono::seconds(30));
+  });
   pipe.reading = Fd();
   writer.join();
-  CHECK(error ==
-        "6: error unmarshall network config: stdin holds more than 1 MiB; no network configuration "
-        "is that large");
+  CHECK(
+      error ==
+      "6: error unmarshall network config: stdin holds more than 4 MiB, the most that this command "
+      "reads; shorten the pod's annotations, or take \"io.kubernetes.cri.pod-annotations\" out of "
+      "the configuration's capabilities");
 }
 
 TEST_CASE("stdin that is never closed is given up", "[stdin]") {
   Pipe pipe;
   REQUIRE(::write(pipe.writing.number(), "{}", 2) == 2);
-  CHECK(
-      cni_error([&] { shim::read_stdin(pipe.reading.number(), std::chrono::milliseconds(20)); }) ==
-      "5: error reading from stdin: not closed in time; the caller must close stdin after the "
-      "configuration");
+  CHECK(cni_error([&] {
+          shim::read_stdin(shim::kStdinLimit, pipe.reading.number(), std::chrono::milliseconds(20));
+        }) ==
+        "5: error reading from stdin: not closed in time; the caller must close stdin after the "
+        "configuration");
 }
 
 TEST_CASE("a descriptor that cannot be read is an I/O error", "[stdin]") {
   const Fd folder(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  CHECK(cni_error([&] { shim::read_stdin(folder.number(), std::chrono::seconds(5)); }) ==
-        "5: error reading from stdin: Is a directory");
+  CHECK(cni_error([&] {
+          shim::read_stdin(shim::kStdinLimit, folder.number(), std::chrono::seconds(5));
+        }) == "5: error reading from stdin: Is a directory");
 }

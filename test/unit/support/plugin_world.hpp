@@ -68,7 +68,7 @@ class PluginWorld {
                               const auto found = variables.find(name);
                               return found == variables.end() ? nullptr : found->second.c_str();
                             },
-                            [&] { return conf; },
+                            [&](std::size_t) { return conf; },
                             [&](std::string_view text) {
                               if (stdout_is_full) {
                                 throw std::system_error(ENOSPC, std::generic_category(),
