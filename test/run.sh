@@ -201,6 +201,7 @@ run_suite() {
             tap "bad input" test/badinput/badinput_test.py
             tap "foreign text" test/badinput/foreign_text_test.py
             tap "large input" test/badinput/large_stdin_test.py
+            tap "growth" test/badinput/growth_test.py
             ;;
         examples)
             wait_for_peers

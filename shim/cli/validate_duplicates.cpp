@@ -1,6 +1,8 @@
 #include "shim/cli/validate_duplicates.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -9,17 +11,29 @@
 namespace shim::validate {
 namespace {
 
-std::string place_in(std::string_view text, std::size_t position) {
-  const std::string_view before = text.substr(0, position);
-  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-  const std::size_t column = position - (before.rfind('\n') + 1) + 1;
-  return "line " + std::to_string(line) + ", column " + std::to_string(column);
-}
+/// Line and column of positions in a text, which are counted once however many are asked for.
+class Places {
+ public:
+  explicit Places(std::string_view text) {
+    for (auto at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1))
+      starts_.push_back(at + 1);
+  }
+
+  [[nodiscard]] std::string of(std::size_t position) const {
+    const auto next = std::upper_bound(starts_.begin(), starts_.end(), position);
+    const auto line = next - starts_.begin();
+    const std::size_t column = position - *std::prev(next) + 1;
+    return "line " + std::to_string(line) + ", column " + std::to_string(column);
+  }
+
+ private:
+  std::vector<std::size_t> starts_{0};
+};
 
 /// Walks through a text that is known to be right.
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : text_(text) {}
+  explicit Scanner(std::string_view text) : text_(text), places_(text) {}
 
   std::vector<DuplicateKey> scan() {
     value();
@@ -73,8 +87,7 @@ class Scanner {
       const std::size_t at = position_;
       path_.push_back(string());
       const auto [first, is_new] = seen.emplace(path_.back(), at);
-      if (!is_new)
-        found_.push_back({0, path_, place_in(text_, first->second), place_in(text_, at)});
+      if (!is_new) found_.push_back({0, path_, places_.of(first->second), places_.of(at)});
       next();
       ++position_;  // the colon
       value();
@@ -84,10 +97,18 @@ class Scanner {
   }
 
   std::string_view text_;
+  Places places_;
   std::size_t position_ = 0;
   std::vector<std::string> path_;
   std::vector<DuplicateKey> found_;
 };
+
+/// What same_key() compares.
+std::string in_small_letters(std::string key) {
+  std::transform(key.begin(), key.end(), key.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return key;
+}
 
 }  // namespace
 
@@ -105,13 +126,12 @@ void report_duplicates(const std::vector<DuplicateKey>& duplicates, std::string_
 }
 
 void check_letter_case(const Json& object, const Report& report) {
-  const auto keys = keys_of(object);
-  for (auto key = keys.begin(); key != keys.end(); ++key) {
-    const auto twin = std::find_if(keys.begin(), key,
-                                   [&](const std::string& other) { return same_key(other, *key); });
-    if (twin == key) continue;
-    report.found(rules::kDuplicateKey, {"/", escaped(*key)},
-                 {*key, " is the same key as ", *twin,
+  std::map<std::string, std::string> seen;
+  for (const auto& key : keys_of(object)) {
+    const auto [twin, is_new] = seen.emplace(in_small_letters(key), key);
+    if (is_new) continue;
+    report.found(rules::kDuplicateKey, {"/", escaped(key)},
+                 {key, " is the same key as ", twin->second,
                   " above it, for plugins take no notice of letter case: the last one counts"});
   }
 }

@@ -2,6 +2,8 @@
 
 #include <yaml.h>
 
+#include <cstddef>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -127,32 +129,46 @@ class Reader {
     }
   }
 
-  /// Remembers where the key at the end of the path stands.
-  void see(const Event& key, std::map<std::string, std::string>& seen) const {
-    const auto [first, is_new] = seen.emplace(path_.back(), key.at());
-    if (!is_new && duplicates_ != nullptr && duplicates_->size() < kDuplicateLimit)
-      duplicates_->push_back({document_, path_, first->second, key.at()});
+  /// Where a key of an object stands: in the text, and among its members.
+  struct Seen {
+    std::string at;
+    std::ptrdiff_t index;
+  };
+  /// The library's object compares its keys one by one.
+  using SeenKeys = std::map<std::string, Seen>;
+
+  /// Puts the member at the end of the path in; one of the same name is replaced at its place.
+  void put(const Event& key, Json member, Json::object_t& members, SeenKeys& seen) const {
+    const auto [first, is_new] = seen.emplace(path_.back(), Seen{key.at(), std::ssize(members)});
+    if (is_new) {
+      members.emplace_back(path_.back(), std::move(member));
+      return;
+    }
+    std::next(members.begin(), first->second.index)->second = std::move(member);
+    if (duplicates_ != nullptr && duplicates_->size() < kDuplicateLimit)
+      duplicates_->push_back({document_, path_, first->second.at, key.at()});
   }
 
   /// Puts the members of other objects in ("<<: *defaults"); those that are there stay.
-  static void merge(const Json& others, Json& members) {
+  static void merge(const Json& others, Json::object_t& members, SeenKeys& seen) {
     for (const auto& other : others.is_array() ? others : Json::array({others})) {
       if (!other.is_object()) continue;
       for (const auto& [key, member] : other.items()) {
-        if (!members.contains(key)) members[key] = member;
+        if (seen.emplace(key, Seen{}).second) members.emplace_back(key, member);
       }
     }
   }
 
   Json object(unsigned depth) {
-    Json members = Json::object();
+    Json result = Json::object();
+    auto& members = result.get_ref<Json::object_t&>();
     Json merged = Json::array();
-    std::map<std::string, std::string> seen;
+    SeenKeys seen;
     while (true) {
       const Event key(parser_);
       if (key->type == YAML_MAPPING_END_EVENT) {
-        for (const auto& others : merged) merge(others, members);
-        return members;
+        for (const auto& others : merged) merge(others, members, seen);
+        return result;
       }
       if (key->type != YAML_SCALAR_EVENT) throw YamlError(key.at() + ": a key must be plain text");
       const std::string name(reinterpret_cast<const char*>(key->data.scalar.value),
@@ -165,8 +181,7 @@ class Reader {
       if (is_merge) {
         merged.push_back(std::move(member));
       } else {
-        see(key, seen);
-        members[name] = std::move(member);
+        put(key, std::move(member), members, seen);
       }
       path_.pop_back();
     }

@@ -40,9 +40,10 @@ void inherit(const Json& outer, const char* key, Json& block) {
 Json own_block(const Json& ipam, const std::string& type) {
   Json block = {{"type", type}};
   const Json* delegate = find_member(ipam, "delegate");
+  auto& members = block.get_ref<Json::object_t&>();  // whose look-up compares all keys
   for (const auto& [key, value] : (delegate != nullptr ? *delegate : ipam).items()) {
     const bool is_ours = delegate == nullptr && (is_own_key(key) || same_key(key, "delegate"));
-    if (!is_ours && !same_key(key, "type")) block[key] = value;
+    if (!is_ours && !same_key(key, "type")) members.emplace_back(key, value);
   }
   return block;
 }

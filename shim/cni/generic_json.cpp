@@ -59,8 +59,10 @@ Json sorted_object(const Json& object) {
   }
   std::sort(members.begin(), members.end(),
             [](const auto& left, const auto& right) { return left.first < right.first; });
+  // Each key is there once: nothing has to be looked for.
   Json sorted = Json::object();
-  for (auto& [key, value] : members) sorted[key] = std::move(value);
+  auto& target = sorted.get_ref<Json::object_t&>();
+  for (auto& [key, value] : members) target.emplace_back(std::move(key), std::move(value));
   return sorted;
 }
 

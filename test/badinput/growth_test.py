@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""How work grows with what others write, counted in instructions (callgrind), not in time: ten times as many keys cost
+at most fifteen times as much.
+
+usage: growth_test.py [WORD ...]
+"""
+import json
+import os
+import re
+import shutil
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+
+import plugin  # noqa: E402
+import sandbox  # noqa: E402
+import tool  # noqa: E402
+import yaml  # noqa: E402
+from node import Node, fake_boots  # noqa: E402
+from tap import Suite  # noqa: E402
+
+HOME = "/var/lib/cni/growth"
+RANGES = [[{"subnet": "10.9.0.0/24"}]]
+ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
+SIZES = (160, 1_600, 16_000)
+MOST = 15
+_count = 0
+
+
+def folder():
+    global _count
+    _count += 1
+    os.makedirs(f"{HOME}/{_count}")
+    return f"{HOME}/{_count}"
+
+
+def counting(path):
+    """The command that counts instructions into this file."""
+    return ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={path}")
+
+
+def counted(path):
+    with open(path) as file:
+        text = file.read()
+    found = re.search(r"Collected : (\d+)", text)
+    assert found, text
+    return int(found[1])
+
+
+def assert_grows_slowly(cost):
+    """cost(n): the instructions for n keys."""
+    costs = [cost(size) for size in SIZES]
+    print(f"# {', '.join(f'{size}: {count / 1e6:.1f} million' for size, count in zip(SIZES, costs))}")
+    for less, more in zip(costs, costs[1:]):
+        assert more <= MOST * less, costs
+
+
+def keys(count):
+    """So many keys that begin alike, as annotations do."""
+    return {f"example.org/annotation-{number:06}": str(number) for number in range(count)}
+
+
+def call(node, command, conf):
+    """The instructions of one command."""
+    env, document = node.request(command, "c1", "shop/web-0")
+    done = plugin.run(node.binary, env, {**document, **conf}, wrapper=counting(f"{node.home}/log"), timeout=600)
+    assert done.exit == 0, done
+    return counted(f"{node.home}/log")
+
+
+def plugin_call(command, conf):
+    def cost(count):
+        node = Node(folder(), RANGES)
+        if command != "ADD":
+            node.add("c1", "shop/web-0")
+        return call(node, command, conf(keys(count)))
+    assert_grows_slowly(cost)
+
+
+def validate(spell, suffix, conf):
+    def cost(count):
+        home = folder()
+        with open(f"{home}/a.{suffix}", "w") as file:
+            file.write(spell(conf, count))
+        done = tool.call("validate", f"{home}/a.{suffix}", wrapper=counting(f"{home}/log"))
+        assert done.exit in (tool.FINE, tool.FOUND), done
+        return counted(f"{home}/log")
+    assert_grows_slowly(cost)
+
+
+def conflist(more):
+    ipam = {"type": "delegated-ipam", "delegate": {"type": "host-local", "ranges": RANGES}}
+    return {"cniVersion": "1.0.0", "name": "net", "plugins": [{"type": "bridge", "ipam": ipam, "args": more}]}
+
+
+def as_json(conf, count):
+    return json.dumps(conf(keys(count)), indent=1)
+
+
+def as_yaml(conf, count):
+    return yaml.dump(conf(keys(count)), Dumper=yaml.CSafeDumper)
+
+
+def twice(conf, count):
+    """Every key is there twice."""
+    members = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in [*keys(count).items()] * 2)
+    return json.dumps(conf("@")).replace('"@"', "{" + members + "}")
+
+
+def twice_in_yaml(conf, count):
+    lines = "".join(f"    {key}: '{value}'\n" for key, value in [*keys(count).items()] * 2)
+    place = "  args: '@'\n"
+    text = yaml.dump(conf("@"), sort_keys=False)
+    assert place in text, text
+    return text.replace(place, f"  args:\n{lines}")
+
+
+def merged_in_yaml(conf, count):
+    lines = "".join(f"  {key}: '{value}'\n" for key, value in keys(count).items())
+    place = "  args: '@'\n"
+    text = yaml.dump(conf("@"), sort_keys=False)
+    assert place in text, text
+    return f"x: &all\n{lines}" + text.replace(place, "  args:\n    <<: *all\n")
+
+
+def in_capitals(conf, count):
+    """Every key has a twin in other letters."""
+    return json.dumps(conf({**keys(count), **{key.upper(): value for key, value in keys(count).items()}}))
+
+
+def annotated(members):
+    return {"runtimeConfig": {ANNOTATIONS: members}}
+
+
+TESTS = [
+    ("ADD with annotations", plugin_call, "ADD", annotated),
+    ("DEL with annotations", plugin_call, "DEL", annotated),
+    ("DEL with keys of the main plugin", plugin_call, "DEL", lambda members: members),
+    ("CHECK with annotations", plugin_call, "CHECK", annotated),
+    ("validate of a conflist", validate, as_json, "conflist", conflist),
+    ("validate of a conflist, keys beside the plugins", validate, as_json, "conflist",
+     lambda members: {**conflist({}), **members}),
+    ("validate of a conflist in YAML", validate, as_yaml, "yaml", conflist),
+    ("validate of a ConfigMap", validate, as_yaml, "yaml", lambda members: {
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": members},
+        "data": {"cni-conf.json": json.dumps(conflist({}))}}),
+    ("validate of keys that are there twice", validate, twice, "conflist", conflist),
+    ("validate of keys that are there twice in YAML", validate, twice_in_yaml, "yaml", conflist),
+    ("validate of merged keys in YAML", validate, merged_in_yaml, "yaml", conflist),
+    ("validate of keys in two spellings", validate, in_capitals, "conflist", conflist),
+]
+
+
+def main():
+    sandbox.enter()
+    fake_boots()
+    plugin.require(plugin.BINARY)
+    if not shutil.which("valgrind"):
+        print("1..0 # SKIP needs valgrind: apt-get install valgrind")
+        sys.exit(0)
+    suite = Suite("growth")
+    os.makedirs(HOME)
+    suite.run_all([(f"ten times the keys, at most {MOST} times the work: {sentence}", *rest)
+                   for sentence, *rest in TESTS])
+    suite.finish()
+
+
+if __name__ == "__main__":
+    main()
