@@ -94,13 +94,24 @@ class Reader {
   struct Size {
     unsigned values;
     std::size_t bytes;  ///< of keys and texts
+
+    void add(Size more) {
+      values += more.values;
+      bytes += more.bytes;
+    }
   };
 
   /// Errors: throws YamlError when a small file has become a large one by its aliases and anchors.
   void count(const Event& event, Size more) {
-    read_ = {read_.values + more.values, read_.bytes + more.bytes};
-    if (read_.values > kValueLimit) throw YamlError(event.at() + ": more than a million values");
-    if (read_.bytes > kTextLimit) throw YamlError(event.at() + ": more than 16 MiB of text");
+    read_.add(more);
+    refuse_too_much(event);
+  }
+
+  void refuse_too_much(const Event& event) const {
+    if (read_.values + kept_.values > kValueLimit)
+      throw YamlError(event.at() + ": more than a million values");
+    if (read_.bytes + kept_.bytes > kTextLimit)
+      throw YamlError(event.at() + ": more than 16 MiB of text");
   }
 
   static Json scalar(const Event& event) {
@@ -196,7 +207,8 @@ class Reader {
   Json remember(const Event& event, const yaml_char_t* anchor, Json value, Size before) {
     if (anchor == nullptr) return value;
     const Size size{read_.values - before.values, read_.bytes - before.bytes};
-    count(event, size);
+    kept_.add(size);
+    refuse_too_much(event);
     anchors_[reinterpret_cast<const char*>(anchor)] = {value, size};
     return value;
   }
@@ -204,6 +216,7 @@ class Reader {
   yaml_parser_t parser_{};
   std::map<std::string, Anchored> anchors_;
   Size read_{};
+  Size kept_{};  // by anchors
   std::vector<DuplicateKey>* duplicates_;
   std::size_t document_ = 0;
   std::vector<std::string> path_;

@@ -118,6 +118,9 @@ TEST_CASE("yaml: a text that aliases and anchors make large is refused", "[yaml]
 }
 
 TEST_CASE("yaml: a large file without aliases is read, and one with small ones", "[yaml]") {
+  std::string nested = "x";
+  for (int i = 0; i < 50; ++i) nested = "&a" + std::to_string(i) + " [" + nested + "]";
+  CHECK(parse_yaml(nested).size() == 1);
   const std::string large(std::size_t{4} << 20, 'x');
   CHECK(parse_yaml("a: " + large).size() == 1);
   CHECK(parse_yaml("a: &a {b: c}\nd: [" + repeated("*a, ", 10'000) + "]\n").size() == 1);
