@@ -29,8 +29,8 @@ std::optional<std::string> requested_command(const VariableLookup& lookup);
 /// one.
 Environment read_environment(const VariableLookup& lookup);
 
-/// True for what may be a name inside a folder: not "." or "..", and without "/" and NUL. Every name
-/// that others give and that becomes part of a path passes this function, most of them by
+/// True for what may be a name inside a folder: not "." or "..", and without "/" and NUL. Every
+/// name that others give and that becomes part of a path passes this function, most of them by
 /// is_identifier(), which asks for more.
 bool is_file_name(std::string_view text);
 
