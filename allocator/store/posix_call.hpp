@@ -13,7 +13,7 @@ namespace allocator::store {
   throw std::system_error(error, std::generic_category(), std::string(call) + " " + path);
 }
 
-inline constexpr const char* kNoRegularFile = "a pipe, device or folder, no regular file";
+inline constexpr const char* kNoRegularFile = "a pipe or device, no regular file";
 
 /// Errors: always throws UnfitFile "<call> <path>: <found>; ...".
 [[noreturn]] inline void fail_unfit(const char* call, const std::string& path,
@@ -22,10 +22,9 @@ inline constexpr const char* kNoRegularFile = "a pipe, device or folder, no regu
 }
 
 /// For an open(2) without following links that failed. Errors: always throws, UnfitFile where what
-/// lies there is to blame.
+/// lies there is to blame; of a folder the kernel's own words tell, as host-local passes them on.
 [[noreturn]] inline void fail_open(const std::string& path, int error = errno) {
   if (error == ELOOP) fail_unfit("open", path, "a symbolic link, no regular file", error);
-  if (error == EISDIR) fail_unfit("open", path, "a folder, no regular file", error);
   if (error == ENXIO) fail_unfit("open", path, "a pipe, device or socket, no regular file", error);
   fail("open", path, error);
 }

@@ -149,7 +149,7 @@ std::string PosixFileSystem::read_regular(const std::string& path, std::size_t l
   if (!fd.is_open() && errno == ENXIO) fail_unfit("open", path, "a socket, no regular file", ENXIO);
   if (!fd.is_open()) fail("open", path);
   const FileIdentity identity = identify(fd);
-  if (identity.kind != FileKind::regular) fail_unfit("read", path, kNoRegularFile, EINVAL);
+  if (identity.kind == FileKind::other) fail_unfit("read", path, kNoRegularFile, EINVAL);
   // Some file systems tell no size.
   if (identity.size == 0) return read_some(fd.number(), limit, path, ShortRead::goes_on);
   const std::size_t room = std::min<std::size_t>(limit, identity.size + 1);

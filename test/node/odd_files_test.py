@@ -69,10 +69,11 @@ def call(node, verb, container_id="c-1", **more):
     return plugin.run(node.binary, env, conf, timeout=SECONDS)
 
 
-def assert_refused(done, path):
-    """Code 11, and a message that names the path and the remedy."""
-    assert code_of(done) == TRY_AGAIN, done
-    assert path in done.json["msg"] and REMEDY in done.json["msg"], done.json["msg"]
+def assert_refused(done, path, kind):
+    """Code 11, and a message that names the path and the remedy; for a folder host-local's own code and words."""
+    code, words = (999, "is a directory") if kind == "folder" else (TRY_AGAIN, REMEDY)
+    assert code_of(done) == code, done
+    assert path in done.json["msg"] and words in done.json["msg"], done.json["msg"]
 
 
 def lock(kind):
@@ -81,7 +82,7 @@ def lock(kind):
     path = os.path.join(node.network_dir, "lock")
     put(kind, path)
     for verb in VERBS:
-        assert_refused(call(node, verb), path)
+        assert_refused(call(node, verb), path, kind)
     remove(path)
     assert node.add("c-1", POD) == [FIRST]
     node.delete("c-1", POD)
@@ -100,7 +101,7 @@ def journal(kind):
     folder, = glob.glob("/run/delegated-ipam/delegates/*/journal")
     path = os.path.join(folder, hashlib.sha256(b"c-1\r\neth0").hexdigest())
     put(kind, path)
-    assert_refused(call(node, "ADD"), path)
+    assert_refused(call(node, "ADD"), path, kind)
     remove(path)
     node.add("c-1", POD)
 
@@ -174,20 +175,21 @@ def records(kind):
         assert code_of(call(node, "ADD")) == code_of(call(node, "DEL")) == 0, path
 
 
-def configured(kind, key):
-    """A file that the configuration names: the pod is told which one it is."""
+def resolv_conf(kind):
     node = fresh()
-    path = os.path.join(node.home, "source")
+    path = os.path.join(node.home, "resolv.conf")
     put(kind, path)
-    value = path if key == "resolvConf" else {"subnetFile": path}
-    delegate = {"type": "host-local", **({"resolvConf": path} if key == "resolvConf" else {})}
-    if key == "rangesFrom":
-        del node.ipam["ranges"]
-        done = call(node, "ADD", rangesFrom=value)
-    else:
-        done = call(node, "ADD", delegate=delegate)
+    assert_refused(call(node, "ADD", delegate={"type": "host-local", "resolvConf": path}), path, kind)
+
+
+def ranges_source(kind):
+    """The pod is told which file it is, and that it may be tried again."""
+    node = fresh()
+    path = os.path.join(node.home, "subnet.env")
+    put(kind, path)
+    del node.ipam["ranges"]
+    done = call(node, "ADD", rangesFrom={"subnetFile": path})
     assert code_of(done) == TRY_AGAIN and path in done.json["msg"], done
-    assert REMEDY in done.json["msg"], done.json["msg"]
 
 
 def cache_entry(kind):
@@ -244,8 +246,8 @@ TESTS = [
     *((f"an address as {kind}", address, kind) for kind in ODD),
     *((f"the private name as {kind}", private_name, kind) for kind in (*ODD, "second name")),
     *((f"each record as {kind}", records, kind) for kind in ("pipe", "device", "socket")),
-    *((f"resolvConf as {kind}", configured, kind, "resolvConf") for kind in NO_LINK),
-    *((f"rangesFrom's file as {kind}", configured, kind, "rangesFrom") for kind in NO_LINK),
+    *((f"resolvConf as {kind}", resolv_conf, kind) for kind in NO_LINK),
+    *((f"rangesFrom's file as {kind}", ranges_source, kind) for kind in NO_LINK),
     *((f"an entry of the runtime's cache as {kind}", cache_entry, kind) for kind in ODD),
     *((f"the tool: a node's ranges as {kind}", node_file, kind) for kind in NO_LINK),
     *((f"the tool: a delegate's configuration as {kind}", delegate_config, kind) for kind in NO_LINK),
