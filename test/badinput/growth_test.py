@@ -83,7 +83,7 @@ def validate(spell, suffix, conf):
         home = folder()
         with open(f"{home}/a.{suffix}", "w") as file:
             file.write(spell(conf, count))
-        done = tool.call("validate", f"{home}/a.{suffix}", wrapper=counting(f"{home}/log"))
+        done = tool.call("validate", f"{home}/a.{suffix}", wrapper=counting(f"{home}/log"), timeout=600)
         assert done.exit in (tool.FINE, tool.FOUND), done
         return counted(f"{home}/log")
     assert_grows_slowly(cost)

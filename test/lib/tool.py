@@ -6,10 +6,10 @@ import plugin
 FINE, FOUND, USAGE = 0, 1, 2
 
 
-def call(*arguments, stdin="", env=None, binary=None, wrapper=()):
+def call(*arguments, stdin="", env=None, binary=None, wrapper=(), timeout=60):
     """Run it once; returns a plugin.Outcome. env: more variables than PATH."""
     environment = {"PATH": os.environ["PATH"], **(env or {})}
-    return plugin.run(binary or plugin.BINARY, environment, stdin, wrapper=wrapper, arguments=arguments)
+    return plugin.run(binary or plugin.BINARY, environment, stdin, timeout=timeout, wrapper=wrapper, arguments=arguments)
 
 
 def must(*arguments, **more):
