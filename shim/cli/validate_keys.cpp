@@ -106,7 +106,11 @@ std::size_t distance(const std::string& from, const std::string& to) {
 
 bool is_near(std::string_view key, std::string_view wanted) {
   if (key.size() > kLongest) return false;
-  return distance(plain(key), plain(wanted)) <= (wanted.size() < 8 ? 1U : 2U);
+  const std::size_t most = wanted.size() < 8 ? 1 : 2;
+  const std::string from = plain(key);
+  const std::string to = plain(wanted);
+  const bool differs_in_length = from.size() > to.size() + most || to.size() > from.size() + most;
+  return !differs_in_length && distance(from, to) <= most;
 }
 
 bool contains(Keys keys, std::string_view key) {
@@ -187,8 +191,9 @@ bool adds_ranges(const PluginPlace& place, std::string_view pointer, std::string
 void check_object(PluginPlace& place, Json* object, const std::string& pointer, Keys first,
                   Keys second = {}) {
   if (object == nullptr || !object->is_object()) return;
-  for (const auto& key : keys_of(*object)) {
-    const Json& value = object->at(key);
+  // A copy, as corrections rename keys; a look-up would compare all of them.
+  const Json::object_t as_found = entries(*object);
+  for (const auto& [key, value] : as_found) {
     const bool is_known = contains(first, key) || contains(second, key);
     if (is_known || (!second.empty() && is_own_key(key)) || value.is_null()) continue;
     const Meant meant = meant_by(key, value, first, second);

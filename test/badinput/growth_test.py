@@ -94,6 +94,13 @@ def conflist(more):
     return {"cniVersion": "1.0.0", "name": "net", "plugins": [{"type": "bridge", "ipam": ipam, "args": more}]}
 
 
+def within_ipam(members):
+    """Beside keys of ours, where each is looked at."""
+    document = conflist({})
+    document["plugins"][0]["ipam"].update(members)
+    return document
+
+
 def as_json(conf, count):
     return json.dumps(conf(keys(count)), indent=1)
 
@@ -125,8 +132,9 @@ def merged_in_yaml(conf, count):
 
 
 def in_capitals(conf, count):
-    """Every key has a twin in other letters."""
-    return json.dumps(conf({**keys(count), **{key.upper(): value for key, value in keys(count).items()}}))
+    """Every other key is the one before it in other letters."""
+    small = keys(count // 2)
+    return json.dumps(conf({**small, **{key.upper(): value for key, value in small.items()}}))
 
 
 def annotated(members):
@@ -149,6 +157,8 @@ TESTS = [
     ("validate of keys that are there twice in YAML", validate, twice_in_yaml, "yaml", conflist),
     ("validate of merged keys in YAML", validate, merged_in_yaml, "yaml", conflist),
     ("validate of keys in two spellings", validate, in_capitals, "conflist", conflist),
+    ("validate of keys in two spellings where ours are", validate, in_capitals, "conflist", within_ipam),
+    ("validate of keys where ours are", validate, as_json, "conflist", within_ipam),
 ]
 
 
