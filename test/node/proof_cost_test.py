@@ -115,7 +115,7 @@ def kernel_is_asked():
         old.kill()
         assert got != home
         node.delete("other", POD)
-        asks = {"args": f"{args_of(POD)};IP={home[0]}"}
+        asks = {"args": f"{args_of(POD)};IP={home[0]}", "requests": "any"}
         assert Counted(node, "ADD", "new", netns=processes.start("new").path, **asks).succeeded(0)[0] == home[0]
 
 

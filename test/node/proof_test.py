@@ -200,7 +200,7 @@ def void_in_another_boot(number, change):
     assert_not_taken(node, home, "/run/netns/none")
     node.delete("new", POD)
     new_boot()
-    got = node.add("asks", POD, args=f"{args_of(POD)};IP={home[0]}")
+    got = node.add("asks", POD, args=f"{args_of(POD)};IP={home[0]}", requests="any")
     assert got[0] == home[0], f"two boots later {home[0]} is not given away: {got}"
     assert not node.addresses_of("old"), "a part of the dead attachment is left"
 
