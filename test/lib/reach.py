@@ -68,8 +68,7 @@ def measure(places, addresses, port=PORT, limit=LIMIT):
             return None
 
     wanted = [(name, address) for address in addresses for name in places]
-    assert wanted, "nobody looks at anything"
-    with ThreadPoolExecutor(len(wanted)) as pool:
+    with ThreadPoolExecutor(len(wanted) or 1) as pool:
         looking = {(name, address): pool.submit(look, places[name], address) for name, address in wanted}
         found = {key: seconds.result() for key, seconds in looking.items()}
     assert None not in found.values(), f"not reached within {limit} s: {tell(found)}"
