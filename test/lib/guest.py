@@ -29,7 +29,6 @@ INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev; mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs /tmp
 for module in {modules}; do insmod /modules/$module.ko || echo "cannot load $module"; done
 ip link set lo up
 echo # ends what the firmware has left on the line
