@@ -212,17 +212,22 @@ class Chooser {
     return std::nullopt;
   }
 
+  /// The range of an address that is nobody's by right; nullptr for any other.
+  const Range* range_for_anybody(const RangeSet& set, const Address& address) {
+    const Range* range = set.range_of(address);
+    const bool is_reserved = range == nullptr || address == range->gateway ||
+                             pin_on(reservations_, address) != nullptr ||
+                             span_around(reservations_, address) != nullptr;
+    return is_reserved || snapshot_.is_set_aside(address) ? nullptr : range;
+  }
+
   /// Only pods that leave a binding, and plain callers alike, may end another pod's binding: an
   /// address that nobody uses never keeps a pod from coming up.
   std::optional<Pick> pick_held(std::size_t index) {
     const RangeSet& set = sets_[index];
     auto held = snapshot_.held();
     std::erase_if(held, [&](const HeldAddress& one) {
-      const Range* range = set.range_of(one.address);
-      return range == nullptr || one.address == range->gateway ||
-             pin_on(reservations_, one.address) != nullptr ||
-             span_around(reservations_, one.address) != nullptr ||
-             snapshot_.is_set_aside(one.address);
+      return range_for_anybody(set, one.address) == nullptr;
     });
     const auto own = wish_.pod ? std::optional(wish_.pod->pod_namespace) : std::nullopt;
     const HeldAddress* evicted = first_to_go(held, own);
@@ -233,13 +238,8 @@ class Chooser {
   std::optional<Pick> pick_dead(std::size_t index) {
     const RangeSet& set = sets_[index];
     for (const auto& address : snapshot_.in_use_by_age(set)) {
-      const Range* range = set.range_of(address);
-      if (range == nullptr || address == range->gateway ||
-          pin_on(reservations_, address) != nullptr ||
-          span_around(reservations_, address) != nullptr || snapshot_.is_set_aside(address)) {
-        continue;
-      }
-      if (snapshot_.is_dead(address) && !snapshot_.is_closed(address))
+      const Range* range = range_for_anybody(set, address);
+      if (range != nullptr && snapshot_.is_dead(address) && !snapshot_.is_closed(address))
         return take(address, range, index, Reason::reclaimed);
     }
     return std::nullopt;

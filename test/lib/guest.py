@@ -110,10 +110,8 @@ def _fill(root, programs):
         os.makedirs(f"{root}/{folder}")
     for program in programs:
         _copy(program, f"{root}{program}")
-        for library in re.findall(r"(/\S+) \(0x", _libraries(program)):
-            _copy(library, root + library)
-    for extension in _extensions():
-        for library in re.findall(r"(/\S+) \(0x", _libraries(extension)):
+    for file in (*programs, *_extensions()):
+        for library in re.findall(r"(/\S+) \(0x", _libraries(file)):
             _copy(library, root + library)
     _copy_tree(STDLIB, root + STDLIB, NOT_NEEDED)
     _copy_tree(TEST, root + TEST, ("vectors", "__pycache__"))
