@@ -116,19 +116,17 @@ void add_ranges_from(const ConfigReader& ipam, const ConfInputs& inputs, Delegat
   block["ranges"] = ranges_json(written.sets);
 }
 
-void append_addresses(const ConfigReader& reader, std::vector<allocator::Address>& addresses) {
-  const Json* list = reader.find("ips");
-  if (list == nullptr || !list->is_array()) return;
-  for (const auto& element : *list) {
+/// Notes what one part of the configuration asks for; a list of another type, and texts that are no
+/// addresses, are the plugin's to refuse.
+void note_requests(const ConfigReader& part, DelegateConf& conf) {
+  const Json* ips = part.find("ips");
+  if (ips == nullptr || !ips->is_array()) return;
+  for (const auto& element : *ips) {
+    conf.caller_requests = true;
     const auto* text = element.get_ptr<const std::string*>();
     const auto address = text == nullptr ? std::nullopt : parse_requested_address(*text);
-    if (address) addresses.push_back(*address);
+    if (address) conf.requested_by_caller.push_back(*address);
   }
-}
-
-bool has_elements(const ConfigReader& reader) {
-  const Json* ips = reader.find("ips");
-  return ips != nullptr && ips->is_array() && !ips->empty();
 }
 
 void read_data_dir(const Json& block, PlacementConf& placement) {
@@ -199,14 +197,15 @@ DelegateConf read_delegate_conf(const Json& document, const DelegateChoice& choi
   conf.placement.retain_pod = read_retain_annotation(document);
   conf.requested = read_address_annotation(document);
   const ConfigReader root(&document, "", ErrorCode::invalid_config);
+  const ConfigReader args = root.object("args").object("cni");
+  const ConfigReader runtime_config = root.object("runtimeConfig");
   const auto by_args = inputs.requested_by_args();
-  conf.caller_requests = has_elements(root.object("args").object("cni")) ||
-                         has_elements(root.object("runtimeConfig")) || by_args.has_value();
   conf.requests = read_requests(ipam);
   refuse_too_many_requests(document, by_args.has_value());
+  conf.caller_requests = by_args.has_value();
   if (by_args) conf.requested_by_caller.push_back(*by_args);
-  append_addresses(root.object("args").object("cni"), conf.requested_by_caller);
-  append_addresses(root.object("runtimeConfig"), conf.requested_by_caller);
+  note_requests(args, conf);
+  note_requests(runtime_config, conf);
   Json block = effective_block(*ipam.json(), conf.type);
   read_data_dir(block, conf.placement);
   if (conf.is_host_local()) refuse_wider_ranges(document);

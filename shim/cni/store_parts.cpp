@@ -34,9 +34,8 @@ std::string why_not(const std::optional<allocator::store::RememberedRanges>& las
 
 std::string remedy_for(const RangesSource& source) {
   if (source.kind == RangesSource::Kind::subnet_file)
-    return "flanneld writes the file when it has its lease; without flanneld write one CIDR block "
-           "a "
-           "line into it";
+    return "flanneld writes the file when it has its lease; without flanneld write one CIDR "
+           "block a line into it";
   return "this node is taken for " + go_quoted(source.node) +
          "; if it has another name there, write that into rangesFrom, or set NODE_NAME for the "
          "runtime";

@@ -57,7 +57,7 @@ struct Kernel final : Wire {
       case RTM_GETLINK:
         return links(request);
       case RTM_GETVLAN:
-        return vlans_of(request);
+        return all_vlans();
       case RTM_GETROUTE:
         return route;
       case RTM_DELNEIGH:
@@ -102,18 +102,15 @@ struct Kernel final : Wire {
 
  private:
   static std::uint32_t device_of(const std::string& request) {
-    std::uint32_t device = 0;  // where both kinds of requests have it
+    std::uint32_t device = 0;
     std::memcpy(&device, request.data() + sizeof(nlmsghdr) + 4, sizeof device);
     return device;
   }
 
-  std::string vlans_of(const std::string& request) {
+  [[nodiscard]] std::string all_vlans() const {
     if (!vlans) return error_message(EOPNOTSUPP);
     std::string all;
-    for (const auto& member : *vlans) {
-      if (device_of(request) == 0 || device_of(request) == member.device)
-        all += vlan_message(member);
-    }
+    for (const auto& member : *vlans) all += vlan_message(member);
     return all + done_message();
   }
 

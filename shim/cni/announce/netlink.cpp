@@ -230,10 +230,9 @@ std::optional<std::vector<Link>> parse_links(std::string_view answer) {
   return std::nullopt;
 }
 
-std::string ask_vlans(std::uint32_t device) {
+std::string ask_vlans() {
   br_vlan_msg header{};
   header.family = AF_BRIDGE;
-  header.ifindex = device;
   return request(RTM_GETVLAN, Wanted::all, raw(header));
 }
 

@@ -76,8 +76,8 @@ std::string ask_vlan_devices();
 /// Errors: nullopt for an answer that is not whole.
 std::optional<std::vector<Link>> parse_links(std::string_view answer);
 
-/// The VLANs that a bridge or a port is a member of; 0: all bridges and ports. Linux 5.6.
-std::string ask_vlans(std::uint32_t device);
+/// The VLANs that bridges and ports are members of. Linux 5.6.
+std::string ask_vlans();
 /// Errors: nullopt for an answer that is not whole, as of a kernel that does not tell.
 std::optional<std::vector<VlanMember>> parse_vlans(std::string_view answer);
 

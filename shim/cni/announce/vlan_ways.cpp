@@ -14,17 +14,18 @@ bool covers(const VlanMember& member, std::uint16_t vlan) {
   return member.first <= vlan && vlan <= member.last;
 }
 
-/// The entry for a VLAN of one device's list; nullptr when the device is no member.
-const VlanMember* find_vlan(const Members& members, std::uint16_t vlan) {
-  const auto found = std::find_if(members.begin(), members.end(),
-                                  [&](const VlanMember& member) { return covers(member, vlan); });
+/// The entry for a VLAN of a device; nullptr when it is no member.
+const VlanMember* find_member(const Members& members, std::uint32_t device, std::uint16_t vlan) {
+  const auto found = std::find_if(members.begin(), members.end(), [&](const VlanMember& member) {
+    return member.device == device && covers(member, vlan);
+  });
   return found == members.end() ? nullptr : &*found;
 }
 
-/// The VLAN that frames without a tag come into and leave again without one.
-std::optional<std::uint16_t> own_vlan(const std::optional<Members>& members) {
-  for (const auto& member : members.value_or(Members{})) {
-    if (member.is_own && member.is_untagged) return member.first;
+/// The VLAN that a device's frames without a tag come into and leave again without one.
+std::optional<std::uint16_t> own_vlan(const Members& members, std::uint32_t device) {
+  for (const auto& member : members) {
+    if (member.device == device && member.is_own && member.is_untagged) return member.first;
   }
   return std::nullopt;
 }
@@ -35,12 +36,11 @@ Way way_to(const VlanMember& member, std::uint16_t vlan) {
 
 /// Every other port of the bridge that is a member; one of them may lead to the node.
 std::optional<Ways> ways_by_ports(Wire& wire, const Link& bridge, const Link& port,
-                                  std::uint16_t vlan) {
+                                  const Members& members, std::uint16_t vlan) {
   const auto ports = parse_links(wire.ask(ask_ports(bridge.index)));
-  const auto members = parse_vlans(wire.ask(ask_vlans(0)));
-  if (!ports || !members || ports->size() > kMostPorts) return std::nullopt;
+  if (!ports || ports->size() > kMostPorts) return std::nullopt;
   Ways found;
-  for (const auto& member : *members) {
+  for (const auto& member : members) {
     const bool is_port = std::any_of(ports->begin(), ports->end(), [&](const Link& link) {
       return link.index == member.device && link.index != port.index;
     });
@@ -52,11 +52,12 @@ std::optional<Ways> ways_by_ports(Wire& wire, const Link& bridge, const Link& po
 }  // namespace
 
 std::optional<Ways> ways_of_vlan(Wire& wire, const Link& bridge, const Link& port) {
-  const auto vlan = own_vlan(parse_vlans(wire.ask(ask_vlans(port.index))));
-  const auto bridges = parse_vlans(wire.ask(ask_vlans(bridge.index)));
-  if (!vlan || !bridges || !bridge.has_usual_tags) return std::nullopt;
-  const VlanMember* own = find_vlan(*bridges, *vlan);
-  if (own == nullptr) return ways_by_ports(wire, bridge, port, *vlan);
+  const auto members = parse_vlans(wire.ask(ask_vlans()));
+  if (!members || !bridge.has_usual_tags) return std::nullopt;
+  const auto vlan = own_vlan(*members, port.index);
+  if (!vlan) return std::nullopt;
+  const VlanMember* own = find_member(*members, bridge.index, *vlan);
+  if (own == nullptr) return ways_by_ports(wire, bridge, port, *members, *vlan);
   const auto devices = parse_links(wire.ask(ask_vlan_devices()));
   if (!devices) return std::nullopt;
   // A frame with a tag is in its VLAN, whatever the bridge's own one is.
