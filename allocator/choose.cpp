@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "allocator/lap.hpp"
+#include "allocator/round_robin.hpp"
 
 namespace allocator {
 namespace {

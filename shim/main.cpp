@@ -13,13 +13,13 @@
 #include <cstdlib>
 #include <system_error>
 
-#include "allocator/store/posix_file_system.hpp"
+#include "allocator/store/disk/posix_file_system.hpp"
 #include "delegate/process.hpp"
 #include "shim/cli/command_line.hpp"
 #include "shim/cni/announce/linux_wire.hpp"
 #include "shim/cni/plugin.hpp"
-#include "shim/cni/printable.hpp"
-#include "shim/cni/stdin_reader.hpp"
+#include "shim/cni/protocol/printable.hpp"
+#include "shim/cni/protocol/stdin_reader.hpp"
 
 namespace {
 

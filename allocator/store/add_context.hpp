@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "allocator/store/death.hpp"
+#include "allocator/store/alive/death.hpp"
 #include "allocator/store/session.hpp"
 
 namespace allocator::store {

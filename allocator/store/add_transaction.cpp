@@ -5,7 +5,7 @@
 #include <system_error>
 
 #include "allocator/store/former_use.hpp"
-#include "allocator/store/store_snapshot.hpp"
+#include "allocator/store/snapshot.hpp"
 
 namespace allocator::store {
 namespace {

@@ -3,7 +3,7 @@
 #include "allocator/store/add_context.hpp"
 #include "allocator/store/lease_store.hpp"
 #include "allocator/store/pod_records.hpp"
-#include "allocator/store/stamp.hpp"
+#include "allocator/store/state/stamp.hpp"
 
 namespace allocator::store {
 

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <system_error>
 
+#include "allocator/store/alive/process_address.hpp"
 #include "allocator/store/held.hpp"
-#include "allocator/store/process_address.hpp"
-#include "allocator/store/stamp.hpp"
+#include "allocator/store/state/stamp.hpp"
 
 namespace allocator::store {
 namespace {

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "allocator/range_set.hpp"
-#include "allocator/store/network_dir.hpp"
-#include "allocator/store/record_folder.hpp"
-#include "allocator/store/runtime_folder.hpp"
-#include "allocator/store/viewpoint.hpp"
+#include "allocator/store/state/network_dir.hpp"
+#include "allocator/store/state/record_folder.hpp"
+#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/viewpoint.hpp"
 
 namespace allocator::store {
 

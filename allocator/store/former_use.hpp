@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "allocator/choose.hpp"
-#include "allocator/store/record_folder.hpp"
-#include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/state/record_folder.hpp"
+#include "allocator/store/state/runtime_folder.hpp"
 
 namespace allocator::store {
 

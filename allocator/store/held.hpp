@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "allocator/store/record_folder.hpp"
-#include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/state/record_folder.hpp"
+#include "allocator/store/state/runtime_folder.hpp"
 
 namespace allocator::store {
 

@@ -5,11 +5,11 @@
 #include <system_error>
 
 #include "allocator/store/add_transaction.hpp"
-#include "allocator/store/call_start.hpp"
-#include "allocator/store/death.hpp"
-#include "allocator/store/late_add.hpp"
+#include "allocator/store/alive/death.hpp"
+#include "allocator/store/alive/late_add.hpp"
 #include "allocator/store/repeat.hpp"
-#include "allocator/store/sibling_networks.hpp"
+#include "allocator/store/state/call_start.hpp"
+#include "allocator/store/state/sibling_networks.hpp"
 
 namespace allocator::store {
 namespace {

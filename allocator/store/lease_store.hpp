@@ -19,14 +19,14 @@
 
 #include "allocator/choose.hpp"
 #include "allocator/store/boot_scan.hpp"
+#include "allocator/store/disk/file_system.hpp"
+#include "allocator/store/disk/folders.hpp"
+#include "allocator/store/disk/network_lock.hpp"
 #include "allocator/store/failure_list.hpp"
-#include "allocator/store/file_system.hpp"
-#include "allocator/store/folders.hpp"
 #include "allocator/store/held.hpp"
-#include "allocator/store/network_dir.hpp"
-#include "allocator/store/network_lock.hpp"
-#include "allocator/store/record_folder.hpp"
 #include "allocator/store/session.hpp"
+#include "allocator/store/state/network_dir.hpp"
+#include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/store_options.hpp"
 
 namespace allocator::store {

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <system_error>
 
-#include "allocator/store/death.hpp"
+#include "allocator/store/alive/death.hpp"
 #include "allocator/store/lease_store.hpp"
 
 namespace allocator::store {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
-#include "allocator/store/call_start.hpp"
-#include "allocator/store/fields.hpp"
+#include "allocator/fields.hpp"
+#include "allocator/store/state/call_start.hpp"
 
 namespace allocator::store {
 namespace {

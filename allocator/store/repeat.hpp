@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "allocator/choose.hpp"
-#include "allocator/store/runtime_folder.hpp"
-#include "allocator/store/set_aside.hpp"
+#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/set_aside.hpp"
 
 namespace allocator::store {
 

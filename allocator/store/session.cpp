@@ -4,10 +4,10 @@
 #include <system_error>
 #include <tuple>
 
+#include "allocator/store/disk/own_want.hpp"
 #include "allocator/store/failure_list.hpp"
 #include "allocator/store/former_use.hpp"
 #include "allocator/store/held.hpp"
-#include "allocator/store/own_want.hpp"
 
 namespace allocator::store {
 namespace {

@@ -14,15 +14,15 @@
 
 #include "allocator/range_set.hpp"
 #include "allocator/store/boot_scan.hpp"
+#include "allocator/store/disk/network_lock.hpp"
 #include "allocator/store/failure_list.hpp"
 #include "allocator/store/held.hpp"
-#include "allocator/store/network_dir.hpp"
-#include "allocator/store/network_lock.hpp"
-#include "allocator/store/record_folder.hpp"
-#include "allocator/store/runtime_folder.hpp"
-#include "allocator/store/set_aside.hpp"
+#include "allocator/store/state/network_dir.hpp"
+#include "allocator/store/state/record_folder.hpp"
+#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/set_aside.hpp"
+#include "allocator/store/state/viewpoint.hpp"
 #include "allocator/store/store_options.hpp"
-#include "allocator/store/viewpoint.hpp"
 
 namespace allocator::store {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "allocator/binding.hpp"
-#include "allocator/store/folders.hpp"
+#include "allocator/store/disk/folders.hpp"
 
 namespace allocator::store {
 

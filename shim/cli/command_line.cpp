@@ -6,8 +6,8 @@
 
 #include "shim/cli/command.hpp"
 #include "shim/cli/commands.hpp"
-#include "shim/cni/error.hpp"
 #include "shim/cni/plugin.hpp"
+#include "shim/cni/protocol/error.hpp"
 
 namespace shim {
 namespace {

@@ -4,7 +4,7 @@
 #include <cctype>
 #include <system_error>
 
-#include "shim/cni/environment.hpp"
+#include "shim/cni/protocol/environment.hpp"
 
 namespace shim {
 namespace {

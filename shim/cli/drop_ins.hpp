@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "allocator/store/file_system.hpp"
-#include "shim/cni/json_text.hpp"
+#include "allocator/store/disk/file_system.hpp"
+#include "shim/cni/protocol/json_text.hpp"
 
 namespace shim {
 

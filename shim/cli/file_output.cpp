@@ -7,10 +7,10 @@
 #include <cstdio>
 #include <system_error>
 
-#include "allocator/store/folders.hpp"
+#include "allocator/store/disk/folders.hpp"
 #include "shim/cli/command.hpp"
-#include "shim/cni/environment.hpp"
-#include "shim/cni/error.hpp"
+#include "shim/cni/protocol/environment.hpp"
+#include "shim/cni/protocol/error.hpp"
 
 namespace shim {
 namespace {

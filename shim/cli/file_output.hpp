@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "allocator/store/file_system.hpp"
+#include "allocator/store/disk/file_system.hpp"
 
 namespace shim {
 

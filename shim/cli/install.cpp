@@ -7,14 +7,14 @@
 #include <memory>
 #include <optional>
 
-#include "allocator/store/folders.hpp"
-#include "allocator/store/posix_file_system.hpp"
+#include "allocator/store/disk/folders.hpp"
+#include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/plugin_users.hpp"
-#include "shim/cni/environment.hpp"
-#include "shim/cni/error.hpp"
-#include "shim/cni/ranges_source.hpp"
+#include "shim/cni/conf/ranges_source.hpp"
+#include "shim/cni/protocol/environment.hpp"
+#include "shim/cni/protocol/error.hpp"
 
 namespace shim {
 namespace {

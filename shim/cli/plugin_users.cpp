@@ -7,8 +7,8 @@
 #include <system_error>
 
 #include "shim/cli/drop_ins.hpp"
-#include "shim/cni/json_text.hpp"
-#include "shim/cni/result_cache.hpp"
+#include "shim/cni/protocol/json_text.hpp"
+#include "shim/cni/result/libcni_cache.hpp"
 
 namespace shim {
 namespace {

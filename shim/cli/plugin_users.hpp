@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "allocator/store/file_system.hpp"
+#include "allocator/store/disk/file_system.hpp"
 
 namespace shim {
 

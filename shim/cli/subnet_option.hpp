@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "allocator/address.hpp"
-#include "shim/cni/json_text.hpp"
+#include "shim/cni/protocol/json_text.hpp"
 
 namespace shim {
 

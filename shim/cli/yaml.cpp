@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shim/cli/yaml_scalar.hpp"
-#include "shim/cni/printable.hpp"
+#include "shim/cni/protocol/printable.hpp"
 
 namespace shim {
 namespace {

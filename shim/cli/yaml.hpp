@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "shim/cni/json_text.hpp"
+#include "shim/cni/protocol/json_text.hpp"
 
 namespace shim {
 

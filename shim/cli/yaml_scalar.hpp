@@ -4,7 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "shim/cni/json_text.hpp"
+#include "shim/cni/protocol/json_text.hpp"
 
 namespace shim {
 

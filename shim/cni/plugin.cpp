@@ -4,15 +4,15 @@
 #include <nlohmann/json.hpp>
 
 #include "delegate/environment.hpp"
-#include "shim/cni/delegate_conf.hpp"
-#include "shim/cni/delegate_verbs.hpp"
-#include "shim/cni/error.hpp"
-#include "shim/cni/json_text.hpp"
-#include "shim/cni/log.hpp"
-#include "shim/cni/stdin_reader.hpp"
-#include "shim/cni/verbs.hpp"
-#include "shim/cni/version.hpp"
-#include "shim/cni/wanted_members.hpp"
+#include "shim/cni/conf/delegate_conf.hpp"
+#include "shim/cni/conf/wanted_members.hpp"
+#include "shim/cni/protocol/error.hpp"
+#include "shim/cni/protocol/json_text.hpp"
+#include "shim/cni/protocol/log.hpp"
+#include "shim/cni/protocol/stdin_reader.hpp"
+#include "shim/cni/protocol/version.hpp"
+#include "shim/cni/verbs/built_in.hpp"
+#include "shim/cni/verbs/delegate_verbs.hpp"
 
 namespace shim {
 namespace {

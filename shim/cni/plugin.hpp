@@ -4,10 +4,10 @@
 #include <string>
 #include <string_view>
 
-#include "allocator/store/file_system.hpp"
+#include "allocator/store/disk/file_system.hpp"
 #include "delegate/process.hpp"
 #include "shim/cni/announce/wire.hpp"
-#include "shim/cni/environment.hpp"
+#include "shim/cni/protocol/environment.hpp"
 
 namespace shim {
 

@@ -1,4 +1,4 @@
-#include "shim/cni/arguments.hpp"
+#include "shim/cni/protocol/arguments.hpp"
 
 #include <string>
 

@@ -2,7 +2,7 @@
 // and kept, whoever made the files.
 #include <string>
 
-#include "allocator/store/stamp.hpp"
+#include "allocator/store/state/stamp.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/cached_world.hpp"
 

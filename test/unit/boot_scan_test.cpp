@@ -4,8 +4,8 @@
 #include <map>
 #include <string>
 
-#include "allocator/store/posix_file_system.hpp"
-#include "allocator/store/stamp.hpp"
+#include "allocator/store/disk/posix_file_system.hpp"
+#include "allocator/store/state/stamp.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/cached_world.hpp"
 

@@ -8,10 +8,10 @@
 #include <sstream>
 #include <string>
 
-#include "shim/cni/convert.hpp"
-#include "shim/cni/error.hpp"
-#include "shim/cni/json_text.hpp"
-#include "shim/cni/result.hpp"
+#include "shim/cni/protocol/error.hpp"
+#include "shim/cni/protocol/json_text.hpp"
+#include "shim/cni/result/convert.hpp"
+#include "shim/cni/result/result.hpp"
 #include "test/unit/catch.hpp"
 
 namespace {

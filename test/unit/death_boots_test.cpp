@@ -1,7 +1,7 @@
 // Proof of death by boots, and from inside containers; what stamps tell of both.
 #include <string>
 
-#include "allocator/store/death.hpp"
+#include "allocator/store/alive/death.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/death_node.hpp"
 

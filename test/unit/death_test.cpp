@@ -1,11 +1,11 @@
-#include "allocator/store/death.hpp"
+#include "allocator/store/alive/death.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <string>
 
-#include "allocator/store/posix_file_system.hpp"
+#include "allocator/store/disk/posix_file_system.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/death_node.hpp"
 

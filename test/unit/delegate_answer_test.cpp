@@ -1,11 +1,11 @@
 // What a delegate's run means: its error as the caller gets it, or a result that the caller can
 // use.
-#include "shim/cni/delegate_answer.hpp"
+#include "shim/cni/verbs/delegate_answer.hpp"
 
 #include <csignal>
 #include <string>
 
-#include "shim/cni/result.hpp"
+#include "shim/cni/result/result.hpp"
 #include "test/unit/catch.hpp"
 
 using delegate::End;

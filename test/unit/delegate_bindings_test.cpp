@@ -1,10 +1,10 @@
 // The bindings of pods whose addresses a plugin of its own hands out, and what others do between
 // the plugin's answer and our record of it.
-#include "allocator/store/delegate_bindings.hpp"
+#include "allocator/store/delegates/delegate_bindings.hpp"
 
 #include <string>
 
-#include "allocator/store/call_start.hpp"
+#include "allocator/store/state/call_start.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
 

@@ -1,5 +1,5 @@
 // Two levels of keys: what `delegate` inherits, narrows and may not hold; and lenient reading.
-#include "shim/cni/delegate_conf.hpp"
+#include "shim/cni/conf/delegate_conf.hpp"
 
 #include <string>
 

@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/cni/delegate_caller.hpp"
-#include "shim/cni/delegate_conf.hpp"
+#include "shim/cni/conf/delegate_conf.hpp"
+#include "shim/cni/verbs/delegate_caller.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/conf.hpp"
 

@@ -1,4 +1,4 @@
-#include "shim/cni/environment.hpp"
+#include "shim/cni/protocol/environment.hpp"
 
 #include <map>
 #include <string>

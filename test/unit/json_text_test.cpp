@@ -1,4 +1,4 @@
-#include "shim/cni/json_text.hpp"
+#include "shim/cni/protocol/json_text.hpp"
 
 #include <nlohmann/json.hpp>
 #include <string>

@@ -1,9 +1,8 @@
-#include "allocator/lap.hpp"
-
 #include <algorithm>
 #include <set>
 #include <string>
 
+#include "allocator/round_robin.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/random.hpp"
 #include "test/unit/support/values.hpp"

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <string>
 
-#include "allocator/store/stamp.hpp"
+#include "allocator/store/state/stamp.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
 

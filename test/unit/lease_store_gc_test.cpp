@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "allocator/store/stamp.hpp"
+#include "allocator/store/state/stamp.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <system_error>
 
-#include "allocator/store/call_start.hpp"
+#include "allocator/store/state/call_start.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
 

@@ -1,6 +1,6 @@
 /// The log file: what a line looks like, who may write at once, and what must never hold a command
 /// up.
-#include "shim/cni/log.hpp"
+#include "shim/cni/protocol/log.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>

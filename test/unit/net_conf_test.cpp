@@ -1,9 +1,9 @@
 // host-local's own keys: what its tests demand, how it decodes, and what it says of mistakes.
-#include "shim/cni/net_conf.hpp"
+#include "shim/cni/conf/net_conf.hpp"
 
 #include <string>
 
-#include "shim/cni/arguments.hpp"
+#include "shim/cni/protocol/arguments.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/conf.hpp"
 

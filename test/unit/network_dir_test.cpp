@@ -1,4 +1,4 @@
-#include "allocator/store/network_dir.hpp"
+#include "allocator/store/state/network_dir.hpp"
 
 #include <sys/stat.h>
 

@@ -1,5 +1,5 @@
 // The keys of `ipam` that are ours.
-#include "shim/cni/own_keys.hpp"
+#include "shim/cni/conf/own_keys.hpp"
 
 #include <string>
 

@@ -1,9 +1,9 @@
-#include "shim/cni/printable.hpp"
+#include "shim/cni/protocol/printable.hpp"
 
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/cni/json_text.hpp"
+#include "shim/cni/protocol/json_text.hpp"
 #include "test/unit/catch.hpp"
 
 using shim::cut;

@@ -1,5 +1,5 @@
 // Namespaces that are named by a process.
-#include "allocator/store/process_address.hpp"
+#include "allocator/store/alive/process_address.hpp"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "shim/cni/range_slices.hpp"
+#include "shim/cni/conf/range_slices.hpp"
 
 #include <nlohmann/json.hpp>
 #include <string>

@@ -1,4 +1,4 @@
-#include "shim/cni/ranges_source.hpp"
+#include "shim/cni/conf/ranges_source.hpp"
 
 #include <string>
 

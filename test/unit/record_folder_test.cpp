@@ -1,4 +1,4 @@
-#include "allocator/store/record_folder.hpp"
+#include "allocator/store/state/record_folder.hpp"
 
 #include <set>
 #include <string>

@@ -1,5 +1,5 @@
 // How much an ADD may be asked for, and by whom.
-#include "shim/cni/requests.hpp"
+#include "shim/cni/conf/requests.hpp"
 
 #include "test/unit/catch.hpp"
 #include "test/unit/support/conf.hpp"

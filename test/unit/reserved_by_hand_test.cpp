@@ -2,8 +2,8 @@
 // long as it is not an attachment's.
 #include <string>
 
-#include "allocator/store/posix_file_system.hpp"
-#include "allocator/store/stamp.hpp"
+#include "allocator/store/disk/posix_file_system.hpp"
+#include "allocator/store/state/stamp.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
 

@@ -1,4 +1,4 @@
-#include "shim/cni/resolv_conf.hpp"
+#include "shim/cni/result/resolv_conf.hpp"
 
 #include <string>
 

@@ -1,7 +1,6 @@
-#include "shim/cni/result_cache.hpp"
-
 #include <string>
 
+#include "shim/cni/result/libcni_cache.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/hooked_file_system.hpp"
 #include "test/unit/support/temp_dir.hpp"

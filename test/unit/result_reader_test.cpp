@@ -1,9 +1,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/cni/convert.hpp"
-#include "shim/cni/generic_json.hpp"
-#include "shim/cni/result.hpp"
+#include "shim/cni/protocol/go_json.hpp"
+#include "shim/cni/result/convert.hpp"
+#include "shim/cni/result/result.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/result_text.hpp"
 

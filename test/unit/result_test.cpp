@@ -1,9 +1,9 @@
-#include "shim/cni/result.hpp"
+#include "shim/cni/result/result.hpp"
 
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/cni/convert.hpp"
+#include "shim/cni/result/convert.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/result_text.hpp"
 

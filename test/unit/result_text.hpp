@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/cni/convert.hpp"
-#include "shim/cni/error.hpp"
-#include "shim/cni/result.hpp"
+#include "shim/cni/protocol/error.hpp"
+#include "shim/cni/result/convert.hpp"
+#include "shim/cni/result/result.hpp"
 
 /// The error text of `action`; "(no error)" when there was none.
 inline std::string error_of(const std::function<void()>& action) {

@@ -1,4 +1,4 @@
-#include "allocator/store/runtime_folder.hpp"
+#include "allocator/store/state/runtime_folder.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -6,8 +6,8 @@
 #include <string>
 #include <thread>
 
-#include "allocator/store/call_start.hpp"
-#include "allocator/store/late_add.hpp"
+#include "allocator/store/alive/late_add.hpp"
+#include "allocator/store/state/call_start.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
 

@@ -1,10 +1,10 @@
 // Addresses that a main plugin refuses: what the choice makes of them, and how they are remembered.
-#include "allocator/store/set_aside.hpp"
+#include "allocator/store/state/set_aside.hpp"
 
 #include <string>
 
-#include "allocator/store/call_start.hpp"
 #include "allocator/store/repeat.hpp"
+#include "allocator/store/state/call_start.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/memory_snapshot.hpp"
 #include "test/unit/support/store_world.hpp"

@@ -1,6 +1,6 @@
 // A network that gets its folder while another one beside it has addresses of its ranges in use: it
 // may have been renamed.
-#include "allocator/store/sibling_networks.hpp"
+#include "allocator/store/state/sibling_networks.hpp"
 
 #include <string>
 

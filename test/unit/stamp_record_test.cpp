@@ -1,5 +1,5 @@
 // File systems that take no stamp: the records keep it, and a reboot costs no address.
-#include "allocator/store/stamp_record.hpp"
+#include "allocator/store/state/stamp_record.hpp"
 
 #include <cerrno>
 #include <string>

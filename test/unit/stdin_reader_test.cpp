@@ -1,4 +1,4 @@
-#include "shim/cni/stdin_reader.hpp"
+#include "shim/cni/protocol/stdin_reader.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "allocator/store/file_system.hpp"
+#include "allocator/store/disk/file_system.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/conf.hpp"
 

@@ -1,7 +1,6 @@
 // What a file is, told by its content.
-#include "shim/cli/validate_document.hpp"
-
-#include "shim/cli/validate_edit.hpp"
+#include "shim/cli/validate/document/document.hpp"
+#include "shim/cli/validate/document/edit.hpp"
 #include "test/unit/catch.hpp"
 
 using namespace shim::validate;  // NOLINT(google-build-using-namespace)

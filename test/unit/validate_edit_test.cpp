@@ -1,6 +1,5 @@
 // Looking at and correcting documents: what the rules of `validate` are written with.
-#include "shim/cli/validate_edit.hpp"
-
+#include "shim/cli/validate/document/edit.hpp"
 #include "test/unit/catch.hpp"
 
 using shim::Json;

@@ -1,7 +1,7 @@
 // Ranges as they are written, and whose they can be.
 #include "shim/cli/subnet_option.hpp"
-#include "shim/cli/validate_edit.hpp"
-#include "shim/cli/validate_network.hpp"
+#include "shim/cli/validate/document/edit.hpp"
+#include "shim/cli/validate/network/network.hpp"
 #include "test/unit/catch.hpp"
 
 using allocator::Cidr;

@@ -1,5 +1,5 @@
 // The settings of Cilium's agent: which of its places wins.
-#include "shim/cli/validate_cilium_settings.hpp"
+#include "shim/cli/validate/node/cilium_settings.hpp"
 #include "test/unit/catch.hpp"
 
 using shim::Json;

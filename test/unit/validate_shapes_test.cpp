@@ -1,9 +1,8 @@
 // What a misspelled key's value can mean, keys that are there twice, members that move.
-#include "shim/cli/validate_shapes.hpp"
-
-#include "shim/cli/validate_containers.hpp"
-#include "shim/cli/validate_duplicates.hpp"
-#include "shim/cli/validate_edit.hpp"
+#include "shim/cli/validate/document/containers.hpp"
+#include "shim/cli/validate/document/duplicates.hpp"
+#include "shim/cli/validate/document/edit.hpp"
+#include "shim/cli/validate/document/shapes.hpp"
 #include "test/unit/catch.hpp"
 
 using shim::Json;

@@ -26,7 +26,7 @@ from plugin import BINARY, require  # noqa: E402
 from tap import Suite  # noqa: E402
 
 GOLDEN = os.path.join(HERE, "golden.txt")
-HEADS = os.path.join(HERE, "../../shim/cli/validate_rules.hpp")
+HEADS = os.path.join(HERE, "../../shim/cli/validate/document/rules.hpp")
 
 
 def golden():

@@ -13,7 +13,7 @@
 
 #include <cstring>
 
-#include "shim/cni/environment.hpp"
+#include "shim/cni/protocol/environment.hpp"
 
 namespace shim::announce {
 namespace {

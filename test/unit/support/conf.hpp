@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "shim/cni/error.hpp"
-#include "shim/cni/net_conf.hpp"
+#include "shim/cni/conf/net_conf.hpp"
+#include "shim/cni/protocol/error.hpp"
 #include "test/unit/support/values.hpp"
 
 namespace test {

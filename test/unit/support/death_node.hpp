@@ -2,7 +2,7 @@
 /// A folder of namespace files, and judges who look at it.
 #include <string>
 
-#include "allocator/store/death.hpp"
+#include "allocator/store/alive/death.hpp"
 #include "test/unit/support/hooked_file_system.hpp"
 #include "test/unit/support/temp_dir.hpp"
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "allocator/store/posix_file_system.hpp"
+#include "allocator/store/disk/posix_file_system.hpp"
 
 namespace test {
 

@@ -7,9 +7,9 @@
 #include <system_error>
 
 #include "delegate/process.hpp"
-#include "shim/cni/convert.hpp"
 #include "shim/cni/plugin.hpp"
-#include "shim/cni/result.hpp"
+#include "shim/cni/result/convert.hpp"
+#include "shim/cni/result/result.hpp"
 #include "test/unit/support/hooked_file_system.hpp"
 #include "test/unit/support/temp_dir.hpp"
 

@@ -1,0 +1,85 @@
+// What is known of an attachment before a plugin's ADD, and of addresses that main plugins refuse.
+#include <algorithm>
+#include <exception>
+#include <system_error>
+
+#include "allocator/store/alive/death.hpp"
+#include "allocator/store/delegates/delegate_bindings.hpp"
+#include "allocator/store/disk/network_lock.hpp"
+
+namespace allocator::store {
+
+Presence DelegateBindings::presence(const DelegatedOwner& owner) {
+  auto folder = is_host_local() ? fs_.open_directory(options_.network_dir) : std::nullopt;
+  if (!folder) return Presence::none;
+  NetworkDir network(fs_, std::move(*folder));
+  const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
+  auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
+  if (records) network.keep_stamps_in(&*records);
+  network.scan();
+  DeathJudge judge(fs_, viewpoint(), owner.netns_path);
+  const auto files = network.find(owner.attachment);
+  const bool all_dead = std::all_of(files.begin(), files.end(), [&](const AttachmentFile& file) {
+    return judge.is_dead(owner.attachment, network.stamp_of(file.name));
+  });
+  if (files.empty()) return Presence::none;
+  return all_dead ? Presence::dead : Presence::live;
+}
+
+bool DelegateBindings::knows_whole_boot() noexcept {
+  try {
+    const std::string boot = boot_id();
+    if (boot.empty()) return false;
+    if (runtime_.known_since() == boot) return true;
+    std::vector<std::string> changed;  // not flushed: the mark is for this boot
+    auto records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
+    auto folder = fs_.open_directory(records.path());
+    if (!folder) return false;
+    const NetworkLock lock(fs_, *folder, options_.lock_patience);
+    if (runtime_.known_since() == boot) return true;
+    const auto boots = records.boots();
+    if (!boots.empty() && boots.back() == boot.substr(0, 8)) return false;
+    records.append_boot(boot.substr(0, 8));
+    runtime_.mark_known_since(boot);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+Stamp DelegateBindings::stamp_of(const DelegatedOwner& owner) {
+  return stamp_of_call(fs_, viewpoint(), owner.attachment.container_id, owner.netns_path);
+}
+
+bool DelegateBindings::is_given_elsewhere(const DelegatedOwner& owner, const Stamp& given_to) {
+  if (has_no_namespace(owner.attachment)) return false;
+  return DeathJudge(fs_, viewpoint(), owner.netns_path).lives_elsewhere(given_to);
+}
+
+std::vector<Address> DelegateBindings::refused_now(const Directory& folder) {
+  RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder.fd));
+  own.look_for_set_aside();
+  return SetAsides(own, boot_id()).refused();
+}
+
+void DelegateBindings::set_aside(const std::vector<TakenOver>& taken, const Attachment& ended) {
+  if (!is_host_local() || options_.retention == Retention::off) return;
+  try {
+    auto folder = fs_.open_directory(options_.network_dir);
+    if (!folder) return;
+    RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder->fd));
+    own.look_for_set_aside();
+    if (taken.empty() && own.set_aside().empty()) return;
+    const NetworkLock lock(fs_, *folder, options_.lock_patience);
+    SetAsides asides(own, boot_id());
+    asides.end(ended);
+    for (const auto& one : taken) {
+      if (!runtime_.tombstone(one.old)) asides.put({one}, notes_);
+    }
+  } catch (const std::exception& error) {
+    notes_.push_back("what the main plugin refused is not left aside: " +
+                     std::string(error.what()));
+  }
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,98 @@
+#include "allocator/store/disk/network_lock.hpp"
+
+#include <sys/sysmacros.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <set>
+#include <sstream>
+#include <system_error>
+
+#include "allocator/store/disk/mount_info.hpp"
+
+namespace allocator::store {
+namespace {
+
+constexpr unsigned kLockMode = 0750;  // what the Go plugin makes
+constexpr int kReopenLimit = 8;
+
+/// A file as /proc/locks prints it.
+std::string place_in_locks(std::uint64_t device, std::uint64_t inode) {
+  std::array<char, 64> place{};
+  std::snprintf(place.data(), place.size(), "%02x:%02x:%llu", major(device), minor(device),
+                static_cast<unsigned long long>(inode));
+  return place.data();
+}
+
+/// The process that a line of /proc/locks names as the holder of one of `places`; "" for any other
+/// line.
+std::string holder_in(const std::string& line, const std::set<std::string>& places) {
+  std::istringstream fields(line);
+  std::string number;
+  std::string kind;
+  std::string mode;
+  std::string access;
+  std::string pid;
+  std::string file;
+  fields >> number >> kind >> mode >> access >> pid >> file;
+  return kind == "FLOCK" && places.count(file) != 0 ? pid : std::string();
+}
+
+/// "process 123 (host-local)" from /proc/locks, or "" when the kernel does not tell.
+std::string holder_of(FileSystem& fs, const Fd& lock, const FileIdentity& identity) {
+  std::set<std::string> places = {place_in_locks(identity.device, identity.inode)};
+  if (const auto mount = mount_of(fs, lock))
+    places.insert(place_in_locks(mount->device, identity.inode));
+  try {
+    std::istringstream locks(fs.read_path("/proc/locks", std::size_t{1} << 20));
+    for (std::string line; std::getline(locks, line);) {
+      const std::string pid = holder_in(line, places);
+      if (pid.empty()) continue;
+      std::string name = fs.read_path("/proc/" + pid + "/comm", 64);
+      while (!name.empty() && name.back() == '\n') name.pop_back();
+      return "process " + pid + " (" + name + ")";
+    }
+  } catch (const std::system_error&) {
+    return {};
+  }
+  return {};
+}
+
+}  // namespace
+
+NetworkLock::NetworkLock(FileSystem& fs, Directory& folder, std::chrono::milliseconds patience)
+    : fs_(fs) {
+  for (int round = 0; round < kReopenLimit; ++round) {
+    fd_ = fs.open_lock(folder, kLockName, kLockMode);
+    const FileIdentity opened = fs.identify(fd_);
+    if (opened.kind != FileKind::regular)
+      throw UnfitFile(EINVAL, "lock " + folder.path + "/lock", "a pipe or device, no regular file");
+    if (fs.lock(fd_, patience) == LockResult::timed_out) {
+      const std::string holder = holder_of(fs, fd_, opened);
+      throw LockTimeout("lock " + folder.path + "/lock: not free within " +
+                        std::to_string(patience.count() / 1000) + " s" +
+                        (holder.empty() ? "" : ", held by " + holder) + "; try again");
+    }
+    // Somebody may have wiped or moved the folder while we waited: a lock that is not at its path
+    // excludes nobody. (An absolute path: the open folder does not matter.)
+    const auto named = fs.identify(folder, folder.path + "/" + kLockName);
+    if (named && named->same_file(opened)) return;
+    auto again = fs.open_directory(folder.path);
+    if (!again) break;
+    folder = std::move(*again);
+    reopened_ = true;
+  }
+  throw TryAgain("lock " + folder.path + "/lock: the folder is being replaced; try again");
+}
+
+NetworkLock::~NetworkLock() {
+  try {
+    fs_.unlock(fd_);
+  } catch (const std::system_error&) {
+    // Closing the descriptor frees the lock as well.
+    fd_ = Fd();
+  }
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,56 @@
+#pragma once
+/// The lock of a network: flock(2) on <network folder>/lock, shared with the Go plugin.
+///
+/// The kernel frees it when its holder dies. It is never held across an fsync, another program,
+/// stdin or stdout.
+#include <chrono>
+#include <stdexcept>
+#include <string>
+
+#include "allocator/store/disk/file_system.hpp"
+
+namespace allocator::store {
+
+/// The state cannot be changed now; later it may be: CNI code 11.
+struct TryAgain : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The lock was not free in time.
+struct LockTimeout : TryAgain {
+  using TryAgain::TryAgain;
+};
+
+/// The disk takes no changes.
+struct ReadOnlyDisk : TryAgain {
+  using TryAgain::TryAgain;
+};
+
+/// The folder is of a kind that this store cannot work on.
+struct Unsupported : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The name of the lock inside the network folder.
+inline constexpr const char* kLockName = "lock";
+
+class NetworkLock {
+ public:
+  /// Takes the lock, waiting for at most `patience`. `folder` is opened anew when somebody replaced
+  /// it meanwhile. Errors: throws TryAgain naming the holder; std::system_error.
+  NetworkLock(FileSystem& fs, Directory& folder, std::chrono::milliseconds patience);
+  NetworkLock(const NetworkLock&) = delete;
+  NetworkLock& operator=(const NetworkLock&) = delete;
+  /// Frees the lock.
+  ~NetworkLock();
+
+  /// True when the folder was opened anew.
+  [[nodiscard]] bool reopened_folder() const { return reopened_; }
+
+ private:
+  FileSystem& fs_;
+  Fd fd_;
+  bool reopened_ = false;
+};
+
+}  // namespace allocator::store

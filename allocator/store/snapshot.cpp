@@ -1,0 +1,84 @@
+#include "allocator/store/snapshot.hpp"
+
+#include <algorithm>
+
+namespace allocator::store {
+
+std::optional<std::string> StoreSnapshot::holder(const Address& address) {
+  auto holder = network_.holder(address);
+  if (holder || !asked_.insert(address).second || !session_.may_be_lost(address)) return holder;
+  session_.look_for_lost(sets_);
+  if (!network_.holder(address)) session_.forget_unbound({address});
+  return network_.holder(address);
+}
+
+std::optional<Binding> StoreSnapshot::binding(const Address& address) {
+  return records_ ? records_->binding(address) : std::nullopt;
+}
+
+std::string StoreSnapshot::describe_use(const Address& address) {
+  const auto user = network_.holder(address);
+  const auto bound = binding(address);
+  const AttachmentFile* file = network_.file_of(address);
+  return "in use by " + user.value_or("nobody any more") +
+         (bound ? ", bound to " + bound->pod.display() : "") + ": " + network_.path() +
+         (file == nullptr ? "" : "/" + file->name);
+}
+
+std::vector<HeldAddress> StoreSnapshot::held() {
+  std::vector<HeldAddress> held;
+  if (!records_) return held;
+  auto all = records_->bindings();
+  const bool some_are_lost = std::any_of(all.begin(), all.end(), [&](const auto& one) {
+    return session_.is_lost(one.first, one.second);
+  });
+  if (some_are_lost) {
+    session_.look_for_lost(sets_);
+    all = records_->bindings();
+  }
+  for (auto& [address, binding] : all) {
+    if (!network_.holder(address)) held.push_back({address, std::move(binding)});
+  }
+  return held;
+}
+
+bool StoreSnapshot::is_closed(const Address& address) {
+  return records_ && records_->why_closed(address).has_value();
+}
+
+/// Where a stamp is recorded too, the file system took none for a while: both must say it.
+bool StoreSnapshot::is_dead(const Address& address) {
+  if (!records_) return false;
+  const AttachmentFile* file = network_.file_of(address);
+  if (file == nullptr || !names_attachment(*file)) return false;
+  const Attachment owner = parse_owner(file->owner);
+  if (!judge_.is_dead(owner, network_.stamp_of(file->name))) return false;
+  const auto recorded = network_.recorded_stamp(file->name);
+  return !recorded || judge_.is_dead(owner, recorded);
+}
+
+std::optional<Address> StoreSnapshot::cursor(std::size_t set) { return network_.cursor(set); }
+
+std::vector<Address> StoreSnapshot::in_use_by_age(const RangeSet& set) {
+  if (!records_) return {};
+  auto boots = records_->boots();
+  const std::string boot8 = session_.boot_id().substr(0, 8);
+  if (boots.empty() || boots.back() != boot8) boots.push_back(boot8);
+  std::vector<std::pair<std::ptrdiff_t, Address>> by_boot;
+  for (const auto& file : network_.files()) {
+    if (!file.address || !set.contains(*file.address)) continue;
+    const auto stamp = network_.stamp_of(file.name);
+    if (!stamp) continue;
+    const auto& boot = stamp->boot_id.empty() ? stamp->container_boot : stamp->boot_id;
+    const auto found = std::find(boots.begin(), boots.end(), boot.substr(0, 8));
+    // A boot that fell out of the list is older than all in it.
+    by_boot.emplace_back(found == boots.end() ? -1 : found - boots.begin(), *file.address);
+  }
+  std::sort(by_boot.begin(), by_boot.end());
+  std::vector<Address> addresses;
+  addresses.reserve(by_boot.size());
+  for (const auto& [boot, address] : by_boot) addresses.push_back(address);
+  return addresses;
+}
+
+}  // namespace allocator::store

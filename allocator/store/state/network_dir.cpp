@@ -1,0 +1,261 @@
+#include "allocator/store/state/network_dir.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+#include "allocator/store/disk/network_lock.hpp"
+#include "allocator/store/disk/own_want.hpp"
+
+namespace allocator::store {
+namespace {
+
+constexpr unsigned kFileMode = 0600;
+// host-local trims what it compares, so a file with an owner may be padded; nobody pads with a
+// mebibyte.
+constexpr std::size_t kOwnerLimit = std::size_t{1} << 20;
+constexpr std::string_view kCursorPrefix = "last_reserved_ip.";
+constexpr const char* kPrivateName = ".delegated-ipam.new";
+
+/// The width in bytes of the white space at the start of `text`, as Go's strings.TrimSpace sees it;
+/// 0 for none.
+std::size_t leading_space(std::string_view text) {
+  constexpr std::string_view ascii = "\t\n\v\f\r ";
+  if (text.empty()) return 0;
+  if (ascii.find(text.front()) != std::string_view::npos) return 1;
+  for (const std::string_view space :
+       {"\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005",
+        "\u2006", "\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f",
+        "\u3000"}) {
+    if (text.starts_with(space)) return space.size();
+  }
+  return 0;
+}
+
+std::string trimmed(std::string_view text) {
+  while (const std::size_t width = leading_space(text)) text.remove_prefix(width);
+  for (bool again = true; again && !text.empty();) {
+    again = false;
+    for (std::size_t width = 1; width <= std::min<std::size_t>(3, text.size()); ++width) {
+      if (leading_space(text.substr(text.size() - width)) != width) continue;
+      text.remove_suffix(width);
+      again = true;
+      break;
+    }
+  }
+  return std::string(text);
+}
+
+/// The address that a file name reserves: only Go's own spelling does.
+std::optional<Address> address_of_name(const std::string& name) {
+  const auto address = Address::parse(name);
+  if (!address || address->to_string() != name) return std::nullopt;
+  return address;
+}
+
+bool is_bookkeeping(const std::string& name) {
+  return name == "lock" || name == kPrivateName || name.starts_with(kCursorPrefix);
+}
+
+}  // namespace
+
+OwnerMatch match_owner(const AttachmentFile& file, const Attachment& attachment) {
+  if (file.owner.empty()) return OwnerMatch::none;
+  if (file.owner == owner_text(attachment)) return OwnerMatch::container_and_ifname;
+  return file.owner == attachment.container_id ? OwnerMatch::container_only : OwnerMatch::none;
+}
+
+bool names_attachment(const AttachmentFile& file) {
+  return !file.is_padded && looks_like_attachment(parse_owner(file.owner));
+}
+
+std::string owner_text(const Attachment& attachment) {
+  return attachment.container_id + "\r\n" + attachment.ifname;
+}
+
+Attachment parse_owner(std::string_view owner) {
+  const auto end = owner.find("\r\n");
+  if (end == std::string_view::npos) return {std::string(owner), {}};
+  return {std::string(owner.substr(0, end)), std::string(owner.substr(end + 2))};
+}
+
+bool still_has(FileSystem& fs, const std::string& path, const Attachment& attachment,
+               const std::vector<Address>& addresses) {
+  const auto folder = fs.open_directory(path);
+  if (!folder) return false;
+  const std::string owner = owner_text(attachment);
+  return std::all_of(addresses.begin(), addresses.end(), [&](const Address& address) {
+    const auto content = fs.read_file(*folder, address.to_string(), owner.size() + 1);
+    return content && content->bytes == owner;
+  });
+}
+
+void NetworkDir::scan() {
+  files_.clear();
+  by_address_.clear();
+  cursors_.clear();
+  nested_.clear();
+  nested_trouble_.clear();
+  scanned_ = true;
+  std::vector<std::string> names = fs_.list(folder_);
+  std::sort(names.begin(), names.end());
+  const std::string own_name = folder_.path.substr(folder_.path.find_last_of('/') + 1);
+  for (auto& name : names) {
+    if (name == own_name) scan_nested(name);
+    if (name.starts_with(kCursorPrefix)) cursors_.push_back(name);
+    if (is_bookkeeping(name)) continue;
+    AttachmentFile file{name, address_of_name(name), {}, true};
+    try {
+      const auto content = fs_.read_file(folder_, name, kOwnerLimit);
+      if (content && content->bytes.size() < kOwnerLimit) {
+        file.owner = trimmed(content->bytes);
+        file.is_padded = file.owner.size() != content->bytes.size();
+      }
+    } catch (const std::system_error& error) {
+      if (is_own_want(error)) throw;
+      file.readable = false;
+    }
+    if (file.address) by_address_.emplace(*file.address, files_.size());
+    files_.push_back(std::move(file));
+  }
+}
+
+void NetworkDir::scan_nested(const std::string& name) {
+  try {
+    list_nested(name);
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+    nested_trouble_ = error.what();
+  }
+}
+
+void NetworkDir::list_nested(const std::string& name) {
+  const auto identity = fs_.identify(folder_, name);
+  if (!identity || identity->kind != FileKind::directory) return;
+  const auto nested = fs_.open_directory(folder_.path + "/" + name);
+  if (!nested) return;
+  for (const auto& file : fs_.list(*nested)) {
+    if (const auto address = address_of_name(file)) nested_.insert(*address);
+  }
+}
+
+void NetworkDir::refuse_unreadable_of(const Attachment& attachment, const std::string& what) {
+  const std::string hash = container_hash(attachment.container_id);
+  for (const auto& file : files_) {
+    if (file.readable || !file.address) continue;
+    const auto stamp = stamp_of(file.name);
+    if (!stamp || stamp->container_hash != hash) continue;
+    throw TryAgain(what + " " + attachment.container_id + " " + attachment.ifname + ": its file " +
+                   folder_.path + "/" + file.name +
+                   " cannot be read; repair the disk or remove the file");
+  }
+}
+
+void NetworkDir::refuse_unreadable_nested(const std::string& what) const {
+  if (nested_trouble_.empty()) return;
+  throw TryAgain(what + ": which addresses are in use in the nested folder cannot be told: " +
+                 nested_trouble_ + "; repair the disk or remove the folder");
+}
+
+const AttachmentFile* NetworkDir::file_of(const Address& address) const {
+  const auto found = by_address_.find(address);
+  return found == by_address_.end() ? nullptr : &files_[found->second];
+}
+
+std::optional<FileContent> NetworkDir::read(const std::string& name) {
+  return fs_.read_file(folder_, name, kOwnerLimit);
+}
+
+std::vector<AttachmentFile> NetworkDir::find(const Attachment& attachment) const {
+  std::vector<AttachmentFile> exact;
+  std::vector<AttachmentFile> by_container;
+  for (const auto& file : files_) {
+    const OwnerMatch match = match_owner(file, attachment);
+    if (match == OwnerMatch::container_and_ifname) exact.push_back(file);
+    if (match == OwnerMatch::container_only) by_container.push_back(file);
+  }
+  return exact.empty() ? by_container : exact;
+}
+
+std::vector<Address> NetworkDir::claimed_by(const Attachment& attachment) const {
+  std::vector<Address> addresses;
+  for (const auto& file : files_) {
+    const auto address = Address::parse(file.name);
+    if (address && match_owner(file, attachment) != OwnerMatch::none) addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+std::optional<std::string> NetworkDir::holder(const Address& address) const {
+  const AttachmentFile* file = file_of(address);
+  if (file == nullptr) {
+    if (nested_.count(address) == 0) return std::nullopt;
+    return "somebody in the nested folder of the network";
+  }
+  const Attachment owner = parse_owner(file->owner);
+  if (owner.container_id.empty()) return "an unknown owner";
+  return owner.ifname.empty() ? owner.container_id : owner.container_id + " " + owner.ifname;
+}
+
+std::optional<Address> NetworkDir::cursor(std::size_t set) {
+  const std::string name = std::string(kCursorPrefix) + std::to_string(set);
+  if (std::find(cursors_.begin(), cursors_.end(), name) == cursors_.end()) return std::nullopt;
+  try {
+    const auto content = fs_.read_file(folder_, name, kOwnerLimit);
+    // No trimming: host-local does not trim here either, and both must walk alike.
+    return content ? Address::parse(content->bytes) : std::nullopt;
+  } catch (const std::system_error&) {
+    return std::nullopt;
+  }
+}
+
+void NetworkDir::write_cursor(std::size_t set, const Address& address) {
+  const std::string name = std::string(kCursorPrefix) + std::to_string(set);
+  const auto write = [&] { fs_.write_in_place(folder_, name, address.to_string(), kFileMode); };
+  try {
+    try {
+      write();
+    } catch (const UnfitFile&) {
+      fs_.unlink(folder_, name);  // a backup's second name, or a trap
+      write();
+    }
+  } catch (const std::system_error&) {
+    return;
+  }
+}
+
+FileSystem::NewFile NetworkDir::create(const Attachment& attachment) {
+  auto file = fs_.create_file(folder_, kPrivateName, kFileMode);
+  try {
+    fs_.write_all(file.fd, owner_text(attachment), folder_.path);
+  } catch (...) {
+    discard_private_name(file);
+    throw;
+  }
+  return file;
+}
+
+void NetworkDir::discard_private_name(const FileSystem::NewFile& file) {
+  if (!file.unnamed) fs_.unlink(folder_, kPrivateName);
+}
+
+Outcome NetworkDir::publish(const Fd& file, const Address& address) {
+  scanned_ = false;
+  return fs_.link_file(file, folder_, address.to_string());
+}
+
+Outcome NetworkDir::remove(const std::string& name) {
+  scanned_ = false;
+  return fs_.unlink(folder_, name);
+}
+
+std::optional<FileIdentity> NetworkDir::identify(const Address& address) {
+  return fs_.identify(folder_, address.to_string());
+}
+
+bool NetworkDir::is_file(const Address& address, const FileIdentity& identity,
+                         const std::string& content) {
+  const auto now = read(address.to_string());
+  return now && now->identity.same_file(identity) && now->bytes == content;
+}
+
+}  // namespace allocator::store

@@ -1,0 +1,177 @@
+#pragma once
+/// The bindings of one network: what brings a pod back to its address. Never inside the network
+/// folder.
+///
+///     <stateDir>/<network folder's path, escaped>/
+///         netdir        -> "1~<network folder's path>"
+///         boots         -> "1~<boot8>,<boot8>..."         oldest first
+///         node-ranges   -> "1~<node>~<source>~<CIDR>,<CIDR>..."   what rangesFrom gave last; for a
+///                          long list "*<hash>.<count>", and its parts as
+///                          node-ranges.<hash>.<number>
+///         ranges        -> "1~<CIDR>,<CIDR>..."           the same of an earlier version
+///         ip.10.244.1.7 -> "1~<ns>~<pod>~<ifname>~<uid>~<sequence>~<kept>~<boot8>"     the binding
+///         pod.<key>     -> "1~<addresses>~<addresses at the previous boot>"            a hint
+///         stamp.10.244.1.7 -> see stamp_record.hpp; only where the file system takes no stamp
+///
+/// Each record is a symbolic link that points nowhere: its target is the data, so it is there whole
+/// or not at all, and up to 59 bytes of it cost no block. Changing one is one rename. All methods
+/// want the network's lock held.
+#include <map>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "allocator/binding.hpp"
+#include "allocator/store/disk/file_system.hpp"
+#include "allocator/store/disk/folders.hpp"
+
+namespace allocator::store {
+
+/// A record is there, and what it says cannot be known: it must not be guessed at, nor overwritten.
+/// It costs its own address or pod only.
+struct ClosedRecord : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A record was written by a newer version of this program.
+struct NewerFormat : ClosedRecord {
+  using ClosedRecord::ClosedRecord;
+};
+
+/// The disk does not give a record.
+struct DamagedRecord : ClosedRecord {
+  using ClosedRecord::ClosedRecord;
+};
+
+/// What `rangesFrom` gave last, on which node and where it was written: a state folder may come
+/// from another machine (a disk image, a renamed node).
+struct RememberedRanges {
+  std::string node;
+  std::string source;
+  std::vector<std::string> cidrs;
+  /// True for what an earlier version remembered, which names neither.
+  bool is_anonymous = false;
+};
+
+/// What a record was before this command changed it; the changes undone in reverse order restore
+/// the folder.
+struct RecordChange {
+  std::string name;
+  std::optional<std::string> before;
+  std::optional<std::string> after;
+};
+
+class RecordFolder {
+ public:
+  /// Opens the folder of a network, making it first; `changed` as in ensure_folder().
+  static RecordFolder create(FileSystem& fs, const std::string& state_dir,
+                             const std::string& netdir, std::vector<std::string>& changed);
+  /// Opens the folder of a network; nullopt when it has none.
+  static std::optional<RecordFolder> open(FileSystem& fs, const std::string& state_dir,
+                                          const std::string& netdir);
+
+  /// Errors: throws ClosedRecord.
+  [[nodiscard]] std::optional<Binding> binding(const Address& address);
+  [[nodiscard]] std::optional<PodHint> hint(const PodKey& pod);
+  /// The same, with none for what is closed.
+  [[nodiscard]] std::optional<Binding> readable_binding(const Address& address);
+  [[nodiscard]] std::optional<PodHint> readable_hint(const PodKey& pod);
+  /// Why nobody can tell whether the address is bound; nullopt when it can be told.
+  [[nodiscard]] std::optional<std::string> why_closed(const Address& address);
+  using Bindings = std::vector<std::pair<Address, Binding>>;
+  /// Every binding there is and can be read, in no order.
+  [[nodiscard]] Bindings bindings() { return survey().bindings; }
+  /// All records about addresses.
+  struct Survey {
+    Bindings bindings;
+    std::vector<std::string> closed;  ///< why each of the other bindings cannot be read
+    std::vector<Address> stamped;     ///< those with a record stamp.<address>
+  };
+  [[nodiscard]] Survey survey();
+
+  void put(const Address& address, const Binding& binding);
+  void put(const PodKey& pod, const PodHint& hint);
+  void remove(const Address& address);
+  /// Ends a binding of `pod` that its address was given away from: without another one, its hint
+  /// goes too.
+  void forget_evicted(const PodKey& pod);
+
+  /// The record stamp.<address>; none when it is closed.
+  [[nodiscard]] std::optional<std::string> stamp_record(const Address& address);
+  void put_stamp_record(const Address& address, const std::string& record);
+  void remove_stamp_record(const Address& address);
+
+  /// The boots in which this network was used, oldest first, as the first eight digits of their
+  /// boot_id; none when the record is closed.
+  [[nodiscard]] std::vector<std::string> boots();
+  /// Adds a boot as the newest; only the last few are kept. False when it is the newest already.
+  bool append_boot(const std::string& boot8);
+  /// What `rangesFrom` gave last; nullopt when it never did.
+  [[nodiscard]] std::optional<RememberedRanges> last_ranges();
+  void put_last_ranges(const RememberedRanges& ranges);
+
+  /// From here on changes are counted for undo(): those before belong to somebody else's business.
+  void begin() {
+    if (!changes_.empty()) is_new_ = false;
+    changes_.clear();
+  }
+  /// What this object changed so far.
+  [[nodiscard]] const std::vector<RecordChange>& changes() const { return changes_; }
+  /// Takes back this object's changes as far as nobody changed the records since. An evicted
+  /// binding comes back only while its pod has not been bound anew.
+  void undo();
+  void sync() { fs_->sync(folder_.fd, folder_.path); }
+  [[nodiscard]] const std::string& path() const { return folder_.path; }
+
+ private:
+  RecordFolder(FileSystem& fs, Directory folder) : fs_(&fs), folder_(std::move(folder)) {}
+
+  [[nodiscard]] std::optional<std::string> read(const std::string& name);
+  [[nodiscard]] std::optional<std::string> read_from_disk(const std::string& name);
+  [[nodiscard]] bool is_listed(const std::string& name);
+  void complete(const std::string& netdir);
+  [[nodiscard]] std::string make_temporary(const std::string& target);
+  [[nodiscard]] bool wrote(const std::string& name) const;
+  [[nodiscard]] std::vector<std::string> read_list(const std::string& name);
+  [[nodiscard]] std::vector<std::string> read_parts(const std::string& list);
+  [[nodiscard]] std::string put_parts(const std::vector<std::string>& cidrs,
+                                      const std::string& before);
+  void remove_parts(const std::string& list);
+  void put_list(const std::string& name, const std::vector<std::string>& list);
+  void remove_record(const std::string& name);
+  void write(const std::string& name, const std::optional<std::string>& target);
+  void change(const std::string& name, const std::string& target);
+  [[nodiscard]] bool was_stamped(const RecordChange& change);
+  [[nodiscard]] bool may_restore(const RecordChange& change);
+
+  FileSystem* fs_;  // a pointer, so that a folder can be moved
+  Directory folder_;
+  std::vector<RecordChange> changes_;
+  /// This object made the folder: there is nothing in it to read.
+  bool is_new_ = false;
+  /// What was read under the lock: nobody else writes meanwhile.
+  std::map<std::string, std::optional<std::string>> read_;
+  /// The names in the folder when the first record could not be read.
+  std::optional<std::set<std::string>> listed_;
+};
+
+/// The folder of a network inside the state folder: its path with "/" as "_", "_" and other bytes
+/// escaped; hashed when over 200 bytes. Injective.
+std::string record_folder_name(const std::string& netdir);
+
+/// The address whose binding has this name; nullopt for records of other kinds.
+std::optional<Address> bound_address(const std::string& name);
+
+/// The name of a pod's hint: "pod.<key>", or "pod~<SHA-256>" for a key over 200 bytes ("~" is in no
+/// escaped key).
+std::string hint_name(const PodKey& pod);
+
+/// The paths of all network folders with records under the state folder whose last component is
+/// `network`.
+std::vector<std::string> known_network_dirs(FileSystem& fs, const std::string& state_dir,
+                                            const std::string& network);
+
+}  // namespace allocator::store

@@ -1,0 +1,298 @@
+#include "allocator/store/state/runtime_folder.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "allocator/store/disk/folders.hpp"
+#include "allocator/store/disk/sha256.hpp"
+#include "allocator/store/state/network_dir.hpp"
+
+namespace allocator::store {
+namespace {
+
+constexpr unsigned kFolderMode = 0700;
+constexpr unsigned kFileMode = 0600;
+constexpr std::size_t kFileLimit = 128;
+constexpr std::size_t kTombstoneLimit = 4096;
+constexpr const char* kTombs = "tombs";
+constexpr const char* kPending = "pending";
+
+constexpr const char* kRepeats = "repeats";
+
+constexpr const char* kUsed = "used";
+constexpr const char* kAllUsed = "all";
+constexpr unsigned kUsedMask = 0xfff;
+
+constexpr const char* kFlushed = "boot";
+constexpr const char* kLive = "~live";
+constexpr const char* kOwn = "~own";
+
+std::string name_in(const char* folder, const Attachment& attachment) {
+  return std::string(folder) + "/" + sha256_hex(owner_text(attachment));
+}
+
+std::string used_name(const Address& address) {
+  return std::string(kUsed) + (address.family() == Family::v4 ? ".4." : ".6.") +
+         std::to_string(static_cast<unsigned>(address.number() & kUsedMask));
+}
+
+std::optional<std::uint64_t> parse_number(const std::optional<std::string>& text) {
+  std::uint64_t value = 0;
+  if (!text || text->empty()) return std::nullopt;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size()) return std::nullopt;
+  return value;
+}
+
+/// One tombstone in 64 is the occasion to look at all of them: listing them is for now and then.
+bool is_occasion(const std::string& tomb_name) {
+  const auto key = tomb_name.find('/') + 1;
+  return tomb_name[key] == '0' && tomb_name[key + 1] < '4';
+}
+
+}  // namespace
+
+RuntimeFolder::RuntimeFolder(FileSystem& fs, const std::string& runtime_dir,
+                             const FileIdentity& network_folder) noexcept
+    : RuntimeFolder(fs, runtime_dir + "/" + std::to_string(network_folder.device) + ":" +
+                            std::to_string(network_folder.inode)) {}
+
+RuntimeFolder::RuntimeFolder(FileSystem& fs, const std::string& path) noexcept : fs_(fs) {
+  try {
+    std::vector<std::string> changed;  // tmpfs: nothing to flush
+    folder_ = ensure_folder(fs, path, kFolderMode, changed);
+    is_new_ = !changed.empty();
+  } catch (const std::exception&) {
+    folder_.reset();
+  }
+}
+
+std::optional<std::string> RuntimeFolder::read_link(const std::string& name) noexcept {
+  if (!folder_) return std::nullopt;
+  try {
+    return fs_.read_link(*folder_, name);
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::string RuntimeFolder::with_boot(const std::string& text) const {
+  return boot_id_.empty() ? text : text + "~" + boot_id_;
+}
+
+/// What with_boot() wrote, without the boot; nullopt for another boot's. Earlier versions named
+/// none, and whoever cannot read the boot_id compares none.
+std::optional<std::string> RuntimeFolder::read_of_boot(const std::string& name) noexcept {
+  auto text = read_link(name);
+  const auto end = text ? text->find('~') : std::string::npos;
+  if (end == std::string::npos) return text;
+  const bool is_other = !boot_id_.empty() && text->substr(end + 1) != boot_id_;
+  return is_other ? std::nullopt : std::optional(text->substr(0, end));
+}
+
+bool RuntimeFolder::put_link(const std::string& name, const std::string& target) noexcept {
+  if (!folder_) return false;
+  try {
+    if (fs_.make_link(target, *folder_, name) == Outcome::done) return true;
+    fs_.unlink(*folder_, name);
+    return fs_.make_link(target, *folder_, name) == Outcome::done;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+void RuntimeFolder::remove(const std::string& name) noexcept {
+  if (!folder_) return;
+  try {
+    fs_.unlink(*folder_, name);
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+// Others may have left tombstones in a folder that this object made, but hardly a mark since:
+// looking for one would be one more call in every first ADD. Without its mark a task is done again.
+BootScanState RuntimeFolder::boot_scan(const std::string& generation) noexcept {
+  if (is_new_ || generation.empty()) return BootScanState::due;
+  auto mark = read_link(kScan);
+  has_set_aside_ = mark && mark->starts_with(generation) && mark->ends_with(kAside);
+  if (has_set_aside_) mark->erase(mark->size() - std::strlen(kAside));
+  if (mark && mark->starts_with(generation) && mark->ends_with(kOwn)) {
+    has_kernels_boot_ = true;
+    mark->erase(mark->size() - std::strlen(kOwn));
+  }
+  if (mark == generation + kLive) return BootScanState::live_restored;
+  return mark == generation ? BootScanState::files_scanned : BootScanState::due;
+}
+
+void RuntimeFolder::mark_boot_scan(const std::string& generation, BootScanState state) noexcept {
+  const std::string mark = generation + (state == BootScanState::live_restored ? kLive : "") +
+                           (has_kernels_boot_ ? kOwn : "");
+  static_cast<void>(put_link(kScan, has_set_aside_ ? mark + kAside : mark));
+  is_new_ = false;
+}
+
+bool RuntimeFolder::is_flushed(const std::string& generation) noexcept {
+  return !generation.empty() && read_link(kFlushed) == generation;
+}
+
+void RuntimeFolder::mark_flushed(const std::string& generation) noexcept {
+  static_cast<void>(put_link(kFlushed, generation));
+}
+
+void RuntimeFolder::forget_flush() noexcept {
+  if (!is_new_) remove(kFlushed);
+}
+
+std::optional<std::uint64_t> RuntimeFolder::tombstone(const Attachment& attachment) noexcept {
+  return parse_number(read_of_boot(name_in(kTombs, attachment)));
+}
+
+void RuntimeFolder::put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept {
+  if (!folder_) return;
+  const std::string name = name_in(kTombs, attachment);
+  // In a new folder the link must fail: a call and an exception for what is known beforehand.
+  if (is_new_ || !put_link(name, with_boot(std::to_string(now)))) {
+    try {
+      fs_.make_directory(folder_->path + "/" + kTombs, kFolderMode);
+    } catch (const std::exception&) {
+      return;
+    }
+    static_cast<void>(put_link(name, with_boot(std::to_string(now))));
+  }
+  if (is_occasion(name)) bound_tombstones(now);
+}
+
+void RuntimeFolder::bound_tombstones(std::uint64_t now) noexcept {
+  try {
+    const auto tombs = fs_.open_directory(folder_->path + "/" + kTombs);
+    if (!tombs) return;
+    std::vector<std::pair<std::uint64_t, std::string>> by_age;
+    for (const auto& name : fs_.list(*tombs)) {
+      const auto when = parse_number(read_of_boot(std::string(kTombs) + "/" + name));
+      by_age.emplace_back(when && *when <= now ? *when : 0, name);  // another boot's goes first
+    }
+    std::sort(by_age.begin(), by_age.end());
+    const std::size_t surplus = by_age.size() > kTombstoneLimit ? by_age.size() / 2 : 0;
+    for (std::size_t i = 0; i < by_age.size(); ++i) {
+      if (i >= surplus && by_age[i].first + kLongestAdd > now) break;
+      fs_.unlink(*tombs, by_age[i].second);
+    }
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+void RuntimeFolder::remove_tombstone(const Attachment& attachment) noexcept {
+  remove(name_in(kTombs, attachment));
+}
+
+void RuntimeFolder::put_repeat(const Attachment& attachment, const std::string& add) noexcept {
+  if (!folder_) return;
+  try {
+    fs_.make_directory(folder_->path + "/" + kRepeats, kFolderMode);
+  } catch (const std::exception&) {
+    return;
+  }
+  static_cast<void>(put_link(name_in(kRepeats, attachment), with_boot(add)));
+}
+
+std::optional<std::string> RuntimeFolder::repeat(const Attachment& attachment) noexcept {
+  return read_of_boot(name_in(kRepeats, attachment));
+}
+
+void RuntimeFolder::remove_repeat(const Attachment& attachment) noexcept {
+  remove(name_in(kRepeats, attachment));
+}
+
+void RuntimeFolder::mark_used(const std::vector<Address>& addresses) noexcept {
+  if (!folder_ || addresses.empty()) return;
+  try {
+    for (const auto& address : addresses) fs_.make_link("1", *folder_, used_name(address));
+    fs_.make_link("1", *folder_, kUsed);
+  } catch (const std::exception&) {
+    return;  // some neighbours may have to find out by themselves
+  }
+}
+
+void RuntimeFolder::mark_all_used() noexcept {
+  static_cast<void>(put_link(kUsed, kAllUsed));
+  used_ = kAllUsed;
+}
+
+bool RuntimeFolder::was_used(const Address& address) noexcept {
+  if (!used_) used_ = is_new_ ? "" : read_link(kUsed).value_or("");
+  if (used_->empty()) return false;
+  return *used_ == kAllUsed || read_link(used_name(address)).has_value();
+}
+
+bool RuntimeFolder::put_pending(const Attachment& attachment) noexcept {
+  if (!folder_) return false;
+  try {
+    fs_.make_directory(folder_->path + "/" + kPending, kFolderMode);
+  } catch (const std::exception&) {
+    return false;
+  }
+  return put_link(name_in(kPending, attachment), owner_text(attachment));
+}
+
+bool RuntimeFolder::is_pending(const Attachment& attachment) noexcept {
+  return read_link(name_in(kPending, attachment)) == owner_text(attachment);
+}
+
+std::vector<Attachment> RuntimeFolder::pending() noexcept {
+  std::vector<Attachment> attachments;
+  if (!folder_) return attachments;
+  try {
+    const auto folder = fs_.open_directory(folder_->path + "/" + kPending);
+    if (!folder) return attachments;
+    for (const auto& name : fs_.list(*folder)) {
+      const auto owner = read_link(std::string(kPending) + "/" + name);
+      if (owner) attachments.push_back(parse_owner(*owner));
+    }
+  } catch (const std::exception&) {
+    return attachments;
+  }
+  return attachments;
+}
+
+void RuntimeFolder::remove_pending(const Attachment& attachment) noexcept {
+  remove(name_in(kPending, attachment));
+}
+
+std::optional<std::string> RuntimeFolder::read(const std::string& name) noexcept {
+  if (!folder_) return std::nullopt;
+  try {
+    const auto content = fs_.read_file(*folder_, name, kFileLimit);
+    return content ? std::optional(content->bytes) : std::nullopt;
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+void RuntimeFolder::write(const std::string& name, const std::string& text) noexcept {
+  if (!folder_) return;
+  try {
+    fs_.write_in_place(*folder_, name, text, kFileMode);
+  } catch (const std::exception&) {
+    // A counter that could not be raised must not be believed later: forget it.
+    try {
+      fs_.unlink(*folder_, name);
+    } catch (const std::exception&) {
+      folder_.reset();
+    }
+  }
+}
+
+std::uint64_t RuntimeFolder::next_sequence(const std::function<std::uint64_t()>& highest) {
+  const auto known = parse_number(read("sequence"));
+  const bool is_sound = known && *known < kSequenceLimit;
+  const std::uint64_t value = std::min(is_sound ? *known : highest(), kSequenceLimit - 1) + 1;
+  write("sequence", std::to_string(value));
+  return value;
+}
+
+}  // namespace allocator::store

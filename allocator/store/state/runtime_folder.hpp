@@ -1,0 +1,175 @@
+#pragma once
+/// What is known of a network in this boot only.
+///
+///     /run/delegated-ipam/<device>:<inode of the network folder>/
+///         boot          -> <generation>: the folders above the network's have been flushed
+///         scan          -> <generation> or <generation>~live: how far the boot scan has come;
+///                          "~own" follows when somebody has seen that the boot_id is the kernel's
+///                          own, "~aside" when there may be something in aside/
+///         aside/<address> -> "<since>~<container ID>~<ifname>~<boot8>", see set_aside.hpp
+///         run           -> "<CLOCK_BOOTTIME in ns>-<start of process 1>" of the first command in a
+///                          container: another mark is another /run, see death.hpp
+///         sequence         the highest sequence number given out, decimal
+///         repeats/<key> -> "<PID>:<start>~<boot_id>" of the repeated ADD that was answered what
+///                          the attachment has, or whose addresses its ADD took over (repeat.hpp)
+///         tombs/<key>   -> "<when>~<boot_id>": the attachment was deleted then, in nanoseconds of
+///                          CLOCK_BOOTTIME
+///         used          -> there are marks of used addresses, or "all" may have been used
+///         used.<4|6>.<n> -> somebody had an address of the family that ends in these 12 bits
+///         pending/<key> -> "<container ID>\r\n<ifname>": a release that is not written yet
+///         unbound/<address> -> in use by an attachment that no binding tells of
+///         unflushed.<key> -> files of the attachment were removed, which nobody has flushed yet
+///
+/// The generation is "<boot_id>~<inode and time of birth of the network's lock file>~<number of the
+/// scan>": a folder that was wiped has another lock, one whose owner or label was changed has not,
+/// and a version that scans for more has another number. <key> is the SHA-256 of the attachment.
+/// The folder may vanish at any time and is never the truth: without it the same answers cost more
+/// reading.
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/binding.hpp"
+#include "allocator/store/disk/file_system.hpp"
+
+namespace allocator::store {
+
+/// How far the boot scan has come in this generation.
+enum class BootScanState : std::uint8_t {
+  due,
+  files_scanned,  ///< every file has been looked at
+  live_restored   ///< and live attachments without a file have got theirs back
+};
+
+/// More releases than any node sees: a higher number in a record is a mistake, and counts as the
+/// newest.
+inline constexpr std::uint64_t kSequenceLimit = std::uint64_t{1} << 62;
+
+class RuntimeFolder {
+ public:
+  /// Opens the folder, making it first. Failures leave an object that knows nothing and keeps
+  /// nothing.
+  RuntimeFolder(FileSystem& fs, const std::string& runtime_dir,
+                const FileIdentity& network_folder) noexcept;
+  /// The same for a folder of any name.
+  RuntimeFolder(FileSystem& fs, const std::string& path) noexcept;
+
+  /// False for an object that knows nothing.
+  [[nodiscard]] bool is_open() const noexcept { return folder_.has_value(); }
+
+  /// Which boot it is: /run may survive one, and what ends with a boot carries its name.
+  void set_boot(const std::string& boot_id) { boot_id_ = boot_id; }
+  /// False only when it is another one for sure.
+  [[nodiscard]] bool is_boot(const std::string& boot_id) const {
+    return boot_id.empty() || boot_id_.empty() || boot_id == boot_id_;
+  }
+
+  /// True when the boot_id of the generation that boot_scan() was asked for is the kernel's own.
+  [[nodiscard]] bool has_kernels_boot() const { return has_kernels_boot_; }
+  void set_kernels_boot() { has_kernels_boot_ = true; }
+
+  [[nodiscard]] BootScanState boot_scan(const std::string& generation) noexcept;
+  void mark_boot_scan(const std::string& generation, BootScanState state) noexcept;
+
+  /// True when the folders above the network's and the records' have been flushed.
+  [[nodiscard]] bool is_flushed(const std::string& generation) noexcept;
+  void mark_flushed(const std::string& generation) noexcept;
+  /// They have to be flushed once more.
+  void forget_flush() noexcept;
+
+  /// The boot since whose first ADD everything is told in this folder; nullopt when that is not
+  /// known.
+  [[nodiscard]] std::optional<std::string> known_since() noexcept { return read_link(kSince); }
+  void mark_known_since(const std::string& boot_id) noexcept {
+    static_cast<void>(put_link(kSince, boot_id));
+  }
+
+  /// What tells this /run from one before or beside it; the first caller's `make()` is kept. Empty
+  /// where nothing can be kept.
+  [[nodiscard]] std::string mark_of_run(const std::function<std::string()>& make) noexcept;
+
+  /// The next sequence number. `highest` finds the highest one in the records when the counter is
+  /// gone. It never wraps: no number is above kSequenceLimit.
+  [[nodiscard]] std::uint64_t next_sequence(const std::function<std::uint64_t()>& highest);
+
+  /// When the attachment was deleted last; nullopt when it was not, in another boot, or too long
+  /// ago.
+  [[nodiscard]] std::optional<std::uint64_t> tombstone(const Attachment& attachment) noexcept;
+  /// `now`: nanoseconds of CLOCK_BOOTTIME. Bounded: tombstones of over 10 minutes go, and the
+  /// oldest half when there are over 4 096.
+  void put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept;
+  void remove_tombstone(const Attachment& attachment) noexcept;
+
+  /// Addresses that are set aside, by name, with what is said of each. Whether there are any is
+  /// told by what boot_scan() has read, so that ordinary commands pay nothing for it.
+  [[nodiscard]] bool has_set_aside() const noexcept { return has_set_aside_; }
+  /// For whoever does not call boot_scan(): there may be some.
+  void look_for_set_aside() noexcept { has_set_aside_ = true; }
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> set_aside() noexcept;
+  void put_set_aside(const std::string& generation, const std::string& name,
+                     const std::string& text) noexcept;
+  void remove_set_aside(const std::string& name) noexcept;
+
+  /// A repeated ADD, see add_above(), was answered with what the attachment has: when its main
+  /// plugin fails and takes it back, that must not end what the first ADD gave. Or: what its ADD
+  /// took over.
+  void put_repeat(const Attachment& attachment, const std::string& add) noexcept;
+  /// The repeated ADD of the attachment that was answered last; nullopt when there was none.
+  [[nodiscard]] std::optional<std::string> repeat(const Attachment& attachment) noexcept;
+  void remove_repeat(const Attachment& attachment) noexcept;
+
+  /// Remembers that somebody had these addresses. Bounded: one mark serves 4 096 addresses apart,
+  /// so that in a range wider than that some count as used which were not.
+  void mark_used(const std::vector<Address>& addresses) noexcept;
+  /// Remembers that nothing is known of who had which address in this boot.
+  void mark_all_used() noexcept;
+  [[nodiscard]] bool was_used(const Address& address) noexcept;
+
+  /// Remembers a release for the next command that can write; false when even that is impossible.
+  [[nodiscard]] bool put_pending(const Attachment& attachment) noexcept;
+  [[nodiscard]] bool is_pending(const Attachment& attachment) noexcept;
+  [[nodiscard]] std::vector<Attachment> pending() noexcept;
+  void remove_pending(const Attachment& attachment) noexcept;
+
+  void put_unbound(const Address& address) noexcept;
+  [[nodiscard]] bool is_unbound(const Address& address) noexcept;
+  void remove_unbound(const Address& address) noexcept;
+
+  /// Says that files of the attachment are about to be removed: whoever answers that it has none
+  /// must flush first, until remove_unflushed(). To be put before the first file is removed. False
+  /// when it cannot be said: who removes the files must flush then, whatever comes.
+  [[nodiscard]] bool put_unflushed(const Attachment& attachment) noexcept;
+  /// True also where nothing can be kept: then nobody knows.
+  [[nodiscard]] bool is_unflushed(const Attachment& attachment) noexcept;
+  void remove_unflushed(const Attachment& attachment) noexcept;
+
+ private:
+  static constexpr const char* kSince = "since";
+  static constexpr const char* kScan = "scan";
+  static constexpr const char* kAside = "~aside";  ///< the end of a scan's mark
+
+  [[nodiscard]] std::optional<std::string> read_link(const std::string& name) noexcept;
+  [[nodiscard]] std::string with_boot(const std::string& text) const;
+  [[nodiscard]] std::optional<std::string> read_of_boot(const std::string& name) noexcept;
+  [[nodiscard]] bool put_link(const std::string& name, const std::string& target) noexcept;
+  void remove(const std::string& name) noexcept;
+  void bound_tombstones(std::uint64_t now) noexcept;
+  [[nodiscard]] std::optional<std::string> read(const std::string& name) noexcept;
+  void write(const std::string& name, const std::string& text) noexcept;
+
+  FileSystem& fs_;
+  std::optional<Directory> folder_;
+  std::string boot_id_;
+  bool has_kernels_boot_ = false;
+  bool is_new_ = false;              // this object made it: nothing is marked in it
+  std::optional<std::string> used_;  // what the mark "used" says; empty: there is none
+  bool has_set_aside_ = false;
+};
+
+/// How long an ADD may be under way: older ones give up, so that tombstones need not be kept for
+/// ever. Nanoseconds.
+inline constexpr std::uint64_t kLongestAdd = 600'000'000'000;
+
+}  // namespace allocator::store

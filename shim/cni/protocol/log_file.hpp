@@ -1,0 +1,19 @@
+#pragma once
+/// The file behind the log: found, made and rotated so that nobody but root has a say in where root
+/// writes.
+///
+/// The folders on the way are walked one by one. A symbolic link counts only where nobody else can
+/// have made it; in a folder that others can write to, the file itself must be ours alone. Who
+/// rotates holds a lock that nobody else can open; without it a log goes on growing, and nobody
+/// waits. After a crash in between a number may be missing among the backups, nothing else.
+#include "allocator/store/disk/file_system.hpp"
+#include "shim/cni/conf/net_conf.hpp"
+
+namespace shim {
+
+/// The file that lines are appended to, with its folders made, and moved aside first where it has
+/// grown too large. Not blocking: a pipe that nobody reads must not hold a command up.
+/// Errors: throws std::system_error.
+allocator::store::Fd open_log_file(const LogConf& conf);
+
+}  // namespace shim

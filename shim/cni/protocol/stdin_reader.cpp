@@ -1,0 +1,68 @@
+#include "shim/cni/protocol/stdin_reader.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
+#include "shim/cni/protocol/error.hpp"
+
+namespace shim {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+[[noreturn]] void fail(const std::string& cause) {
+  throw CniError(ErrorCode::io_failure, "error reading from stdin: " + cause);
+}
+
+[[noreturn]] void fail_as_too_long(std::size_t limit) {
+  throw CniError(ErrorCode::decoding_failure,
+                 "error unmarshall network config: stdin holds more than " +
+                     std::to_string(limit >> 20) +
+                     " MiB, the most that this command reads; shorten the pod's annotations, or "
+                     "take \"io.kubernetes.cri.pod-annotations\" out of the configuration's "
+                     "capabilities");
+}
+
+/// Whether the writer has closed its end: what can be read now is all there is.
+enum class Writer : std::uint8_t { gone, unknown };
+
+/// Waits until `fd` has something to read or is at its end.
+Writer wait_readable(int fd, Clock::time_point deadline) {
+  while (true) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0)
+      fail("not closed in time; the caller must close stdin after the configuration");
+    pollfd waiting{fd, POLLIN, 0};
+    const int ready = ::poll(&waiting, 1, static_cast<int>(left.count()));
+    if (ready > 0) return (waiting.revents & POLLHUP) != 0 ? Writer::gone : Writer::unknown;
+    if (ready == -1 && errno != EINTR) fail(std::generic_category().message(errno));
+  }
+}
+
+}  // namespace
+
+std::string read_stdin(std::size_t limit, int fd, std::chrono::milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  std::string text;
+  std::array<char, 65536> buffer;
+  while (true) {
+    const Writer writer = wait_readable(fd, deadline);
+    const auto got = ::read(fd, buffer.data(), buffer.size());
+    if (got == 0) return text;
+    if (got == -1 && errno != EINTR && errno != EAGAIN)
+      fail(std::generic_category().message(errno));
+    if (got <= 0) continue;
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+    if (text.size() > limit) fail_as_too_long(limit);
+    const bool drained = static_cast<std::size_t>(got) < buffer.size();
+    if (writer == Writer::gone && drained) return text;
+  }
+}
+
+}  // namespace shim
