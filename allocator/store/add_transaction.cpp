@@ -39,7 +39,7 @@ void AddTransaction::run() {
       // again.
       if (!publish()) continue;
       pod_records_.write(picks_);
-      if (!pod_records_.is_held()) note_unbound();
+      if (!pod_records_.is_bound()) note_unbound();
     } catch (...) {
       take_back();
       throw;
@@ -79,7 +79,7 @@ bool AddTransaction::has_anothers_sandbox() {
 
 Wish AddTransaction::make_wish() {
   Wish wish;
-  wish.pod = request_.pod;
+  wish.pod = request_.owner.pod;
   wish.requested = request_.requested;
   wish.may_ask_for_others = request_.may_ask_for_others;
   if (on_duplicate_ == OnDuplicate::error) {
@@ -266,9 +266,9 @@ void AddTransaction::renew_stamps() {
 }
 
 void AddTransaction::look_at_former_use() {
-  RuntimeFolder& runtime = context_.session.runtime();
-  for (auto& pick : picks_) pick.was_used = was_used(pick, context_.session.boot_id(), runtime);
-  remember_use(runtime, records_ ? &*records_ : nullptr, {});
+  RunFolder& run = context_.session.run();
+  for (auto& pick : picks_) pick.was_used = was_used(pick, context_.session.boot_id(), run);
+  remember_use(run, records_ ? &*records_ : nullptr, {});
 }
 
 /// Nothing else would tell that the addresses were in use, should somebody remove their files.

@@ -1,8 +1,8 @@
 #pragma once
 /// One ADD under the lock: find, choose, publish, record. Used by LeaseStore::add only.
 #include "allocator/store/add_context.hpp"
-#include "allocator/store/lease_store.hpp"
 #include "allocator/store/pod_records.hpp"
+#include "allocator/store/requests.hpp"
 #include "allocator/store/state/stamp.hpp"
 
 namespace allocator::store {

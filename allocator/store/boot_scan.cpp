@@ -165,7 +165,7 @@ void BootScan::claim(const CachedAttachment& cached, const RangeSets& sets, Reco
                      std::map<Address, Claim>& claims) {
   if (!parts_.fs.network_namespace(cached.netns_path)) return;
   // The cache was read without the lock, and a runtime clears it after its DEL only.
-  const bool is_deleted = parts_.runtime.tombstone(cached.attachment) ||
+  const bool is_deleted = parts_.run.tombstone(cached.attachment) ||
                           (parts_.source != nullptr && !parts_.source->still_has(cached));
   if (is_deleted) return;
   for (const auto& address : cached.addresses) {
@@ -201,7 +201,7 @@ void BootScan::mark_unbound(RecordFolder* records) {
     if (!file.address || file.owner.empty()) continue;
     attempt(parts_.notes, file.name, [&] {
       if (records != nullptr && records->binding(*file.address)) return;
-      parts_.runtime.put_unbound(*file.address);
+      parts_.run.put_unbound(*file.address);
     });
   }
 }
@@ -224,7 +224,7 @@ bool BootScan::learn_bindings(RecordFolder& records, const std::vector<CachedAtt
     }
   }
   for (const auto& one : cached) {
-    if (!one.pod || !parts_.is_held(*one.pod)) continue;
+    if (!one.pod || !parts_.retains(*one.pod)) continue;
     learned &= attempt(parts_.notes, one.pod->display(), [&] { adopt_lost(records, one, sets); });
   }
   learned &= attempt(parts_.notes, "bindings", [&] { stamp_released(records); });
@@ -241,7 +241,7 @@ void BootScan::stamp_released(RecordFolder& records) {
   for (const auto& [address, binding] : found.bindings) {
     if (binding.sequence == 0 && !network_.holder(address)) released.push_back(address);
   }
-  hold(records, parts_.runtime, released, {});
+  hold(records, parts_.run, released, {});
   for (const auto& reason : found.closed) {
     parts_.notes.push_back("boot scan: " + reason + "; until then nobody is given its address");
   }
@@ -254,7 +254,7 @@ bool BootScan::adopt_in_use(RecordFolder& records, const std::vector<CachedAttac
   bool learned = true;
   // The newest last: of two sandboxes of a pod it is the one whose address is kept.
   for (auto one = cached.rbegin(); one != cached.rend(); ++one) {
-    if (!one->pod || !parts_.is_held(*one->pod)) continue;
+    if (!one->pod || !parts_.retains(*one->pod)) continue;
     learned &= attempt(parts_.notes, one->attachment.container_id,
                        [&] { adopt_attachment(records, *one); });
   }
@@ -282,7 +282,7 @@ void BootScan::adopt_attachment(RecordFolder& records, const CachedAttachment& c
 /// address' own.
 void BootScan::adopt_marker(RecordFolder& records, const std::string& name, bool wants_in_use) {
   const auto marker = parse_marker(name);
-  if (!marker || !parts_.is_held(marker->pod)) return;
+  if (!marker || !parts_.retains(marker->pod)) return;
   const bool in_use = network_.holder(marker->address).has_value();
   if (in_use != wants_in_use) return;
   // Released before anything that we have seen: first to go.

@@ -12,45 +12,24 @@
 #include <vector>
 
 #include "allocator/range_set.hpp"
+#include "allocator/store/state/attachment_source.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/record_folder.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 #include "allocator/store/state/viewpoint.hpp"
 
 namespace allocator::store {
-
-/// An attachment as the runtime's result cache knows it.
-struct CachedAttachment {
-  Attachment attachment;
-  std::optional<PodKey> pod;
-  std::string uid;
-  std::string netns_path;
-  std::vector<Address> addresses;
-  std::string entry;  ///< the name of the cache's entry
-  /// When the entry was written; only tells which of two entries is the newer one.
-  std::int64_t written_ns = 0;
-};
-
-/// Where the runtime's cache is read; asked at most once in a boot, without the lock.
-class AttachmentSource {
- public:
-  virtual ~AttachmentSource() = default;
-  /// Every attachment to the network that the cache tells of; what cannot be read is left out.
-  [[nodiscard]] virtual std::vector<CachedAttachment> attachments(const std::string& network) = 0;
-  /// True while the cache still has the entry.
-  [[nodiscard]] virtual bool still_has(const CachedAttachment& cached) = 0;
-};
 
 class BootScan {
  public:
   struct Parts {
     FileSystem& fs;
     NetworkDir& network;
-    RuntimeFolder& runtime;
+    RunFolder& run;
     AttachmentSource* source;  ///< where `cached` came from; may be null
     const std::string& boot_id;
     std::function<const Viewpoint&()> viewpoint;        ///< what stamps tell of this call
-    const std::function<bool(const PodKey&)>& is_held;  ///< the others are left alone
+    const std::function<bool(const PodKey&)>& retains;  ///< the others are left alone
     std::vector<std::string>& notes;                    ///< what was found and done, for the log
   };
 
@@ -76,11 +55,11 @@ class BootScan {
   bool learn_bindings(RecordFolder& records, const std::vector<CachedAttachment>& cached,
                       const RangeSets& sets);
 
-  /// Notes in the runtime folder which addresses in use no binding tells of. `records`: may be
+  /// Notes in the run folder which addresses in use no binding tells of. `records`: may be
   /// null.
   void mark_unbound(RecordFolder* records);
 
-  /// True when this boot was recorded before: somebody has emptied the runtime folder since.
+  /// True when this boot was recorded before: somebody has emptied the run folder since.
   [[nodiscard]] bool knew_boot() const { return knew_boot_; }
   /// True when the folder was changed and needs an fsync.
   [[nodiscard]] bool changed() const { return changed_; }

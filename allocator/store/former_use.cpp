@@ -4,15 +4,14 @@
 
 namespace allocator::store {
 
-bool was_used(const Pick& pick, const std::string& boot_id, RuntimeFolder& runtime) {
+bool was_used(const Pick& pick, const std::string& boot_id, RunFolder& run) {
   // The attachment may live in another network namespace than at its first ADD.
   if (pick.reason == Reason::present) return true;
   if (pick.last_boot) return pick.last_boot->empty() || boot_id.starts_with(*pick.last_boot);
-  return pick.takes_over || runtime.was_used(pick.address);
+  return pick.takes_over || run.was_used(pick.address);
 }
 
-void remember_use(RuntimeFolder& runtime, const RecordFolder* records,
-                  const std::vector<Address>& freed) {
+void remember_use(RunFolder& run, const RecordFolder* records, const std::vector<Address>& freed) {
   std::vector<Address> unnamed = freed;
   if (records != nullptr) {
     for (const auto& change : records->changes()) {
@@ -22,7 +21,7 @@ void remember_use(RuntimeFolder& runtime, const RecordFolder* records,
       if (!change.after) unnamed.push_back(*address);
     }
   }
-  runtime.mark_used(unnamed);
+  run.mark_used(unnamed);
 }
 
 }  // namespace allocator::store

@@ -173,18 +173,18 @@ void forget(RecordFolder& records, const PodKey& pod) {
   records.forget_evicted(pod);
 }
 
-void hold(RecordFolder& records, RuntimeFolder& runtime, const std::vector<Address>& freed,
-          const FormerOwner& owner) {
+void hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& freed,
+          const Owner& owner) {
   std::optional<std::uint64_t> sequence;
   const auto next = [&] {
-    if (!sequence) sequence = runtime.next_sequence([&] { return highest_sequence(records); });
+    if (!sequence) sequence = run.next_sequence([&] { return highest_sequence(records); });
     return *sequence;
   };
   const auto hold_one = [&](const Address& address) {
     auto binding = records.binding(address);
     // The Go plugin gave it to another pod than the one that it is bound to.
     const bool is_others = binding && owner.pod && binding->pod != *owner.pod;
-    if (binding && owner.pod && (owner.is_never_held || is_others)) {
+    if (binding && owner.pod && (!owner.is_retained || is_others)) {
       records.remove(address);
       records.forget_evicted(binding->pod);
       binding.reset();
@@ -192,7 +192,7 @@ void hold(RecordFolder& records, RuntimeFolder& runtime, const std::vector<Addre
     if (binding) {
       binding->sequence = next();
       records.put(address, *binding);
-    } else if (owner.pod && !owner.is_never_held) {
+    } else if (owner.is_bound()) {
       adopt(records, address, {*owner.pod, owner.uid, next(), 0, {}}, freed);
     }
   };

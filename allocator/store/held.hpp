@@ -4,27 +4,19 @@
 #include <string>
 #include <vector>
 
+#include "allocator/store/owner.hpp"
 #include "allocator/store/state/record_folder.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 
 namespace allocator::store {
-
-/// Whose addresses end: what a DEL says about itself.
-struct FormerOwner {
-  /// nullopt when the caller does not tell.
-  std::optional<PodKey> pod;
-  std::string uid;
-  /// `pod` must not be held: its bindings end with its attachment.
-  bool is_never_held = false;
-};
 
 /// Stamps the bindings of freed addresses with the next sequence number. A binding that cannot be
 /// stamped (full disk, a closed record) stays as it is: that costs its place in the
 /// queue, nothing else, and the release has happened. An address without a binding is adopted for
 /// `owner`, unless that pod has one of the family already. Now and then the bindings in no use are
 /// counted: at most 4 096 of a family stay, and 16 of a pod, see surplus().
-void hold(RecordFolder& records, RuntimeFolder& runtime, const std::vector<Address>& freed,
-          const FormerOwner& owner);
+void hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& freed,
+          const Owner& owner);
 
 /// Binds `address` to a pod that has no binding of the family yet, but for those on addresses of
 /// the same attachment: one a range set. False when it has one, or the address is bound.

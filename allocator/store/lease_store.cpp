@@ -50,11 +50,11 @@ Session LeaseStore::open_session(Directory folder, std::vector<std::string> chan
 void LeaseStore::refuse_deleted(Session& session, const Attachment& attachment) {
   const std::string what =
       "reserve an address for " + attachment.container_id + " " + attachment.ifname;
-  if (session.has_pending() && session.runtime().is_pending(attachment)) {
+  if (session.has_pending() && session.run().is_pending(attachment)) {
     throw TryAgain(what + ": its release is still pending, as the folder cannot be changed");
   }
-  if (refuse_late_add(fs_, session.runtime(), attachment, what))
-    session.runtime().remove_tombstone(attachment);
+  if (refuse_late_add(fs_, session.run(), attachment, what))
+    session.run().remove_tombstone(attachment);
 }
 
 /// The network may be an old one under a new name. Only when its folder is made: nothing is looked
@@ -76,12 +76,12 @@ Lease LeaseStore::add(const AddRequest& request) {
       stamp_of_call(fs_, session.viewpoint(), request.attachment.container_id, request.netns_path));
   {
     const NetworkLock lock(fs_, session.network().folder(), options_.lock_patience);
-    if (request.pod && request.is_held) session.require_records();
+    if (request.owner.is_bound()) session.require_records();
     session.prepare(lock, request.sets);
     session.remember_ranges(request.ranges_to_remember);
     refuse_deleted(session, request.attachment);
     transaction.run();
-    remember_answer(fs_, session.runtime(), request.attachment, transaction.picks(),
+    remember_answer(fs_, session.run(), request.attachment, transaction.picks(),
                     transaction.taken_over());
   }
   Lease lease{transaction.picks(),      transaction.linked(), owner_text(request.attachment),
@@ -121,15 +121,15 @@ void LeaseStore::undo(Lease& lease) {
   if (!folder) return;
   NetworkDir network(fs_, std::move(*folder));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
-  RuntimeFolder runtime(fs_, options_.runtime_dir, fs_.identify(network.folder().fd));
+  RunFolder run(fs_, options_.run_dir, fs_.identify(network.folder().fd));
   // The DEL that follows finds nothing, and flushes.
   const bool flushes = !lease.linked.empty() && options_.durability == Durability::full &&
-                       !runtime.put_unflushed(parse_owner(lease.owner));
+                       !run.put_unflushed(parse_owner(lease.owner));
   bool is_deleted = !lease.linked.empty();
   for (const auto& [address, identity] : lease.linked) {
     if (!network.is_file(address, identity, lease.owner)) continue;
     network.remove(address.to_string());
-    runtime.remove_unbound(address);
+    run.remove_unbound(address);
     is_deleted = false;
   }
   // A DEL has settled what becomes of the records; they may be another ADD's by now.
@@ -155,7 +155,7 @@ std::vector<Address> LeaseStore::release(const ReleaseRequest& request) {
   auto folder = open_for_release(request, changed);
   if (!folder) return {};
   Session session = open_session(std::move(*folder), std::move(changed));
-  const auto taken_back = look_for_take_back(fs_, session.runtime(), request.attachment, notes_);
+  const auto taken_back = look_for_take_back(fs_, session.run(), request.attachment, notes_);
   if (taken_back.is_repeat) return {};
   try {
     return release_now(session, request, taken_back.taken_over);
@@ -174,8 +174,8 @@ std::vector<Address> LeaseStore::release(const ReleaseRequest& request) {
 
 /// Flannel deletes once only: a failure would keep the address in use for ever.
 bool LeaseStore::postpone(Session& session, const Attachment& attachment) {
-  if (!session.runtime().put_pending(attachment)) return false;
-  session.runtime().put_tombstone(attachment, boottime_now());
+  if (!session.run().put_pending(attachment)) return false;
+  session.run().put_tombstone(attachment, boottime_now());
   return true;
 }
 
@@ -210,7 +210,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
     }
     if (!freed.empty() && request.owner.pod) session.try_records();
     session.end_use(freed, request.owner);
-    if (!failures.any()) session.runtime().put_tombstone(request.attachment, boottime_now());
+    if (!failures.any()) session.run().put_tombstone(request.attachment, boottime_now());
     session.set_asides().end(request.attachment);
     session.set_asides().put(taken_back, notes_);
   }
@@ -237,13 +237,13 @@ void LeaseStore::refuse_if_unreadable(Session& session, const Attachment& attach
   }
 }
 
-std::vector<AttachmentFile> LeaseStore::held_by(const Attachment& attachment) {
+std::vector<AttachmentFile> LeaseStore::files_of(const Attachment& attachment) {
   auto folder = open_existing();
   if (!folder) return {};
   NetworkDir network(fs_, std::move(*folder));
-  RuntimeFolder runtime(fs_, options_.runtime_dir, fs_.identify(network.folder().fd));
+  RunFolder run(fs_, options_.run_dir, fs_.identify(network.folder().fd));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
-  if (runtime.is_pending(attachment)) return {};
+  if (run.is_pending(attachment)) return {};
   network.scan();
   network.refuse_unreadable_of(attachment, "look at");
   return network.find(attachment);

@@ -19,70 +19,18 @@
 
 #include "allocator/choose.hpp"
 #include "allocator/store/boot_scan.hpp"
+#include "allocator/store/disk/failure_list.hpp"
 #include "allocator/store/disk/file_system.hpp"
 #include "allocator/store/disk/folders.hpp"
 #include "allocator/store/disk/network_lock.hpp"
-#include "allocator/store/failure_list.hpp"
 #include "allocator/store/held.hpp"
+#include "allocator/store/requests.hpp"
 #include "allocator/store/session.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/store_options.hpp"
 
 namespace allocator::store {
-
-/// What a second ADD of one attachment gets.
-enum class OnDuplicate : std::uint8_t { same_addresses, error };
-
-struct AddRequest {
-  Attachment attachment;
-  std::string netns_path;
-  std::optional<PodKey> pod;
-  /// False: the pod gets its pin, but no binding; those that it has end.
-  bool is_held = true;
-  std::string uid;
-  /// Another UID under the pod's name does not inherit its address.
-  bool require_same_uid = false;
-  RangeSets sets;
-  Reservations reservations;
-  std::vector<Address> requested;
-  bool may_ask_for_others = false;  ///< see Wish
-  OnDuplicate on_duplicate = OnDuplicate::same_addresses;
-  /// The CIDR blocks that `sets` came from, if they came from a source that may be gone tomorrow;
-  /// else none.
-  RememberedRanges ranges_to_remember = {};
-};
-
-struct ReleaseRequest {
-  Attachment attachment;
-  /// How often host-local would look: once for each of its range sets.
-  std::size_t passes = 1;
-  /// Whose addresses they were, as far as the caller says.
-  FormerOwner owner;
-  /// The ranges, as far as they are known: see Session::prepare().
-  RangeSets sets;
-  /// False where the folder was only guessed at.
-  bool may_make_folder = true;
-};
-
-/// An answered ADD: the addresses, and what undo() needs to take it back.
-struct Lease {
-  std::vector<Pick> picks;  ///< the ranges belong to the request
-  /// The names that this call made, with their inode, and their content.
-  std::vector<std::pair<Address, FileIdentity>> linked;
-  std::string owner;
-  /// The attachment's files, open as long as the lease is there: no other file gets their inodes.
-  std::vector<Fd> files;
-  std::optional<RecordFolder> records;
-  /// How often all processes were looked at to prove a death: never on the ordinary path.
-  unsigned process_scans = 0;
-};
-
-/// An attachment in the network folder.
-struct HeldFile {
-  Attachment attachment;
-  Address address;
-};
 
 class LeaseStore {
  public:
@@ -114,7 +62,7 @@ class LeaseStore {
   std::vector<Address> release(const ReleaseRequest& request);
 
   /// What the attachment holds: all its files, foreign names included.
-  [[nodiscard]] std::vector<AttachmentFile> held_by(const Attachment& attachment);
+  [[nodiscard]] std::vector<AttachmentFile> files_of(const Attachment& attachment);
 
   /// What an ADD was asked to remember last; nullopt when none was. What an earlier version
   /// remembered counts as this node's when the network was used in this very boot: a copied disk
@@ -129,7 +77,7 @@ class LeaseStore {
   /// its stamp; for what host-local made in this boot by the runtime's cache), nothing tells which
   /// one it had, or it is one of Cilium's ingress attachments. Returns what was freed. Errors:
   /// as release(); all attachments are tried first.
-  std::vector<HeldFile> collect(const std::vector<Attachment>& valid);
+  std::vector<FreedAddress> collect(const std::vector<Attachment>& valid);
 
  private:
   [[nodiscard]] std::optional<Directory> open_existing() const;

@@ -6,8 +6,8 @@
 
 namespace allocator::store {
 
-std::vector<HeldFile> LeaseStore::collect(const std::vector<Attachment>& valid) {
-  std::vector<HeldFile> collected;
+std::vector<FreedAddress> LeaseStore::collect(const std::vector<Attachment>& valid) {
+  std::vector<FreedAddress> collected;
   auto folder = open_existing();
   if (!folder) return collected;
   Session session = open_session(std::move(*folder));

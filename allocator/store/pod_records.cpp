@@ -17,14 +17,14 @@ bool has(const std::vector<Address>& addresses, const Address& address) {
 
 void PodRecords::read() {
   bound_.clear();
-  if (!records_ || !is_held()) return;
+  if (!records_ || !is_bound()) return;
   closed_.clear();
   read_hint();
   if (!hint_) return;
   for (const auto& address : hint_->addresses) {
     try {
       auto binding = records_->binding(address);
-      if (binding && binding->pod == *request_.pod)
+      if (binding && binding->pod == *request_.owner.pod)
         bound_.emplace_back(address, std::move(*binding));
     } catch (const ClosedRecord&) {
       closed_.push_back(address);
@@ -35,14 +35,14 @@ void PodRecords::read() {
 /// What leads to the pod's bindings cannot be read: then all of them are looked at.
 void PodRecords::read_hint() {
   try {
-    hint_ = records_->hint(*request_.pod);
+    hint_ = records_->hint(*request_.owner.pod);
     is_hint_closed_ = false;
   } catch (const ClosedRecord& closed) {
     if (!is_hint_closed_) context_.notes.emplace_back(closed.what());
     is_hint_closed_ = true;
     hint_ = PodHint{};
     for (const auto& [address, binding] : records_->bindings()) {
-      if (binding.pod == *request_.pod) hint_->addresses.push_back(address);
+      if (binding.pod == *request_.owner.pod) hint_->addresses.push_back(address);
     }
   }
 }
@@ -56,7 +56,7 @@ bool PodRecords::has_lost() const {
 std::vector<Address> PodRecords::inherited() const {
   std::vector<Address> addresses;
   for (const auto& [address, binding] : bound_) {
-    const bool other_object = request_.require_same_uid && binding.uid != request_.uid;
+    const bool other_object = request_.owner.require_same_uid && binding.uid != request_.owner.uid;
     if (!other_object) addresses.push_back(address);
   }
   return addresses;
@@ -65,7 +65,7 @@ std::vector<Address> PodRecords::inherited() const {
 void PodRecords::write(const std::vector<Pick>& picks) {
   if (!records_) return;
   picks_ = picks;
-  if (!is_held()) {
+  if (!is_bound()) {
     end_bindings_of_strangers();
     return;
   }
@@ -116,7 +116,7 @@ void PodRecords::write_bindings(const PodHint& hint) {
 }
 
 void PodRecords::put_hint(const PodHint& hint) {
-  if (!is_hint_closed_) records_->put(*request_.pod, hint);
+  if (!is_hint_closed_) records_->put(*request_.owner.pod, hint);
 }
 
 /// A pod that came back to its own address comes up on a full disk too: what its records would have
@@ -138,7 +138,7 @@ void PodRecords::end_bindings_of_strangers() {
     if (pick.evicted) records_->remove(pick.address);
   }
   forget_evicted();
-  if (request_.pod) forget(*records_, *request_.pod);
+  if (request_.owner.pod) forget(*records_, *request_.owner.pod);
 }
 
 /// A pod that lost its last address leaves nothing behind: names that never come back must not pile
@@ -150,7 +150,8 @@ void PodRecords::forget_evicted() {
 }
 
 Binding PodRecords::binding_for(const Pick& pick) const {
-  Binding binding{*request_.pod, request_.uid, 0, 0, context_.session.boot_id().substr(0, 8)};
+  Binding binding{*request_.owner.pod, request_.owner.uid, 0, 0,
+                  context_.session.boot_id().substr(0, 8)};
   const auto before = std::find_if(bound_.begin(), bound_.end(),
                                    [&](const auto& bound) { return bound.first == pick.address; });
   if (before == bound_.end()) return binding;
@@ -167,7 +168,7 @@ std::vector<Address> PodRecords::still_bound(const std::vector<Address>& chosen)
     const std::size_t set = set_of(request_.sets, address);
     const bool counts_today =
         set < request_.sets.size() && !context_.session.set_asides().is_refused(address) &&
-        may_use(request_.sets[set], request_.reservations, request_.pod, address);
+        may_use(request_.sets[set], request_.reservations, request_.owner.pod, address);
     if (!counts_today) addresses.push_back(address);
   }
   return addresses;
@@ -192,7 +193,7 @@ void PodRecords::note_changes(const std::vector<Pick>& picks) {
       return replaces(pick, bound.first);
     });
     if (before == bound_.end() || before->first == pick.address) continue;
-    context_.notes.push_back(request_.pod->display() + " changed from " +
+    context_.notes.push_back(request_.owner.pod->display() + " changed from " +
                              before->first.to_string() + " to " + pick.address.to_string());
   }
 }

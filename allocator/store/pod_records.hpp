@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "allocator/store/add_context.hpp"
-#include "allocator/store/lease_store.hpp"
+#include "allocator/store/requests.hpp"
 
 namespace allocator::store {
 
@@ -18,7 +18,7 @@ class PodRecords {
       : context_(context), records_(context.session.records()), request_(request) {}
 
   /// False for an attachment that leaves no binding.
-  [[nodiscard]] bool is_held() const { return request_.pod.has_value() && request_.is_held; }
+  [[nodiscard]] bool is_bound() const { return request_.owner.is_bound(); }
   /// Reads the pod's bindings anew; none for a pod that is not held.
   void read();
   /// True when the address file of one of them vanished in this boot.

@@ -35,24 +35,24 @@ std::vector<TakenOver> decode_taken(const std::string& text) {
 
 }  // namespace
 
-void remember_repeat(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment) {
-  if (const auto add = add_above(fs, attachment.container_id)) runtime.put_repeat(attachment, *add);
+void remember_repeat(FileSystem& fs, RunFolder& run, const Attachment& attachment) {
+  if (const auto add = add_above(fs, attachment.container_id)) run.put_repeat(attachment, *add);
 }
 
-void remember_answer(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
+void remember_answer(FileSystem& fs, RunFolder& run, const Attachment& attachment,
                      const std::vector<Pick>& picks, const std::vector<TakenOver>& taken) {
   const bool is_repeat = std::any_of(
       picks.begin(), picks.end(), [](const Pick& pick) { return pick.reason == Reason::present; });
   if (is_repeat) {
-    remember_repeat(fs, runtime, attachment);
+    remember_repeat(fs, run, attachment);
   } else if (!taken.empty()) {
-    runtime.put_repeat(attachment, encode(taken));
+    run.put_repeat(attachment, encode(taken));
   }
 }
 
-TakenBack look_for_take_back(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
+TakenBack look_for_take_back(FileSystem& fs, RunFolder& run, const Attachment& attachment,
                              std::vector<std::string>& notes) {
-  const auto before = runtime.repeat(attachment);
+  const auto before = run.repeat(attachment);
   if (!before) return {};
   const auto add = add_above(fs, attachment.container_id);
   if (add == before) {
@@ -60,7 +60,7 @@ TakenBack look_for_take_back(FileSystem& fs, RuntimeFolder& runtime, const Attac
                     " failed: what it has is kept");
     return {true, {}};
   }
-  runtime.remove_repeat(attachment);
+  run.remove_repeat(attachment);
   if (!add || !before->starts_with(kTookOver)) return {};
   return {false, decode_taken(*before)};
 }

@@ -9,15 +9,15 @@
 #include <vector>
 
 #include "allocator/choose.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 #include "allocator/store/state/set_aside.hpp"
 
 namespace allocator::store {
 
 /// Remembers that this repeated ADD was answered. Nothing happens without a main plugin above.
-void remember_repeat(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment);
+void remember_repeat(FileSystem& fs, RunFolder& run, const Attachment& attachment);
 /// The same for an ADD that is one, or took addresses over; nothing happens for an ordinary one.
-void remember_answer(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
+void remember_answer(FileSystem& fs, RunFolder& run, const Attachment& attachment,
                      const std::vector<Pick>& picks, const std::vector<TakenOver>& taken);
 
 /// What a DEL takes back.
@@ -29,7 +29,7 @@ struct TakenBack {
 };
 
 /// Looks what this DEL takes back; any other DEL ends the memory.
-TakenBack look_for_take_back(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
+TakenBack look_for_take_back(FileSystem& fs, RunFolder& run, const Attachment& attachment,
                              std::vector<std::string>& notes);
 
 }  // namespace allocator::store

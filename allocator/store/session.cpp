@@ -4,8 +4,8 @@
 #include <system_error>
 #include <tuple>
 
-#include "allocator/store/disk/own_want.hpp"
-#include "allocator/store/failure_list.hpp"
+#include "allocator/store/disk/errors.hpp"
+#include "allocator/store/disk/failure_list.hpp"
 #include "allocator/store/former_use.hpp"
 #include "allocator/store/held.hpp"
 
@@ -23,19 +23,19 @@ Session::Session(const Parts& parts, Directory folder, std::vector<std::string> 
       network_(parts.fs, std::move(folder)),
       changed_(std::move(changed)),
       boot_id_(read_boot_id(parts.fs, parts.options.boot_id_path)) {
-  open_runtime();
+  open_run();
   look_what_is_due();
 }
 
-void Session::open_runtime() {
-  runtime_.emplace(parts_.fs, parts_.options.runtime_dir, parts_.fs.identify(network_.folder().fd));
-  runtime_->set_boot(boot_id_);
+void Session::open_run() {
+  run_.emplace(parts_.fs, parts_.options.run_dir, parts_.fs.identify(network_.folder().fd));
+  run_->set_boot(boot_id_);
   generation_ = generation();
 }
 
 const Viewpoint& Session::viewpoint() {
   if (!viewpoint_)
-    viewpoint_ = look_around(parts_.fs, boot_id_, parts_.options.boot_id_path, *runtime_);
+    viewpoint_ = look_around(parts_.fs, boot_id_, parts_.options.boot_id_path, *run_);
   return *viewpoint_;
 }
 
@@ -48,7 +48,7 @@ std::string Session::generation() {
 
 void Session::look_what_is_due() {
   if (parts_.options.retention == Retention::off) return;
-  const BootScanState state = runtime_->boot_scan(generation_);
+  const BootScanState state = run_->boot_scan(generation_);
   scan_due_ = state == BootScanState::due;
   restore_due_ = state != BootScanState::live_restored;
   // Without the lock: the runtime's cache may be large, and others must not wait for it.
@@ -70,7 +70,7 @@ const std::vector<CachedAttachment>& Session::cached() {
 void Session::prepare(const NetworkLock& lock, const RangeSets& sets) {
   if (lock.reopened_folder()) {
     // It was replaced while we waited.
-    open_runtime();
+    open_run();
     look_what_is_due();
   }
   // There is a lock now.
@@ -87,13 +87,13 @@ void Session::prepare(const NetworkLock& lock, const RangeSets& sets) {
 }
 
 SetAsides& Session::set_asides() {
-  if (!set_asides_) set_asides_.emplace(*runtime_, generation_);
+  if (!set_asides_) set_asides_.emplace(*run_, generation_);
   return *set_asides_;
 }
 
 bool Session::is_first() {
   // Without retention nothing is scanned, so nothing tells but the flush.
-  if (parts_.options.retention == Retention::off) return !runtime_->is_flushed(generation_);
+  if (parts_.options.retention == Retention::off) return !run_->is_flushed(generation_);
   return restore_due_;
 }
 
@@ -141,7 +141,7 @@ void Session::require_records() {
                                   changed_);
   network_.keep_stamps_in(&*records_);
   // Until the new folders are flushed, what was flushed in this boot does not count.
-  if (changed_.size() != before) runtime_->forget_flush();
+  if (changed_.size() != before) run_->forget_flush();
 }
 
 void Session::try_records() {
@@ -152,14 +152,14 @@ void Session::try_records() {
   }
 }
 
-void Session::end_use(const std::vector<Address>& freed, const FormerOwner& owner) {
+void Session::end_use(const std::vector<Address>& freed, const Owner& owner) {
   forget_unbound(freed);
-  if (records_) hold(*records_, *runtime_, freed, owner);
-  remember_use(*runtime_, records_ ? &*records_ : nullptr, freed);
+  if (records_) hold(*records_, *run_, freed, owner);
+  remember_use(*run_, records_ ? &*records_ : nullptr, freed);
 }
 
 void Session::replay_pending() {
-  const auto pending = runtime_->pending();
+  const auto pending = run_->pending();
   if (pending.empty()) return;
   network_.scan();
   bool any_done = false;
@@ -190,7 +190,7 @@ bool Session::replay(const Attachment& attachment) {
   }
   if (failures.any()) return false;
   end_use(freed, {});
-  runtime_->remove_pending(attachment);
+  run_->remove_pending(attachment);
   parts_.notes.push_back("the pending release of " + attachment.container_id + " " +
                          attachment.ifname + " is done");
   return true;
@@ -198,8 +198,8 @@ bool Session::replay(const Attachment& attachment) {
 
 void Session::run_boot_scan(const RangeSets& sets) {
   flush_what_is_unknown();
-  BootScan scan({parts_.fs, network_, *runtime_, parts_.source, boot_id_,
-                 [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options.is_held,
+  BootScan scan({parts_.fs, network_, *run_, parts_.source, boot_id_,
+                 [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options.retains,
                  parts_.notes});
   bool complete = scan.look_at_files();
   const bool restores = complete && !sets.empty() && restore_due_;
@@ -209,12 +209,12 @@ void Session::run_boot_scan(const RangeSets& sets) {
   if (scan.changed() && parts_.options.durability == Durability::full) network_.sync();
   if (!complete) return;
   // The marks of who had which address went with /run.
-  if (scan_due_ && scan.knew_boot()) runtime_->mark_all_used();
+  if (scan_due_ && scan.knew_boot()) run_->mark_all_used();
   scan.mark_unbound(records_ ? &*records_ : nullptr);
   // A DEL works on a file system that an ADD refuses: it must not take the ADD's first look away.
   if (!is_fit_ && parts_.fs.unfit_disk(network_.folder().fd)) return;
-  runtime_->mark_boot_scan(generation_,
-                           restores ? BootScanState::live_restored : BootScanState::files_scanned);
+  run_->mark_boot_scan(generation_,
+                       restores ? BootScanState::live_restored : BootScanState::files_scanned);
 }
 
 void Session::flush(const std::vector<Fd>& files) {
@@ -229,7 +229,7 @@ void Session::flush(const std::vector<Fd>& files) {
 void Session::flush_parents() {
   if (parts_.options.durability == Durability::none) return;
   // Read again: another command may have made folders since.
-  const bool flushed = runtime_->is_flushed(generation_);
+  const bool flushed = run_->is_flushed(generation_);
   std::vector<std::string> above;
   if (!flushed) {
     append_parents(network_.path(), above);
@@ -240,7 +240,7 @@ void Session::flush_parents() {
   }
   sync_folders(parts_.fs, changed_, above);
   changed_.clear();
-  if (!flushed) runtime_->mark_flushed(generation_);
+  if (!flushed) run_->mark_flushed(generation_);
 }
 
 void Session::flush_release(FailureList& failures) {

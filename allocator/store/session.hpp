@@ -1,8 +1,8 @@
 #pragma once
-/// A network that a command has opened: its folder, its records, its runtime folder, and what has
+/// A network that a command has opened: its folder, its records, its run folder, and what has
 /// to be done before the command's own business.
 ///
-///     Session   without the lock: boot_id, runtime folder; once a boot the runtime's cache
+///     Session   without the lock: boot_id, run folder; once a boot the runtime's cache
 ///     prepare   under the lock: pending releases, boot scan
 ///     flush     after the lock: fsyncs
 ///
@@ -14,12 +14,12 @@
 
 #include "allocator/range_set.hpp"
 #include "allocator/store/boot_scan.hpp"
+#include "allocator/store/disk/failure_list.hpp"
 #include "allocator/store/disk/network_lock.hpp"
-#include "allocator/store/failure_list.hpp"
 #include "allocator/store/held.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/record_folder.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 #include "allocator/store/state/set_aside.hpp"
 #include "allocator/store/state/viewpoint.hpp"
 #include "allocator/store/store_options.hpp"
@@ -65,13 +65,13 @@ class Session {
 
   /// What becomes of freed addresses: held by the bindings that name them, see hold(), else marked
   /// as used in this boot.
-  void end_use(const std::vector<Address>& freed, const FormerOwner& owner);
+  void end_use(const std::vector<Address>& freed, const Owner& owner);
 
   /// True when a pending release could not be done.
   [[nodiscard]] bool has_pending() const { return has_pending_; }
   [[nodiscard]] NetworkDir& network() { return network_; }
   [[nodiscard]] std::optional<RecordFolder>& records() { return records_; }
-  [[nodiscard]] RuntimeFolder& runtime() { return *runtime_; }
+  [[nodiscard]] RunFolder& run() { return *run_; }
   /// What is set aside. The lock is held; prepare() has run.
   [[nodiscard]] SetAsides& set_asides();
   /// True for the first ADDs of a generation.
@@ -108,7 +108,7 @@ class Session {
   [[nodiscard]] const std::vector<CachedAttachment>& cached();
 
  private:
-  void open_runtime();
+  void open_run();
   [[nodiscard]] std::string generation();
   void look_what_is_due();
   void open_existing_records();
@@ -123,8 +123,8 @@ class Session {
   std::vector<std::string> changed_;
   std::string boot_id_;
   std::optional<Viewpoint> viewpoint_;
-  std::string generation_;  ///< see RuntimeFolder; empty until there is a lock file
-  std::optional<RuntimeFolder> runtime_;
+  std::string generation_;  ///< see RunFolder; empty until there is a lock file
+  std::optional<RunFolder> run_;
   std::optional<SetAsides> set_asides_;
   std::optional<RecordFolder> records_;
   std::optional<RecordFolder> ranges_folder_;  ///< where the ranges are kept without retention

@@ -19,7 +19,7 @@ bool Session::may_be_lost(const Address& address) {
   if (parts_.options.retention == Retention::off) return false;
   try {
     const auto binding = records_ ? records_->binding(address) : std::nullopt;
-    return binding ? is_lost(address, *binding) : runtime_->is_unbound(address);
+    return binding ? is_lost(address, *binding) : run_->is_unbound(address);
   } catch (const ClosedRecord&) {
     return false;  // the choice meets the same record
   } catch (const std::system_error&) {
@@ -28,14 +28,14 @@ bool Session::may_be_lost(const Address& address) {
 }
 
 void Session::note_unbound(const Address& address) {
-  if (parts_.options.retention == Retention::on) runtime_->put_unbound(address);
+  if (parts_.options.retention == Retention::on) run_->put_unbound(address);
 }
 
 void Session::forget_unbound(const std::vector<Address>& freed) {
   if (parts_.options.retention == Retention::off) return;
   for (const auto& address : freed) {
     try {
-      if (!records_ || !records_->binding(address)) runtime_->remove_unbound(address);
+      if (!records_ || !records_->binding(address)) run_->remove_unbound(address);
     } catch (const ClosedRecord&) {
       continue;
     } catch (const std::system_error&) {

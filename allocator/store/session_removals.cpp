@@ -23,19 +23,19 @@ void Session::flush_what_is_unknown() {
 bool Session::will_remove(const Attachment& attachment) {
   if (parts_.options.durability == Durability::none) return true;
   removed_.push_back(attachment);
-  return runtime_->put_unflushed(attachment);
+  return run_->put_unflushed(attachment);
 }
 
 bool Session::is_unflushed(const Attachment& attachment) {
   if (parts_.options.durability == Durability::none) return false;
-  if (!was_first_ && !runtime_->is_unflushed(attachment)) return false;
+  if (!was_first_ && !run_->is_unflushed(attachment)) return false;
   removed_.push_back(attachment);
   return true;
 }
 
 /// They are on the disk.
 void Session::forget_removals() {
-  for (const auto& attachment : removed_) runtime_->remove_unflushed(attachment);
+  for (const auto& attachment : removed_) run_->remove_unflushed(attachment);
   removed_.clear();
 }
 

@@ -32,7 +32,7 @@ std::string start_unbound(CachedWorld& node, Unbound kind, const std::string& co
     return "10.0.0.4";
   }
   auto request = node.request(container_id, kind == Unbound::excluded ? "job" : "");
-  request.is_held = false;
+  request.owner.is_retained = false;
   auto leases = node.cached_leases();
   return test::joined(CachedWorld::picked(leases.add(request)));
 }
@@ -61,7 +61,7 @@ TEST_CASE("of two sandboxes of a pod the one of the same pod object, then the ne
           "[claims]") {
   CachedWorld node;
   auto first = node.request("c-1", "b-0");
-  first.uid = "u-b-0";
+  first.owner.uid = "u-b-0";
   node.add(first);
   auto& old = node.cache.add("c-old", "b-0", kOwnNamespace, {"10.0.0.2"});
   old.written_ns = 10;

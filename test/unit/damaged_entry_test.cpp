@@ -57,7 +57,7 @@ TEST_CASE("a damaged IP file costs its own address only", "[damage]") {
   CHECK(world.add("c3", "mq") == "10.0.0.4");
   CHECK(world.add("c4") == "10.0.0.5");
   CHECK(world.add("c2", "db") == "10.0.0.3");
-  CHECK(world.leases().held_by({"c2", "eth0"}).size() == 1);
+  CHECK(world.leases().files_of({"c2", "eth0"}).size() == 1);
   CHECK(world.leases().collect({{"c2", "eth0"}, {"c3", "eth0"}}).size() == 1);
   CHECK(world.release("c2", "eth0", pod("db")) == "10.0.0.3");
   CHECK(world.add("c5", "db") == "10.0.0.3");
@@ -242,8 +242,8 @@ TEST_CASE("a sequence number that no node reaches is not counted on", "[damage]"
   std::filesystem::remove(path);
   std::filesystem::create_symlink("1~default~web~eth0~~" + number + "~0~11111111", path);
   if (GENERATE(false, true)) {
-    std::filesystem::create_directories(world.options.runtime_dir);
-    for (const auto& entry : std::filesystem::directory_iterator(world.options.runtime_dir))
+    std::filesystem::create_directories(world.options.run_dir);
+    for (const auto& entry : std::filesystem::directory_iterator(world.options.run_dir))
       test::write_text(entry.path().string() + "/sequence", number);
   }
   CHECK(world.release("c2") == "10.0.0.3");

@@ -11,7 +11,7 @@
 using allocator::store::DelegateBindings;
 using allocator::store::DelegatedOwner;
 using allocator::store::Presence;
-using allocator::store::RuntimeFolder;
+using allocator::store::RunFolder;
 using test::ips;
 using test::owner;
 using test::pod;
@@ -28,13 +28,13 @@ struct DelegatedWorld {
     std::filesystem::create_directories(world.options.network_dir);
   }
 
-  [[nodiscard]] std::string run_folder() const { return world.options.runtime_dir + "/plugin"; }
+  [[nodiscard]] std::string run_folder() const { return world.options.run_dir + "/plugin"; }
   DelegateBindings bindings() {
-    runtime.emplace(world.fs, run_folder());
-    return {world.fs, options, *runtime, notes};
+    run.emplace(world.fs, run_folder());
+    return {world.fs, options, *run, notes};
   }
   static DelegatedOwner of(const std::string& container_id, const std::string& pod_name) {
-    return {{container_id, "eth0"}, "/var/run/netns/none", pod(pod_name), "uid"};
+    return {{pod(pod_name), "uid"}, {container_id, "eth0"}, "/var/run/netns/none"};
   }
   void give(const std::string& address, const std::string& container_id) const {
     write_text(world.network_file(address), owner(container_id));
@@ -42,7 +42,7 @@ struct DelegatedWorld {
 
   StoreWorld world;
   allocator::store::StoreOptions options;
-  std::optional<RuntimeFolder> runtime;
+  std::optional<RunFolder> run;
   std::vector<std::string> notes;
 };
 
@@ -91,10 +91,10 @@ TEST_CASE("record: without host-local's files the tombstone of a later DEL ends 
   const auto web = DelegatedWorld::of("c1", "web");
   node.world.options.network_dir = node.options.network_dir;
   auto bindings = node.bindings();
-  node.runtime->put_tombstone(web.attachment, 1);  // of an earlier ADD
+  node.run->put_tombstone(web.attachment, 1);  // of an earlier ADD
   bindings.record(web, ips({"10.0.0.2"}), {});
   CHECK(node.world.binding("10.0.0.2")->pod == pod("web"));
-  node.runtime->put_tombstone(web.attachment, allocator::store::boottime_now());
+  node.run->put_tombstone(web.attachment, allocator::store::boottime_now());
   bindings.record(web, ips({"10.0.0.4"}), {});
   CHECK_FALSE(node.world.binding("10.0.0.4"));
 }
@@ -117,7 +117,7 @@ TEST_CASE("knows_whole_boot: until /run is emptied, and again in the next boot",
   DelegatedWorld node("delegate:ledger/net");
   CHECK(node.bindings().knows_whole_boot());
   CHECK(node.bindings().knows_whole_boot());
-  std::filesystem::remove_all(node.world.options.runtime_dir);
+  std::filesystem::remove_all(node.world.options.run_dir);
   CHECK_FALSE(node.bindings().knows_whole_boot());
   CHECK_FALSE(node.bindings().knows_whole_boot());
   node.world.boot("22222222-aaaa-4bbb-8ccc-000000000002");

@@ -104,7 +104,7 @@ TEST_CASE("a pod that is not held any more leaves used addresses", "[former-use]
   StoreWorld world;
   world.add("c1", "web");
   auto gone = world.release_request("c1", "eth0", pod("web"));
-  gone.owner.is_never_held = true;
+  gone.owner.is_retained = false;
   world.leases().release(gone);
   auto stranger = world.request("c2");
   stranger.requested = {test::ip("10.0.0.2")};

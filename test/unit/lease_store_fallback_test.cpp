@@ -40,7 +40,7 @@ TEST_CASE("the private name that a crash left is used again", "[fallback]") {
 TEST_CASE("the private name is no attachment", "[fallback]") {
   StoreWorld world;
   test::write_text(world.network_file(StoreWorld::kPrivateName), owner("c1"));
-  CHECK(world.leases().held_by({"c1", "eth0"}).empty());
+  CHECK(world.leases().files_of({"c1", "eth0"}).empty());
   CHECK(world.leases().collect({}).empty());
 }
 

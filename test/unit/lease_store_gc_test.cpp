@@ -202,7 +202,7 @@ TEST_CASE("a file where the network folder should be holds no attachment", "[sto
   StoreWorld world;
   test::write_text(world.options.network_dir, "in the way");
   CHECK(world.release("c1").empty());
-  CHECK(world.leases().held_by({"c1", "eth0"}).empty());
+  CHECK(world.leases().files_of({"c1", "eth0"}).empty());
   CHECK(world.leases().collect({}).empty());
 }
 
@@ -241,7 +241,7 @@ TEST_CASE("the lock that somebody holds is waited for, then the holder is named"
     const allocator::store::NetworkLock held(fs, *folder, std::chrono::milliseconds(20));
     text = failure_of([&] {
       if (command == 0) world.add("c2");
-      if (command == 1) static_cast<void>(world.leases().held_by({"c1", "eth0"}));
+      if (command == 1) static_cast<void>(world.leases().files_of({"c1", "eth0"}));
       if (command == 2) static_cast<void>(world.leases().collect({}));
     });
   }

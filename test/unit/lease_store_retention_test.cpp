@@ -61,7 +61,7 @@ TEST_CASE("a damaged sequence counter is rebuilt from the records", "[retention]
   world.release("c1");
   world.add("c3", "new");
   world.release("c3");
-  const std::string run = world.options.runtime_dir;
+  const std::string run = world.options.run_dir;
   for (const auto& entry : std::filesystem::directory_iterator(run)) {
     test::write_text(entry.path().string() + "/sequence", damage);
   }
@@ -175,20 +175,20 @@ TEST_CASE("the hint remembers the addresses of the previous boot, once a boot", 
 TEST_CASE("another UID inherits nothing where the same one is required", "[retention]") {
   StoreWorld world;
   auto request = world.request("c1", "web");
-  request.uid = "uid-1";
+  request.owner.uid = "uid-1";
   world.add(request);
   world.release("c1");
   request = world.request("c2", "web");
-  request.uid = "uid-2";
+  request.owner.uid = "uid-2";
   SECTION("by default the name counts") { CHECK(world.add(request) == "10.0.0.2"); }
   SECTION("required: another UID") {
-    request.require_same_uid = true;
+    request.owner.require_same_uid = true;
     CHECK(world.add(request) == "10.0.0.3");
     CHECK_FALSE(world.binding("10.0.0.2").has_value());
   }
   SECTION("required: the same UID") {
-    request.require_same_uid = true;
-    request.uid = "uid-1";
+    request.owner.require_same_uid = true;
+    request.owner.uid = "uid-1";
     CHECK(world.add(request) == "10.0.0.2");
   }
 }
@@ -206,7 +206,7 @@ TEST_CASE("each interface of a pod is kept for itself", "[retention]") {
 TEST_CASE("a pod with names of hundreds of bytes is kept like any other", "[retention]") {
   StoreWorld world;
   auto request = world.request("c1", "x");
-  request.pod = allocator::PodKey{std::string(63, 'n'), std::string(253, 'p'), "eth0"};
+  request.owner.pod = allocator::PodKey{std::string(63, 'n'), std::string(253, 'p'), "eth0"};
   CHECK(world.add(request) == "10.0.0.2");
   world.release("c1");
   CHECK(world.add("c2", "other") == "10.0.0.3");

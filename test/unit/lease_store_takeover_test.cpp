@@ -73,7 +73,7 @@ TEST_CASE("a release that the disk refuses is pending, and the next command does
   make_read_only(world);
   CHECK(world.release("c1").empty());
   CHECK(world.files().count("10.0.0.2") == 1);
-  CHECK(world.leases().held_by({"c1", "eth0"}).empty());
+  CHECK(world.leases().files_of({"c1", "eth0"}).empty());
   CHECK_FALSE(failure_of([&] { world.add("c3", "web"); }).empty());
   make_writable(world);
   SECTION("an ADD of the pod") { CHECK(world.add("c3", "web") == "10.0.0.2"); }
@@ -111,7 +111,7 @@ TEST_CASE("without /run a release that cannot be done is an error", "[pending]")
   StoreWorld world;
   world.add("c1", "web");
   make_read_only(world);
-  world.options.runtime_dir = world.network_file("lock");
+  world.options.run_dir = world.network_file("lock");
   CHECK(test::contains(failure_of([&] { world.release("c1"); }), "release: unlink"));
 }
 
@@ -124,11 +124,10 @@ TEST_CASE("an ADD of a process that began before the DEL is refused", "[tombston
   // This process may be younger than a clock tick: the DEL came two ticks later.
   auto folder = world.fs.open_directory(world.options.network_dir);
   REQUIRE(folder.has_value());
-  allocator::store::RuntimeFolder runtime(world.fs, world.options.runtime_dir,
-                                          world.fs.identify(folder->fd));
-  REQUIRE(runtime.tombstone({"c1", "eth0"}).has_value());
-  const auto deleted = *runtime.tombstone({"c1", "eth0"}) + 20'000'000;
-  runtime.put_tombstone({"c1", "eth0"}, deleted);
+  allocator::store::RunFolder run(world.fs, world.options.run_dir, world.fs.identify(folder->fd));
+  REQUIRE(run.tombstone({"c1", "eth0"}).has_value());
+  const auto deleted = *run.tombstone({"c1", "eth0"}) + 20'000'000;
+  run.put_tombstone({"c1", "eth0"}, deleted);
   while (allocator::store::boottime_now() < deleted) continue;
   CHECK(test::contains(failure_of([&] { world.add("c1", "web"); }), "its DEL came after"));
   CHECK(world.files() == Contents{{"10.0.0.2", owner("c0")}});
@@ -182,11 +181,11 @@ TEST_CASE("a pod that must not be held leaves nothing, and what it had ends", "[
   world.add("c1", "web");
   world.release("c1");
   auto request = world.request("c2", "web");
-  request.is_held = false;
+  request.owner.is_retained = false;
   CHECK(world.add(request) == "10.0.0.3");
   CHECK(world.records().empty());
   auto release = world.release_request("c2", "eth0", pod("web"));
-  release.owner.is_never_held = true;
+  release.owner.is_retained = false;
   CHECK(test::joined(world.leases().release(release)) == "10.0.0.3");
   CHECK(world.records().empty());
 }

@@ -219,11 +219,11 @@ TEST_CASE("foreign files stay as they are", "[store]") {
 TEST_CASE("CHECK sees every file of the attachment and no other", "[store]") {
   StoreWorld world(sets_of({"10.0.0.0/29", "2001:db8::/64"}));
   world.add("c1");
-  const auto held = world.leases().held_by({"c1", "eth0"});
+  const auto held = world.leases().files_of({"c1", "eth0"});
   REQUIRE(held.size() == 2);
   CHECK(held.front().name == "10.0.0.2");
-  CHECK(world.leases().held_by({"c1", "eth1"}).empty());
-  CHECK(world.leases().held_by({"c2", "eth0"}).empty());
+  CHECK(world.leases().files_of({"c1", "eth1"}).empty());
+  CHECK(world.leases().files_of({"c2", "eth0"}).empty());
 }
 
 TEST_CASE("a damaged cursor starts the walk at the first address", "[store]") {

@@ -161,7 +161,7 @@ TEST_CASE("undo leaves records alone that look like its own but are another ADD'
   Lease lease = lease_of(world, request);
   // A DEL that ends the binding, so that the next ADD writes the same record again.
   auto del = world.release_request("c1", "eth0", pod("web"));
-  del.owner.is_never_held = true;
+  del.owner.is_retained = false;
   static_cast<void>(world.leases().release(del));
   auto next = world.request("c2", "web");
   next.requested = {test::ip("10.0.0.2")};

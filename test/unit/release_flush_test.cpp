@@ -161,7 +161,7 @@ TEST_CASE("where /run was emptied or cannot be written a DEL that finds nothing 
   StoreWorld world;
   world.add("c1", "web");
   world.release("c1");
-  std::filesystem::remove_all(world.options.runtime_dir);
+  std::filesystem::remove_all(world.options.run_dir);
   SECTION("emptied") {
     world.fs.start_command();
     world.release("c1");
@@ -180,7 +180,7 @@ TEST_CASE("where /run was emptied or cannot be written a DEL that finds nothing 
     CHECK(std::count(synced.begin(), synced.end(), world.options.network_dir) == 1);
   }
   SECTION("not writable") {
-    test::write_text(world.options.runtime_dir, "in the way");
+    test::write_text(world.options.run_dir, "in the way");
     world.release("c1");
     world.fs.start_command();
     world.release("c1");

@@ -12,7 +12,7 @@
 using allocator::Attachment;
 using allocator::Wish;
 using allocator::store::BootScanState;
-using allocator::store::RuntimeFolder;
+using allocator::store::RunFolder;
 using allocator::store::SetAsides;
 using test::ip;
 using test::ips;
@@ -33,16 +33,16 @@ Wish of_pod(const std::string& name, std::vector<allocator::Address> bound = {})
   return wish;
 }
 
-/// A runtime folder whose boot scan is done.
+/// A run folder whose boot scan is done.
 struct Folder {
-  Folder() { runtime().mark_boot_scan(kGeneration, BootScanState::live_restored); }
-  RuntimeFolder& runtime() {
-    current.emplace(world.fs, world.options.runtime_dir + "/net");
+  Folder() { run().mark_boot_scan(kGeneration, BootScanState::live_restored); }
+  RunFolder& run() {
+    current.emplace(world.fs, world.options.run_dir + "/net");
     static_cast<void>(current->boot_scan(kGeneration));
     return *current;
   }
   StoreWorld world;
-  std::optional<RuntimeFolder> current;
+  std::optional<RunFolder> current;
   std::vector<std::string> notes;
 };
 
@@ -114,35 +114,35 @@ TEST_CASE("pins and requests are given although they are set aside", "[choose]")
 
 TEST_CASE("what is set aside lasts until the old attachment's DEL, over commands", "[set-aside]") {
   Folder folder;
-  CHECK_FALSE(folder.runtime().has_set_aside());
-  SetAsides(folder.runtime(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
+  CHECK_FALSE(folder.run().has_set_aside());
+  SetAsides(folder.run(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
   REQUIRE(folder.notes.size() == 1);
   CHECK(test::contains(folder.notes.front(), "10.0.0.2, taken over from old"));
-  CHECK(folder.runtime().has_set_aside());
-  CHECK(folder.runtime().boot_scan(kGeneration) == BootScanState::live_restored);
-  CHECK(SetAsides(folder.runtime(), kGeneration).refused() == ips({"10.0.0.2"}));
-  SetAsides(folder.runtime(), kGeneration).end({"other", "eth0"});
-  CHECK(SetAsides(folder.runtime(), kGeneration).is_refused(ip("10.0.0.2")));
-  SetAsides(folder.runtime(), kGeneration).end(kOld);
-  SetAsides ended(folder.runtime(), kGeneration);
+  CHECK(folder.run().has_set_aside());
+  CHECK(folder.run().boot_scan(kGeneration) == BootScanState::live_restored);
+  CHECK(SetAsides(folder.run(), kGeneration).refused() == ips({"10.0.0.2"}));
+  SetAsides(folder.run(), kGeneration).end({"other", "eth0"});
+  CHECK(SetAsides(folder.run(), kGeneration).is_refused(ip("10.0.0.2")));
+  SetAsides(folder.run(), kGeneration).end(kOld);
+  SetAsides ended(folder.run(), kGeneration);
   CHECK_FALSE(ended.is_refused(ip("10.0.0.2")));
   CHECK(ended.is_due_back(ip("10.0.0.2")));
   CHECK(ended.take(ip("10.0.0.2")).empty());
-  CHECK_FALSE(SetAsides(folder.runtime(), kGeneration).is_due_back(ip("10.0.0.2")));
+  CHECK_FALSE(SetAsides(folder.run(), kGeneration).is_due_back(ip("10.0.0.2")));
 }
 
 TEST_CASE("an address whose old attachment's DEL has come is not set aside", "[set-aside]") {
   Folder folder;
-  folder.runtime().put_tombstone(kOld, allocator::store::boottime_now());
-  SetAsides(folder.runtime(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
+  folder.run().put_tombstone(kOld, allocator::store::boottime_now());
+  SetAsides(folder.run(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
   CHECK(folder.notes.empty());
-  CHECK_FALSE(folder.runtime().has_set_aside());
+  CHECK_FALSE(folder.run().has_set_aside());
 }
 
 TEST_CASE("an address that is given out again while it is aside is as if taken over once more",
           "[set-aside]") {
   Folder folder;
-  SetAsides asides(folder.runtime(), kGeneration);
+  SetAsides asides(folder.run(), kGeneration);
   asides.put({{ip("10.0.0.2"), kOld}}, folder.notes);
   CHECK(asides.take(ip("10.0.0.3")).empty());
   const auto taken = asides.take(ip("10.0.0.2"));
@@ -153,15 +153,15 @@ TEST_CASE("an address that is given out again while it is aside is as if taken o
 
 TEST_CASE("what another generation set aside is nothing", "[set-aside]") {
   Folder folder;
-  SetAsides(folder.runtime(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
+  SetAsides(folder.run(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
   const std::string next = "22222222-aaaa-4bbb-8ccc-000000000002~7~8";
-  auto& runtime = folder.runtime();
-  CHECK(runtime.boot_scan(next) == BootScanState::due);
-  CHECK_FALSE(runtime.has_set_aside());
-  runtime.mark_boot_scan(next, BootScanState::live_restored);
-  SetAsides(runtime, next).put({{ip("10.0.0.3"), kOld}}, folder.notes);
-  CHECK(runtime.boot_scan(next) == BootScanState::live_restored);
-  CHECK(SetAsides(runtime, next).refused() == ips({"10.0.0.3"}));
+  auto& run = folder.run();
+  CHECK(run.boot_scan(next) == BootScanState::due);
+  CHECK_FALSE(run.has_set_aside());
+  run.mark_boot_scan(next, BootScanState::live_restored);
+  SetAsides(run, next).put({{ip("10.0.0.3"), kOld}}, folder.notes);
+  CHECK(run.boot_scan(next) == BootScanState::live_restored);
+  CHECK(SetAsides(run, next).refused() == ips({"10.0.0.3"}));
 }
 
 TEST_CASE("a takeover is remembered for the DEL that takes it back only", "[set-aside]") {
@@ -169,10 +169,10 @@ TEST_CASE("a takeover is remembered for the DEL that takes it back only", "[set-
   const Attachment taker = {"new", "eth0"};
   using allocator::store::look_for_take_back;
   using allocator::store::remember_answer;
-  remember_answer(folder.world.fs, folder.runtime(), taker, {}, {{ip("fd00::2"), {"o~,l d", "e"}}});
+  remember_answer(folder.world.fs, folder.run(), taker, {}, {{ip("fd00::2"), {"o~,l d", "e"}}});
   folder.world.fs.redirections = {{"/proc", folder.world.options.state_dir}};  // nobody above
-  const auto ordinary = look_for_take_back(folder.world.fs, folder.runtime(), taker, folder.notes);
+  const auto ordinary = look_for_take_back(folder.world.fs, folder.run(), taker, folder.notes);
   CHECK(ordinary.taken_over.empty());
   CHECK_FALSE(ordinary.is_repeat);
-  CHECK_FALSE(folder.runtime().repeat(taker));
+  CHECK_FALSE(folder.run().repeat(taker));
 }

@@ -4,9 +4,9 @@
 
 namespace allocator::store {
 
-bool refuse_late_add(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
+bool refuse_late_add(FileSystem& fs, RunFolder& run, const Attachment& attachment,
                      const std::string& what) {
-  auto deleted = runtime.tombstone(attachment);
+  auto deleted = run.tombstone(attachment);
   // Nothing was deleted in the future: a tombstone that names no boot is of an earlier one.
   if (deleted && *deleted > boottime_now()) deleted.reset();
   if (deleted && !began_after(fs, attachment.container_id, *deleted)) {

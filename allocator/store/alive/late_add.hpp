@@ -3,18 +3,13 @@
 #include <string>
 
 #include "allocator/store/disk/network_lock.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 
 namespace allocator::store {
 
-/// The attachment's DEL came after this ADD had been started.
-struct DeletedMeanwhile : TryAgain {
-  using TryAgain::TryAgain;
-};
-
 /// Errors: throws DeletedMeanwhile; TryAgain for an orphan's ADD of over 10 minutes. `what`: what
 /// is not done then. Returns true when there is a tombstone of an earlier DEL.
-bool refuse_late_add(FileSystem& fs, RuntimeFolder& runtime, const Attachment& attachment,
+bool refuse_late_add(FileSystem& fs, RunFolder& run, const Attachment& attachment,
                      const std::string& what);
 
 }  // namespace allocator::store

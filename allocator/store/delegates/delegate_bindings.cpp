@@ -33,8 +33,8 @@ const std::string& DelegateBindings::boot_id() {
 /// The built-in allocator marks the same /run: stamps of one are judged by the other.
 Viewpoint DelegateBindings::viewpoint() {
   const auto folder = is_host_local() ? fs_.open_directory(options_.network_dir) : std::nullopt;
-  if (!folder) return look_around(fs_, boot_id(), options_.boot_id_path, runtime_);
-  RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder->fd));
+  if (!folder) return look_around(fs_, boot_id(), options_.boot_id_path, run_);
+  RunFolder own(fs_, options_.run_dir, fs_.identify(folder->fd));
   return look_around(fs_, boot_id(), options_.boot_id_path, own);
 }
 
@@ -52,8 +52,7 @@ std::vector<std::pair<Address, Binding>> DelegateBindings::bound_to(RecordFolder
 
 Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
   Wishes wishes;
-  const bool may_hold =
-      owner.pod && !owner.is_never_held && is_host_local() && options_.retention == Retention::on;
+  const bool may_hold = owner.is_bound() && is_host_local() && options_.retention == Retention::on;
   auto records =
       may_hold ? RecordFolder::open(fs_, options_.state_dir, options_.network_dir) : std::nullopt;
   if (!records) return wishes;
@@ -131,7 +130,7 @@ bool DelegateBindings::still_holds(const Attachment& attachment,
   auto folder = fs_.open_directory(options_.network_dir);
   if (!folder) return false;
   NetworkDir network(fs_, std::move(*folder));
-  return still_held(network, {attachment, {}, {}, {}}, addresses).size() == addresses.size();
+  return still_held(network, {{}, attachment, {}}, addresses).size() == addresses.size();
 }
 
 void DelegateBindings::record(const DelegatedOwner& owner, const std::vector<Address>& addresses,
@@ -166,8 +165,8 @@ void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Addr
     if (!is_host_local()) records->append_boot(boot_id().substr(0, 8));
     if (!ranges.cidrs.empty()) records->put_last_ranges(ranges);
     const bool was_deleted = held.size() != addresses.size();
-    if (retains && !was_deleted && owner.is_never_held) forget(*records, *owner.pod);
-    if (retains && !was_deleted && !owner.is_never_held) {
+    if (retains && !was_deleted && !owner.is_retained) forget(*records, *owner.pod);
+    if (retains && !was_deleted && owner.is_retained) {
       rebind(*records, {*owner.pod, owner.uid, 0, 0, boot_id().substr(0, 8)}, addresses, notes_);
     }
   }
@@ -180,7 +179,7 @@ std::vector<Address> DelegateBindings::still_held(NetworkDir& network, const Del
                                                   const std::vector<Address>& addresses) {
   std::vector<Address> held;
   if (!is_host_local()) {
-    const auto deleted = runtime_.tombstone(owner.attachment);
+    const auto deleted = run_.tombstone(owner.attachment);
     const bool is_over = deleted && !began_after(fs_, owner.attachment.container_id, *deleted);
     return is_over ? held : addresses;
   }
@@ -208,11 +207,11 @@ void DelegateBindings::flush(RecordFolder& records, const std::vector<std::strin
   if (options_.durability == Durability::none) return;
   if (!records.changes().empty()) records.sync();
   const std::string boot = boot_id();
-  const bool is_flushed = runtime_.is_flushed(boot);
+  const bool is_flushed = run_.is_flushed(boot);
   std::vector<std::string> above;
   if (!is_flushed) append_parents(records.path(), above);
   sync_folders(fs_, changed, above);
-  if (!is_flushed) runtime_.mark_flushed(boot);
+  if (!is_flushed) run_.mark_flushed(boot);
 }
 
 std::vector<Address> DelegateBindings::about_to_be_freed(const DelegatedOwner& owner) {
@@ -260,7 +259,7 @@ void DelegateBindings::release(const DelegatedOwner& owner, const std::vector<Ad
   try {
     std::vector<std::string> changed;
     auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
-    if (!records && (!owner.pod || owner.is_never_held)) return;
+    if (!records && !owner.is_bound()) return;
     if (!records)
       records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
     {
@@ -268,10 +267,9 @@ void DelegateBindings::release(const DelegatedOwner& owner, const std::vector<Ad
       if (!folder) return;
       const NetworkLock lock(fs_, *folder, options_.lock_patience);
       const auto still_free = not_taken_again(*records, *folder, owner, freed);
-      // The built-in allocator counts in the folder's own runtime folder.
-      RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder->fd));
-      hold(*records, is_host_local() ? own : runtime_, still_free,
-           {owner.pod, owner.uid, owner.is_never_held});
+      // The built-in allocator counts in the folder's own run folder.
+      RunFolder own(fs_, options_.run_dir, fs_.identify(folder->fd));
+      hold(*records, is_host_local() ? own : run_, still_free, owner);
     }
     // What a power cut takes is the order in which held addresses grow old, unless it is adoption.
     if (!changed.empty()) flush(*records, changed);

@@ -16,7 +16,7 @@
 #include "allocator/store/held.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/record_folder.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 #include "allocator/store/state/set_aside.hpp"
 #include "allocator/store/state/viewpoint.hpp"
 #include "allocator/store/store_options.hpp"
@@ -35,24 +35,20 @@ struct Wishes {
 /// What host-local's folder has of an attachment.
 enum class Presence : std::uint8_t { none, live, dead };
 
-/// Who gets addresses.
-struct DelegatedOwner {
+/// Who gets addresses: the attachment, and whose it is.
+struct DelegatedOwner : Owner {
   Attachment attachment;
   std::string netns_path;
-  std::optional<PodKey> pod;  ///< nullopt: nothing is bound
-  std::string uid;
-  bool is_never_held = false;
-  bool require_same_uid = false;
 };
 
 class DelegateBindings {
  public:
   /// `options.network_dir`: host-local's folder, else delegate_label(). All must outlive the
   /// object.
-  DelegateBindings(FileSystem& fs, const StoreOptions& options, RuntimeFolder& runtime,
+  DelegateBindings(FileSystem& fs, const StoreOptions& options, RunFolder& run,
                    std::vector<std::string>& notes)
-      : fs_(fs), options_(options), runtime_(runtime), notes_(notes) {
-    runtime_.set_boot(boot_id());
+      : fs_(fs), options_(options), run_(run), notes_(notes) {
+    run_.set_boot(boot_id());
   }
 
   /// The pod's bound addresses that no live attachment holds and that are not left aside, newest
@@ -127,7 +123,7 @@ class DelegateBindings {
 
   FileSystem& fs_;
   const StoreOptions& options_;
-  RuntimeFolder& runtime_;
+  RunFolder& run_;
   std::vector<std::string>& notes_;
   std::optional<std::string> boot_id_;
 };

@@ -30,17 +30,17 @@ bool DelegateBindings::knows_whole_boot() noexcept {
   try {
     const std::string boot = boot_id();
     if (boot.empty()) return false;
-    if (runtime_.known_since() == boot) return true;
+    if (run_.known_since() == boot) return true;
     std::vector<std::string> changed;  // not flushed: the mark is for this boot
     auto records = RecordFolder::create(fs_, options_.state_dir, options_.network_dir, changed);
     auto folder = fs_.open_directory(records.path());
     if (!folder) return false;
     const NetworkLock lock(fs_, *folder, options_.lock_patience);
-    if (runtime_.known_since() == boot) return true;
+    if (run_.known_since() == boot) return true;
     const auto boots = records.boots();
     if (!boots.empty() && boots.back() == boot.substr(0, 8)) return false;
     records.append_boot(boot.substr(0, 8));
-    runtime_.mark_known_since(boot);
+    run_.mark_known_since(boot);
     return true;
   } catch (const std::exception&) {
     return false;
@@ -57,7 +57,7 @@ bool DelegateBindings::is_given_elsewhere(const DelegatedOwner& owner, const Sta
 }
 
 std::vector<Address> DelegateBindings::refused_now(const Directory& folder) {
-  RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder.fd));
+  RunFolder own(fs_, options_.run_dir, fs_.identify(folder.fd));
   own.look_for_set_aside();
   return SetAsides(own, boot_id()).refused();
 }
@@ -67,14 +67,14 @@ void DelegateBindings::set_aside(const std::vector<TakenOver>& taken, const Atta
   try {
     auto folder = fs_.open_directory(options_.network_dir);
     if (!folder) return;
-    RuntimeFolder own(fs_, options_.runtime_dir, fs_.identify(folder->fd));
+    RunFolder own(fs_, options_.run_dir, fs_.identify(folder->fd));
     own.look_for_set_aside();
     if (taken.empty() && own.set_aside().empty()) return;
     const NetworkLock lock(fs_, *folder, options_.lock_patience);
     SetAsides asides(own, boot_id());
     asides.end(ended);
     for (const auto& one : taken) {
-      if (!runtime_.tombstone(one.old)) asides.put({one}, notes_);
+      if (!run_.tombstone(one.old)) asides.put({one}, notes_);
     }
   } catch (const std::exception& error) {
     notes_.push_back("what the main plugin refused is not left aside: " +

@@ -83,10 +83,10 @@ std::string version_mark(const ExecutableVersion& executable) {
 
 DelegateJournal::DelegateJournal(FileSystem& fs, const std::string& folder)
     : fs_(fs),
-      runtime_(fs, folder),
+      run_(fs, folder),
       journal_(ensure(fs, folder + "/journal")),
       attachments_(ensure(fs, folder + "/attachments")) {
-  if (runtime_.is_open()) return;
+  if (run_.is_open()) return;
   throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                           "open " + folder);
 }
@@ -174,7 +174,7 @@ std::optional<KnownAnswer> DelegateJournal::known(const Attachment& attachment) 
   known.given_to = decode_stamp(std::string_view(known.answer).substr(0, line_end));
   if (known.given_to) known.answer.erase(0, line_end + 1);
   // /run may be kept over a reboot; what was answered before ended with its boot.
-  if (known.given_to && !runtime_.is_boot(known.given_to->boot_id)) return std::nullopt;
+  if (known.given_to && !run_.is_boot(known.given_to->boot_id)) return std::nullopt;
   return known;
 }
 
@@ -223,16 +223,16 @@ void forget_answer(FileSystem& fs, const std::string& folder, const Attachment& 
   if (answers) fs.unlink(*answers, key_of(attachment));
 }
 
-std::string delegate_folder(const std::string& runtime_dir, const std::string& network,
+std::string delegate_folder(const std::string& run_dir, const std::string& network,
                             const std::string& plugin) {
-  return runtime_dir + "/delegates/" + record_folder_name(network + "~" + plugin);
+  return run_dir + "/delegates/" + record_folder_name(network + "~" + plugin);
 }
 
-std::vector<std::string> known_versions(FileSystem& fs, const std::string& runtime_dir,
+std::vector<std::string> known_versions(FileSystem& fs, const std::string& run_dir,
                                         const ExecutableVersion& executable) noexcept {
   std::vector<std::string> versions;
   try {
-    const auto folder = fs.open_directory(runtime_dir + "/versions");
+    const auto folder = fs.open_directory(run_dir + "/versions");
     const auto text = folder ? fs.read_link(*folder, sha256_hex(executable.path)) : std::nullopt;
     const std::string mark = version_mark(executable);
     if (text && text->starts_with(mark)) versions = split(text->substr(mark.size()), ',');
@@ -242,11 +242,11 @@ std::vector<std::string> known_versions(FileSystem& fs, const std::string& runti
   return versions;
 }
 
-void remember_versions(FileSystem& fs, const std::string& runtime_dir,
+void remember_versions(FileSystem& fs, const std::string& run_dir,
                        const ExecutableVersion& executable,
                        const std::vector<std::string>& versions) noexcept {
   try {
-    const Directory folder = ensure(fs, runtime_dir + "/versions");
+    const Directory folder = ensure(fs, run_dir + "/versions");
     const std::string name = sha256_hex(executable.path);
     fs.unlink(folder, name);
     fs.make_link(version_mark(executable) + joined(versions), folder, name);

@@ -11,7 +11,7 @@
 ///                            that has not been deleted
 ///         since           -> <boot_id>: all that happened in this boot is told here, see
 ///                            DelegateBindings::knows_whole_boot()
-///         tombs/<key>        see RuntimeFolder
+///         tombs/<key>        see RunFolder
 ///     /run/delegated-ipam/versions/<SHA-256 of a path>
 ///                         -> "<device>:<inode>:<time of change>~0.3.1,0.4.0": what that plugin
 ///                            said that it speaks
@@ -27,7 +27,7 @@
 
 #include "allocator/binding.hpp"
 #include "allocator/store/disk/file_system.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 #include "allocator/store/state/stamp.hpp"
 
 namespace allocator::store {
@@ -103,11 +103,11 @@ class DelegateJournal {
   /// Forgets those of `names` that are not of `valid` attachments.
   void drop_known(const std::vector<std::string>& names, const std::vector<Attachment>& valid);
 
-  [[nodiscard]] RuntimeFolder& runtime() { return runtime_; }
+  [[nodiscard]] RunFolder& run() { return run_; }
 
  private:
   FileSystem& fs_;
-  RuntimeFolder runtime_;
+  RunFolder run_;
   Directory journal_, attachments_;
 };
 
@@ -116,7 +116,7 @@ class DelegateJournal {
 void forget_answer(FileSystem& fs, const std::string& folder, const Attachment& attachment);
 
 /// The folder of a network and plugin: both names escaped.
-std::string delegate_folder(const std::string& runtime_dir, const std::string& network,
+std::string delegate_folder(const std::string& run_dir, const std::string& network,
                             const std::string& plugin);
 
 /// Which executable a plugin's versions were learned from.
@@ -128,9 +128,9 @@ struct ExecutableVersion {
 
 /// The CNI versions that the executable said that it speaks; empty when it was not asked in this
 /// boot, or has been replaced since.
-std::vector<std::string> known_versions(FileSystem& fs, const std::string& runtime_dir,
+std::vector<std::string> known_versions(FileSystem& fs, const std::string& run_dir,
                                         const ExecutableVersion& executable) noexcept;
-void remember_versions(FileSystem& fs, const std::string& runtime_dir,
+void remember_versions(FileSystem& fs, const std::string& run_dir,
                        const ExecutableVersion& executable,
                        const std::vector<std::string>& versions) noexcept;
 

@@ -14,6 +14,8 @@
 #include <system_error>
 #include <vector>
 
+#include "allocator/store/disk/errors.hpp"
+
 namespace allocator::store {
 
 /// An open file descriptor, close-on-exec, closed by the destructor.
@@ -65,25 +67,6 @@ struct FileIdentity {
 struct FileContent {
   FileIdentity identity;
   std::string bytes;
-};
-
-/// A link could not be made because the file system has none of the kind: what() says so, with the
-/// remedy.
-struct NoLinks : std::system_error {
-  using std::system_error::system_error;
-};
-
-/// Under a name of this store lies what it has not made: a pipe, a device, a socket, a link, or a
-/// file that has a second name elsewhere. what() names the path and the remedy.
-class UnfitFile : public std::system_error {
- public:
-  UnfitFile(int error, const std::string& doing, const std::string& found)
-      : std::system_error(error, std::generic_category()),
-        text_(doing + ": " + found + "; look at it and take it away") {}
-  [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
-
- private:
-  std::string text_;
 };
 
 /// A file system that this store cannot work on.

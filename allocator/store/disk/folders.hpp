@@ -7,8 +7,6 @@
 
 namespace allocator::store {
 
-enum class Durability : std::uint8_t { full, none };
-
 /// Opens the folder at `path`, making it and its missing parents. The parent of each folder that
 /// was made is appended to `changed`: it must be fsynced before anything inside may be relied upon,
 /// but not under a lock. Errors: throws std::system_error ("mkdir <path>" with the errno, as the Go

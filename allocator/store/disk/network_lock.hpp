@@ -11,26 +11,6 @@
 
 namespace allocator::store {
 
-/// The state cannot be changed now; later it may be: CNI code 11.
-struct TryAgain : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-/// The lock was not free in time.
-struct LockTimeout : TryAgain {
-  using TryAgain::TryAgain;
-};
-
-/// The disk takes no changes.
-struct ReadOnlyDisk : TryAgain {
-  using TryAgain::TryAgain;
-};
-
-/// The folder is of a kind that this store cannot work on.
-struct Unsupported : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 /// The name of the lock inside the network folder.
 inline constexpr const char* kLockName = "lock";
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <system_error>
 
+#include "allocator/store/disk/errors.hpp"
 #include "allocator/store/disk/network_lock.hpp"
-#include "allocator/store/disk/own_want.hpp"
 
 namespace allocator::store {
 namespace {

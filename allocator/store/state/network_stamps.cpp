@@ -2,7 +2,7 @@
 /// takes none.
 #include <system_error>
 
-#include "allocator/store/disk/own_want.hpp"
+#include "allocator/store/disk/errors.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/stamp_record.hpp"
 

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "allocator/store/disk/own_want.hpp"
+#include "allocator/store/disk/errors.hpp"
 #include "allocator/store/disk/sha256.hpp"
 
 namespace allocator::store {

@@ -30,22 +30,6 @@
 
 namespace allocator::store {
 
-/// A record is there, and what it says cannot be known: it must not be guessed at, nor overwritten.
-/// It costs its own address or pod only.
-struct ClosedRecord : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-/// A record was written by a newer version of this program.
-struct NewerFormat : ClosedRecord {
-  using ClosedRecord::ClosedRecord;
-};
-
-/// The disk does not give a record.
-struct DamagedRecord : ClosedRecord {
-  using ClosedRecord::ClosedRecord;
-};
-
 /// What `rangesFrom` gave last, on which node and where it was written: a state folder may come
 /// from another machine (a disk image, a renamed node).
 struct RememberedRanges {

@@ -25,11 +25,11 @@ std::optional<std::uint64_t> parse_moment(const std::string& text) {
 
 }  // namespace
 
-SetAsides::SetAsides(RuntimeFolder& runtime, std::string generation)
-    : runtime_(runtime), generation_(std::move(generation)) {
-  if (!runtime_.has_set_aside()) return;
+SetAsides::SetAsides(RunFolder& run, std::string generation)
+    : run_(run), generation_(std::move(generation)) {
+  if (!run_.has_set_aside()) return;
   now_ = boottime_now();
-  for (const auto& [name, text] : runtime_.set_aside()) {
+  for (const auto& [name, text] : run_.set_aside()) {
     const auto address = Address::parse(name);
     const auto fields = split(text, '~');
     // /run may survive a reboot.
@@ -66,7 +66,7 @@ std::vector<Address> SetAsides::refused() const {
 
 void SetAsides::put(const std::vector<TakenOver>& taken, std::vector<std::string>& notes) {
   for (const auto& one : taken) {
-    if (runtime_.tombstone(one.old)) continue;
+    if (run_.tombstone(one.old)) continue;
     now_ = boottime_now();
     std::erase_if(marks_, [&](const Mark& mark) { return mark.address == one.address; });
     marks_.push_back({one.address, one.old, now_});
@@ -90,19 +90,19 @@ std::vector<TakenOver> SetAsides::take(const Address& address) {
   for (const auto& mark : marks_) {
     if (mark.address != address) continue;
     if (mark.since != 0) unended.push_back({address, mark.old});
-    runtime_.remove_set_aside(address.to_string());
+    run_.remove_set_aside(address.to_string());
   }
   std::erase_if(marks_, [&](const Mark& mark) { return mark.address == address; });
   return unended;
 }
 
 void SetAsides::write(const Mark& mark) {
-  runtime_.put_set_aside(generation_, mark.address.to_string(),
-                         std::to_string(mark.since) + "~" + escape(mark.old.container_id) + "~" +
-                             escape(mark.old.ifname) + "~" + boot8());
+  run_.put_set_aside(generation_, mark.address.to_string(),
+                     std::to_string(mark.since) + "~" + escape(mark.old.container_id) + "~" +
+                         escape(mark.old.ifname) + "~" + boot8());
 }
 
-std::vector<std::pair<std::string, std::string>> RuntimeFolder::set_aside() noexcept {
+std::vector<std::pair<std::string, std::string>> RunFolder::set_aside() noexcept {
   std::vector<std::pair<std::string, std::string>> found;
   if (!folder_) return found;
   try {
@@ -117,8 +117,8 @@ std::vector<std::pair<std::string, std::string>> RuntimeFolder::set_aside() noex
   return found;
 }
 
-void RuntimeFolder::put_set_aside(const std::string& generation, const std::string& name,
-                                  const std::string& text) noexcept {
+void RunFolder::put_set_aside(const std::string& generation, const std::string& name,
+                              const std::string& text) noexcept {
   if (!folder_) return;
   try {
     fs_.make_directory(folder_->path + "/" + kFolder, kFolderMode);
@@ -132,7 +132,7 @@ void RuntimeFolder::put_set_aside(const std::string& generation, const std::stri
   if (is_of_now && !mark->ends_with(kAside)) static_cast<void>(put_link(kScan, *mark + kAside));
 }
 
-void RuntimeFolder::remove_set_aside(const std::string& name) noexcept {
+void RunFolder::remove_set_aside(const std::string& name) noexcept {
   remove(std::string(kFolder) + "/" + name);
 }
 

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "allocator/binding.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 
 namespace allocator::store {
 
@@ -34,8 +34,8 @@ struct TakenOver {
 class SetAsides {
  public:
   /// Reads what is set aside; nothing, in no system call, where nothing is. The network's lock is
-  /// held. `runtime` must outlive the object. `generation`: see RuntimeFolder.
-  SetAsides(RuntimeFolder& runtime, std::string generation);
+  /// held. `runtime` must outlive the object. `generation`: see RunFolder.
+  SetAsides(RunFolder& run, std::string generation);
 
   /// True for an address that its main plugin is expected to refuse.
   [[nodiscard]] bool is_refused(const Address& address) const;
@@ -63,7 +63,7 @@ class SetAsides {
   [[nodiscard]] std::string boot8() const { return generation_.substr(0, 8); }
   void write(const Mark& mark);
 
-  RuntimeFolder& runtime_;
+  RunFolder& run_;
   std::string generation_;
   std::uint64_t now_ = 0;
   std::vector<Mark> marks_;

@@ -32,7 +32,7 @@ std::uint64_t identity_of_root(FileSystem& fs) noexcept {
 
 }  // namespace
 
-std::string RuntimeFolder::mark_of_run(const std::function<std::string()>& make) noexcept {
+std::string RunFolder::mark_of_run(const std::function<std::string()>& make) noexcept {
   if (!folder_) return {};
   try {
     const auto known = fs_.read_link(*folder_, kRun);
@@ -54,19 +54,19 @@ std::string read_boot_id(FileSystem& fs, const std::string& path) noexcept {
 }
 
 Viewpoint look_around(FileSystem& fs, const std::string& boot_id, const std::string& path,
-                      RuntimeFolder& runtime) {
+                      RunFolder& run) {
   Viewpoint viewpoint;
   viewpoint.pid_namespace = fs.pid_namespace();
   // What one has seen holds for all who read the same.
-  const bool is_kernels = !boot_id.empty() && (runtime.has_kernels_boot() || fs.is_on_proc(path));
+  const bool is_kernels = !boot_id.empty() && (run.has_kernels_boot() || fs.is_on_proc(path));
   if (is_kernels) {
     viewpoint.boot_id = boot_id;
-    runtime.set_kernels_boot();
+    run.set_kernels_boot();
   }
   if (!is_kernels && !boot_id.empty()) viewpoint.container_boot = container_boot(boot_id);
   // On the node itself, boots and processes tell all there is to tell.
   if (is_kernels && viewpoint.sees_all_processes()) return viewpoint;
-  viewpoint.run = runtime.mark_of_run([&] {
+  viewpoint.run = run.mark_of_run([&] {
     return std::to_string(boottime_now()) + "-" + std::to_string(start_of_first_process(fs));
   });
   viewpoint.root = identity_of_root(fs);

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "allocator/store/disk/file_system.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 
 namespace allocator::store {
 
@@ -16,7 +16,7 @@ struct Viewpoint {
   std::string boot_id;         ///< the kernel's own; empty: unknown
   std::string container_boot;  ///< what lies over it; empty: nothing does
   std::uint64_t pid_namespace = 0;
-  /// The mark of this /run, see RuntimeFolder::mark_of_run(); empty where neither a container's
+  /// The mark of this /run, see RunFolder::mark_of_run(); empty where neither a container's
   /// boot nor its restart has to be told by it.
   std::string run;
   /// When the root folder was made, in nanoseconds, or else its inode; 0: unknown, or not needed,
@@ -33,6 +33,6 @@ std::string read_boot_id(FileSystem& fs, const std::string& path) noexcept;
 
 /// `boot_id`: what read_boot_id() found at `path`. `runtime`: the network's.
 Viewpoint look_around(FileSystem& fs, const std::string& boot_id, const std::string& path,
-                      RuntimeFolder& runtime);
+                      RunFolder& run);
 
 }  // namespace allocator::store

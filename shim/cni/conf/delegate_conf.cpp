@@ -191,7 +191,7 @@ DelegateConf read_delegate_conf(const Json& document, const DelegateChoice& choi
   const ConfigReader ipam = ipam_of(document);
   refuse_allocator_keys(ipam, conf.type);
   if (ipam.choice("onDuplicate", {"return", "error"}) == 1)
-    conf.on_duplicate = OnDuplicateConf::error;
+    conf.on_duplicate = allocator::store::OnDuplicate::error;
   conf.keep_interfaces = read_keep_interfaces(ipam);
   conf.families = read_families(ipam);
   conf.placement.retain_pod = read_retain_annotation(document);

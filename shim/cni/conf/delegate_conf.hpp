@@ -19,7 +19,7 @@ struct DelegateConf {
   std::string type;                ///< the plugin's name
   std::vector<std::string> names;  ///< of its executable, in the order in which they are looked for
   PlacementConf placement;
-  OnDuplicateConf on_duplicate = OnDuplicateConf::same_addresses;
+  allocator::store::OnDuplicate on_duplicate = allocator::store::OnDuplicate::same_addresses;
   bool keep_interfaces = false;
   std::vector<allocator::Family> families;  ///< empty: all, as they come
   /// The outer configuration with `ipam` replaced by the plugin's own.

@@ -14,17 +14,14 @@
 
 #include "allocator/choose.hpp"
 #include "allocator/range_set.hpp"
+#include "allocator/store/store_options.hpp"
 #include "shim/cni/conf/ranges_source.hpp"
 #include "shim/cni/conf/requests.hpp"
 #include "shim/cni/protocol/json_text.hpp"
+#include "shim/cni/protocol/log_file.hpp"
 #include "shim/cni/result/result.hpp"
 
 namespace shim {
-
-/// What is needed before a command is even looked at.
-struct ConfBasics {
-  std::string name;
-};
 
 /// `retain`
 struct RetainConf {
@@ -32,18 +29,6 @@ struct RetainConf {
   bool require_same_uid = false;
   std::vector<std::string> exclude;  ///< "namespace/pod" globs that are never held
 };
-
-/// `logFile`, `logLevel`, `logOptions`
-struct LogConf {
-  std::string file;  ///< empty: no log
-  std::string level = "info";
-  std::uint64_t max_size_mib = 100;
-  unsigned max_backups = 5;
-  std::string lock_folder = "/run/delegated-ipam";  ///< of who rotates; not configurable
-};
-
-enum class OnDuplicateConf : std::uint8_t { same_addresses, error };
-enum class DurabilityConf : std::uint8_t { full, none };
 
 /// host-local's own folder of networks.
 constexpr std::string_view kDefaultDataDir = "/var/lib/cni/networks";
@@ -55,7 +40,7 @@ struct PlacementConf {
   bool data_dir_given = false;
   std::string data_dir{kDefaultDataDir};
   std::string state_dir{kDefaultStateDir};
-  DurabilityConf durability = DurabilityConf::full;
+  allocator::store::Durability durability = allocator::store::Durability::full;
   RetainConf retain;
   bool retain_pod = true;  ///< false: the pod's annotation says that its address is not to be kept
   std::chrono::milliseconds timeout{30'000};
@@ -71,7 +56,7 @@ struct AllocationConf {
   /// IP= of CNI_ARGS, args.cni.ips, runtimeConfig.ips, the pod's annotation, in this order.
   std::vector<allocator::Address> requested;
   RequestsConf requests = RequestsConf::own;  ///< which of them a pod may ask for
-  OnDuplicateConf on_duplicate = OnDuplicateConf::same_addresses;
+  allocator::store::OnDuplicate on_duplicate = allocator::store::OnDuplicate::same_addresses;
   std::vector<std::string> ranges_from;  ///< the CIDR blocks that rangesFrom gave
   RangesSource ranges_source;            ///< and what it is
 };

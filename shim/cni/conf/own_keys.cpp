@@ -142,7 +142,7 @@ void read_placement_keys(const ConfigReader& ipam, Strictness strictness,
   });
   read_key(strictness, [&] {
     if (ipam.choice("durability", {"full", "none"}) == 1)
-      placement.durability = DurabilityConf::none;
+      placement.durability = allocator::store::Durability::none;
   });
   read_key(strictness, [&] { read_retain(ipam, placement.retain); });
   read_key(strictness, [&] {
@@ -169,7 +169,7 @@ void read_allocation_keys(const ConfigReader& ipam, AllocationConf& allocation,
                        pin.pod_name + " is outside this node's ranges, or a gateway: ignored");
   }
   if (ipam.choice("onDuplicate", {"return", "error"}) == 1)
-    allocation.on_duplicate = OnDuplicateConf::error;
+    allocation.on_duplicate = allocator::store::OnDuplicate::error;
   allocation.requests = read_requests(ipam);
 }
 

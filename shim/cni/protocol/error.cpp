@@ -8,8 +8,7 @@
 #include <system_error>
 
 #include "allocator/error.hpp"
-#include "allocator/store/disk/network_lock.hpp"
-#include "allocator/store/state/record_folder.hpp"
+#include "allocator/store/disk/errors.hpp"
 #include "shim/cni/protocol/json_text.hpp"
 
 namespace shim {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "shim/cni/conf/net_conf.hpp"
+#include "shim/cni/protocol/log_file.hpp"
 
 namespace shim {
 

@@ -8,7 +8,8 @@
 /// after a power cut files may be empty or torn.
 #include <string>
 
-#include "allocator/store/boot_scan.hpp"
+#include "allocator/store/disk/file_system.hpp"
+#include "allocator/store/state/attachment_source.hpp"
 #include "shim/cni/protocol/json_text.hpp"
 
 namespace shim {

@@ -32,20 +32,16 @@ allocator::store::AddRequest add_request(const Environment& environment, const N
   allocator::store::AddRequest request;
   request.attachment = attachment_of(environment);
   request.netns_path = environment.netns;
-  request.pod = pod_of(arguments, environment.ifname);
-  request.is_held = is_held(request.pod, conf.placement);
+  request.owner = owner_of(arguments, environment.ifname, conf.placement);
   request.ranges_to_remember =
       ranges_to_remember(conf.allocation.ranges_source, conf.allocation.ranges_from);
-  request.uid = arguments.pod_uid;
-  request.require_same_uid = conf.placement.retain.require_same_uid;
   request.sets = conf.allocation.sets;
   request.reservations = conf.allocation.reservations;
   request.requested = conf.allocation.requested;
-  if (request.pod && !request.requested.empty()) refuse_request_of_pod(conf.allocation.requests);
+  if (request.owner.pod && !request.requested.empty())
+    refuse_request_of_pod(conf.allocation.requests);
   request.may_ask_for_others = conf.allocation.requests == RequestsConf::any;
-  request.on_duplicate = conf.allocation.on_duplicate == OnDuplicateConf::error
-                             ? allocator::store::OnDuplicate::error
-                             : allocator::store::OnDuplicate::same_addresses;
+  request.on_duplicate = conf.allocation.on_duplicate;
   return request;
 }
 
@@ -166,7 +162,7 @@ void run_add(const Command& command) {
                                        return arguments.ip;
                                      }));
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf.name, conf.warnings);
+  LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
     Dns dns;
     if (!conf.allocation.resolv_conf.empty()) {
@@ -199,14 +195,13 @@ void run_add(const Command& command) {
 void run_del(const Command& command) {
   const NetConf conf = read_net_conf_leniently(command.document);
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf.name, conf.warnings);
+  LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
-    const Arguments arguments = parse_arguments_leniently(command.environment.args);
     allocator::store::ReleaseRequest request{
-        attachment_of(command.environment), conf.allocation.sets.size(), {}, conf.allocation.sets};
-    request.owner.pod = pod_of(arguments, command.environment.ifname);
-    request.owner.uid = arguments.pod_uid;
-    request.owner.is_never_held = !is_held(request.owner.pod, conf.placement);
+        attachment_of(command.environment), conf.allocation.sets.size(),
+        owner_of(parse_arguments_leniently(command.environment.args), command.environment.ifname,
+                 conf.placement),
+        conf.allocation.sets};
     std::vector<allocator::Address> freed;
     for (const auto& folder : folders_to_search(conf, command.fs)) {
       LoggedStore store(log, command.fs, store_options(conf.placement, folder));
@@ -225,10 +220,10 @@ void run_check(const Command& command) {
                                        return parse_arguments(command.environment.args).ip;
                                      }));
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf.name, conf.warnings);
+  LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
     LeaseStore store(command.fs, store_options(conf.placement, network_dir(conf)));
-    const auto files = store.held_by(attachment_of(command.environment));
+    const auto files = store.files_of(attachment_of(command.environment));
     if (files.empty()) {
       fail_check("Failed to find address added by container " + command.environment.container_id);
     }
@@ -244,7 +239,7 @@ void run_check(const Command& command) {
 void run_gc(const Command& command) {
   const NetConf conf = read_net_conf_leniently(command.document);
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf.name, conf.warnings);
+  LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
     const ValidAttachments valid = read_valid_attachments(command.document);
     if (!valid.is_given) {

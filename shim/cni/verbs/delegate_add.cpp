@@ -38,7 +38,7 @@ class DelegatedAdd {
 
   /// Returns the addresses that were answered.
   std::vector<Address> run() {
-    const bool repeats = conf_.on_duplicate == OnDuplicateConf::same_addresses;
+    const bool repeats = conf_.on_duplicate == allocator::store::OnDuplicate::same_addresses;
     // Needs no journal: a full /run must not keep a pod that is known from coming up.
     if (const auto known = repeats ? known_answer() : std::nullopt) return answer_known(*known);
     auto entry = lease_.journal().open(lease_.attachment(), time_for_add());
@@ -116,7 +116,7 @@ class DelegatedAdd {
     refuse_elsewhere(known);
     const Result result =
         usable_result(known.answer, {kNewestVersion, conf_.cni_version, true, conf_.families});
-    allocator::store::remember_repeat(command_.fs, lease_.journal().runtime(), lease_.attachment());
+    allocator::store::remember_repeat(command_.fs, lease_.journal().run(), lease_.attachment());
     renew(known, addresses_of(result));
     command_.write_stdout(print_result(result, conf_.cni_version));
     told_ = announceable(result);
@@ -151,8 +151,8 @@ class DelegatedAdd {
       has_run_ = true;
       const Result result = wished.run(earlier.presence);
       auto addresses = addresses_of(result);
-      allocator::store::remember_answer(command_.fs, lease_.journal().runtime(),
-                                        lease_.attachment(), {}, wished.taken_over(addresses));
+      allocator::store::remember_answer(command_.fs, lease_.journal().run(), lease_.attachment(),
+                                        {}, wished.taken_over(addresses));
       tell(entry, result, addresses);
       finish(entry);
       told_ = announceable(result);
@@ -268,7 +268,7 @@ void delegate_add(const Command& command, const DelegateChoice& choice) {
       command.document, choice,
       conf_inputs(command, [&] { return parse_arguments_leniently(command.environment.args).ip; }));
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf.name, conf.warnings);
+  LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
     DelegatedAdd add(command, conf, log);
     const auto addresses = add.run();

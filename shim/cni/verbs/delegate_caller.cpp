@@ -151,7 +151,7 @@ void DelegateCaller::release(Clock::time_point deadline,
 }
 
 std::vector<std::string> DelegateCaller::remembered() {
-  return allocator::store::known_versions(command_.fs, allocator::store::StoreOptions{}.runtime_dir,
+  return allocator::store::known_versions(command_.fs, allocator::store::StoreOptions{}.run_dir,
                                           {plugin().path, plugin().version.device,
                                            plugin().version.inode, plugin().version.modified_ns});
 }
@@ -161,7 +161,7 @@ void DelegateCaller::remember(const std::vector<std::string>& versions) {
   const auto now = command_.processes.identify(plugin().path);
   if (!now || !now->same_file(plugin().version) || now->modified_ns != plugin().version.modified_ns)
     return;
-  allocator::store::remember_versions(command_.fs, allocator::store::StoreOptions{}.runtime_dir,
+  allocator::store::remember_versions(command_.fs, allocator::store::StoreOptions{}.run_dir,
                                       {plugin().path, now->device, now->inode, now->modified_ns},
                                       versions);
 }

@@ -91,7 +91,7 @@ void release_lease(DelegatedLease& lease, std::optional<DelegatedLease::Entry>& 
 
 std::vector<Address> release(DelegatedLease& lease) {
   auto& journal = lease.journal();
-  journal.runtime().put_tombstone(lease.attachment(), allocator::store::boottime_now());
+  journal.run().put_tombstone(lease.attachment(), allocator::store::boottime_now());
   const auto known = known_answer(lease);
   auto freed = known ? known_addresses(*known) : lease.bindings().about_to_be_freed(lease.owner());
   auto entry = end_acknowledgement(lease, known.has_value(), freed);
@@ -127,7 +127,7 @@ bool says_not_implemented(const DelegateFailure& failure) {
 template <typename Business>
 void logged(const Command& command, const DelegateConf& conf, Business business) {
   Log log(conf.placement.log);
-  CommandLine line(log, command.environment, conf.name, conf.warnings);
+  LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
     line.done(business(log, Clock::now() + conf.placement.timeout));
   } catch (...) {
@@ -158,7 +158,7 @@ void delegate_del(const Command& command, const DelegateChoice& choice) {
     try {
       DelegatedLease lease(command, conf, log, deadline, MissingPlugin::fails_release);
       const auto taken_back = allocator::store::look_for_take_back(
-          command.fs, lease.journal().runtime(), lease.attachment(), lease.notes());
+          command.fs, lease.journal().run(), lease.attachment(), lease.notes());
       if (taken_back.is_repeat) return "nothing: the first ADD stands";
       auto freed = joined(release(lease));
       lease.bindings().set_aside(taken_back.taken_over, lease.attachment());
@@ -169,7 +169,7 @@ void delegate_del(const Command& command, const DelegateChoice& choice) {
     DelegateCaller(command, conf).release(deadline);
     allocator::store::forget_answer(
         command.fs,
-        allocator::store::delegate_folder(allocator::store::StoreOptions{}.runtime_dir, conf.name,
+        allocator::store::delegate_folder(allocator::store::StoreOptions{}.run_dir, conf.name,
                                           conf.type),
         attachment_of(command.environment));
     return "released without a journal";

@@ -30,7 +30,7 @@ DelegateJournal open_journal(allocator::store::FileSystem& fs, const DelegateCon
                              const DelegateCaller& caller, MissingPlugin missing) {
   if (missing == MissingPlugin::ends_command) static_cast<void>(caller.plugin());
   const std::string folder = allocator::store::delegate_folder(
-      allocator::store::StoreOptions{}.runtime_dir, conf.name, conf.type);
+      allocator::store::StoreOptions{}.run_dir, conf.name, conf.type);
   try {
     return {fs, folder};
   } catch (const std::system_error& error) {
@@ -43,15 +43,8 @@ DelegateJournal open_journal(allocator::store::FileSystem& fs, const DelegateCon
 
 allocator::store::DelegatedOwner owner_of(const Environment& environment,
                                           const DelegateConf& conf) {
-  const Arguments arguments = parse_arguments_leniently(environment.args);
-  allocator::store::DelegatedOwner owner;
-  owner.attachment = attachment_of(environment);
-  owner.netns_path = environment.netns;
-  owner.pod = pod_of(arguments, environment.ifname);
-  owner.uid = arguments.pod_uid;
-  owner.is_never_held = !is_held(owner.pod, conf.placement);
-  owner.require_same_uid = conf.placement.retain.require_same_uid;
-  return owner;
+  return {owner_of(parse_arguments_leniently(environment.args), environment.ifname, conf.placement),
+          attachment_of(environment), environment.netns};
 }
 
 DelegatedLease::DelegatedLease(const Command& command, const DelegateConf& conf, Log& log,
@@ -63,7 +56,7 @@ DelegatedLease::DelegatedLease(const Command& command, const DelegateConf& conf,
       caller_(command, conf),
       options_(store_options(conf.placement, conf.network_dir())),
       journal_(open_journal(command.fs, conf, caller_, missing)),
-      bindings_(command.fs, options_, journal_.runtime(), notes_),
+      bindings_(command.fs, options_, journal_.run(), notes_),
       owner_(owner_of(command.environment, conf)) {}
 
 DelegatedLease::~DelegatedLease() {
@@ -72,7 +65,7 @@ DelegatedLease::~DelegatedLease() {
 
 void DelegatedLease::refuse_late() {
   allocator::store::refuse_late_add(
-      command_.fs, journal_.runtime(), owner_.attachment,
+      command_.fs, journal_.run(), owner_.attachment,
       "ADD of " + owner_.attachment.container_id + " " + owner_.attachment.ifname);
 }
 
@@ -147,7 +140,7 @@ void DelegatedLease::roll_back(Entry& entry) {
 bool DelegatedLease::is_due(const allocator::store::JournalEntry& entry) {
   // The only DEL of an ADD that was killed may have come while it was under way.
   const auto last =
-      entry.tries > 0 ? std::optional(entry.tried) : journal_.runtime().tombstone(entry.attachment);
+      entry.tries > 0 ? std::optional(entry.tried) : journal_.run().tombstone(entry.attachment);
   return last && allocator::store::boottime_now() - *last >= kPause;
 }
 

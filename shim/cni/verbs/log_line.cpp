@@ -4,8 +4,8 @@
 
 namespace shim {
 
-CommandLine::CommandLine(Log& log, const Environment& environment, const std::string& network,
-                         const std::vector<std::string>& warnings)
+LogLine::LogLine(Log& log, const Environment& environment, const std::string& network,
+                 const std::vector<std::string>& warnings)
     : log_(log), started_(std::chrono::steady_clock::now()) {
   text_ = environment.command;
   if (!environment.container_id.empty())
@@ -14,13 +14,13 @@ CommandLine::CommandLine(Log& log, const Environment& environment, const std::st
   for (const auto& warning : warnings) log_.warning(warning);
 }
 
-void CommandLine::done(const std::string& outcome) {
+void LogLine::done(const std::string& outcome) {
   const std::chrono::duration<double, std::milli> taken =
       std::chrono::steady_clock::now() - started_;
   log_.info(text_ + " -> " + outcome + " " + std::to_string(taken.count()) + "ms");
 }
 
-void CommandLine::failed() {
+void LogLine::failed() {
   const CniError error = to_cni_error(std::current_exception());
   log_.error(text_ + " -> code " + std::to_string(static_cast<unsigned>(error.code)) + ": " +
              cut(error.what(), kShownLineLimit));

@@ -11,10 +11,10 @@
 namespace shim {
 
 /// "ADD c1/eth0 net=n -> 10.1.2.3 0.4ms".
-class CommandLine {
+class LogLine {
  public:
-  CommandLine(Log& log, const Environment& environment, const std::string& network,
-              const std::vector<std::string>& warnings);
+  LogLine(Log& log, const Environment& environment, const std::string& network,
+          const std::vector<std::string>& warnings);
 
   void done(const std::string& outcome);
 

@@ -12,6 +12,7 @@ namespace shim {
 namespace {
 
 using allocator::Attachment;
+using allocator::store::Owner;
 using allocator::store::StoreOptions;
 
 constexpr std::chrono::milliseconds kLockPatience{10'000};
@@ -97,11 +98,9 @@ StoreOptions store_options(const PlacementConf& placement, const std::string& ne
   options.state_dir = placement.state_dir;
   options.retention =
       placement.retain.enabled ? allocator::store::Retention::on : allocator::store::Retention::off;
-  options.durability = placement.durability == DurabilityConf::full
-                           ? allocator::store::Durability::full
-                           : allocator::store::Durability::none;
+  options.durability = placement.durability;
   options.lock_patience = std::min(kLockPatience, placement.timeout);
-  options.is_held = [&placement](const allocator::PodKey& pod) {
+  options.retains = [&placement](const allocator::PodKey& pod) {
     const auto& globs = placement.retain.exclude;
     return std::none_of(globs.begin(), globs.end(), [&](const std::string& glob) {
       return fnmatch(glob.c_str(), pod.display().c_str(), FNM_PATHNAME) == 0;
@@ -119,8 +118,15 @@ std::optional<allocator::PodKey> pod_of(const Arguments& arguments, const std::s
   return allocator::PodKey{arguments.pod_namespace, arguments.pod_name, ifname};
 }
 
-bool is_held(const std::optional<allocator::PodKey>& pod, const PlacementConf& placement) {
-  return pod && placement.retain_pod && store_options(placement, {}).is_held(*pod);
+Owner owner_of(const Arguments& arguments, const std::string& ifname,
+               const PlacementConf& placement) {
+  Owner owner;
+  owner.pod = pod_of(arguments, ifname);
+  owner.uid = arguments.pod_uid;
+  owner.is_retained =
+      placement.retain_pod && (!owner.pod || store_options(placement, {}).retains(*owner.pod));
+  owner.require_same_uid = placement.retain.require_same_uid;
+  return owner;
 }
 
 ConfInputs conf_inputs(const Command& command,

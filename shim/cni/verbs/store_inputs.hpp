@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "allocator/binding.hpp"
+#include "allocator/store/owner.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/store_options.hpp"
 #include "shim/cni/conf/net_conf.hpp"
@@ -23,8 +24,10 @@ allocator::Attachment attachment_of(const Environment& environment);
 /// Whose attachment it is; nullopt for callers that name no pod.
 std::optional<allocator::PodKey> pod_of(const Arguments& arguments, const std::string& ifname);
 
-/// False for pods that opt out, by `retain.exclude` or by their annotation.
-bool is_held(const std::optional<allocator::PodKey>& pod, const PlacementConf& placement);
+/// The same with all that is to be known of it. Pods opt out of retention by `retain.exclude` or by
+/// their annotation.
+allocator::store::Owner owner_of(const Arguments& arguments, const std::string& ifname,
+                                 const PlacementConf& placement);
 
 /// Reads `rangesFrom` for a command: from the source, else what it gave last. `requested_by_args`:
 /// see ConfInputs. `command` must outlive the inputs.

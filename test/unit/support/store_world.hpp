@@ -22,7 +22,7 @@ class StoreWorld {
     boot("11111111-aaaa-4bbb-8ccc-000000000001");
     options.network_dir = dir_.file("networks/net");
     options.state_dir = dir_.file("state");
-    options.runtime_dir = dir_.file("run");
+    options.run_dir = dir_.file("run");
     options.boot_id_path = dir_.file("boot_id");
     options.lock_patience = std::chrono::milliseconds(2000);
   }
@@ -42,7 +42,7 @@ class StoreWorld {
     store::AddRequest request;
     request.attachment = {container_id, ifname};
     request.netns_path = "/var/run/netns/" + container_id;
-    if (!pod_name.empty()) request.pod = pod(pod_name, ifname);
+    if (!pod_name.empty()) request.owner.pod = pod(pod_name, ifname);
     request.sets = sets;
     request.reservations = reservations;
     return request;

@@ -1,4 +1,4 @@
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -55,12 +55,12 @@ bool is_occasion(const std::string& tomb_name) {
 
 }  // namespace
 
-RuntimeFolder::RuntimeFolder(FileSystem& fs, const std::string& runtime_dir,
-                             const FileIdentity& network_folder) noexcept
-    : RuntimeFolder(fs, runtime_dir + "/" + std::to_string(network_folder.device) + ":" +
-                            std::to_string(network_folder.inode)) {}
+RunFolder::RunFolder(FileSystem& fs, const std::string& run_dir,
+                     const FileIdentity& network_folder) noexcept
+    : RunFolder(fs, run_dir + "/" + std::to_string(network_folder.device) + ":" +
+                        std::to_string(network_folder.inode)) {}
 
-RuntimeFolder::RuntimeFolder(FileSystem& fs, const std::string& path) noexcept : fs_(fs) {
+RunFolder::RunFolder(FileSystem& fs, const std::string& path) noexcept : fs_(fs) {
   try {
     std::vector<std::string> changed;  // tmpfs: nothing to flush
     folder_ = ensure_folder(fs, path, kFolderMode, changed);
@@ -70,7 +70,7 @@ RuntimeFolder::RuntimeFolder(FileSystem& fs, const std::string& path) noexcept :
   }
 }
 
-std::optional<std::string> RuntimeFolder::read_link(const std::string& name) noexcept {
+std::optional<std::string> RunFolder::read_link(const std::string& name) noexcept {
   if (!folder_) return std::nullopt;
   try {
     return fs_.read_link(*folder_, name);
@@ -79,13 +79,13 @@ std::optional<std::string> RuntimeFolder::read_link(const std::string& name) noe
   }
 }
 
-std::string RuntimeFolder::with_boot(const std::string& text) const {
+std::string RunFolder::with_boot(const std::string& text) const {
   return boot_id_.empty() ? text : text + "~" + boot_id_;
 }
 
 /// What with_boot() wrote, without the boot; nullopt for another boot's. Earlier versions named
 /// none, and whoever cannot read the boot_id compares none.
-std::optional<std::string> RuntimeFolder::read_of_boot(const std::string& name) noexcept {
+std::optional<std::string> RunFolder::read_of_boot(const std::string& name) noexcept {
   auto text = read_link(name);
   const auto end = text ? text->find('~') : std::string::npos;
   if (end == std::string::npos) return text;
@@ -93,7 +93,7 @@ std::optional<std::string> RuntimeFolder::read_of_boot(const std::string& name) 
   return is_other ? std::nullopt : std::optional(text->substr(0, end));
 }
 
-bool RuntimeFolder::put_link(const std::string& name, const std::string& target) noexcept {
+bool RunFolder::put_link(const std::string& name, const std::string& target) noexcept {
   if (!folder_) return false;
   try {
     if (fs_.make_link(target, *folder_, name) == Outcome::done) return true;
@@ -104,7 +104,7 @@ bool RuntimeFolder::put_link(const std::string& name, const std::string& target)
   }
 }
 
-void RuntimeFolder::remove(const std::string& name) noexcept {
+void RunFolder::remove(const std::string& name) noexcept {
   if (!folder_) return;
   try {
     fs_.unlink(*folder_, name);
@@ -115,7 +115,7 @@ void RuntimeFolder::remove(const std::string& name) noexcept {
 
 // Others may have left tombstones in a folder that this object made, but hardly a mark since:
 // looking for one would be one more call in every first ADD. Without its mark a task is done again.
-BootScanState RuntimeFolder::boot_scan(const std::string& generation) noexcept {
+BootScanState RunFolder::boot_scan(const std::string& generation) noexcept {
   if (is_new_ || generation.empty()) return BootScanState::due;
   auto mark = read_link(kScan);
   has_set_aside_ = mark && mark->starts_with(generation) && mark->ends_with(kAside);
@@ -128,30 +128,30 @@ BootScanState RuntimeFolder::boot_scan(const std::string& generation) noexcept {
   return mark == generation ? BootScanState::files_scanned : BootScanState::due;
 }
 
-void RuntimeFolder::mark_boot_scan(const std::string& generation, BootScanState state) noexcept {
+void RunFolder::mark_boot_scan(const std::string& generation, BootScanState state) noexcept {
   const std::string mark = generation + (state == BootScanState::live_restored ? kLive : "") +
                            (has_kernels_boot_ ? kOwn : "");
   static_cast<void>(put_link(kScan, has_set_aside_ ? mark + kAside : mark));
   is_new_ = false;
 }
 
-bool RuntimeFolder::is_flushed(const std::string& generation) noexcept {
+bool RunFolder::is_flushed(const std::string& generation) noexcept {
   return !generation.empty() && read_link(kFlushed) == generation;
 }
 
-void RuntimeFolder::mark_flushed(const std::string& generation) noexcept {
+void RunFolder::mark_flushed(const std::string& generation) noexcept {
   static_cast<void>(put_link(kFlushed, generation));
 }
 
-void RuntimeFolder::forget_flush() noexcept {
+void RunFolder::forget_flush() noexcept {
   if (!is_new_) remove(kFlushed);
 }
 
-std::optional<std::uint64_t> RuntimeFolder::tombstone(const Attachment& attachment) noexcept {
+std::optional<std::uint64_t> RunFolder::tombstone(const Attachment& attachment) noexcept {
   return parse_number(read_of_boot(name_in(kTombs, attachment)));
 }
 
-void RuntimeFolder::put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept {
+void RunFolder::put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept {
   if (!folder_) return;
   const std::string name = name_in(kTombs, attachment);
   // In a new folder the link must fail: a call and an exception for what is known beforehand.
@@ -166,7 +166,7 @@ void RuntimeFolder::put_tombstone(const Attachment& attachment, std::uint64_t no
   if (is_occasion(name)) bound_tombstones(now);
 }
 
-void RuntimeFolder::bound_tombstones(std::uint64_t now) noexcept {
+void RunFolder::bound_tombstones(std::uint64_t now) noexcept {
   try {
     const auto tombs = fs_.open_directory(folder_->path + "/" + kTombs);
     if (!tombs) return;
@@ -186,11 +186,11 @@ void RuntimeFolder::bound_tombstones(std::uint64_t now) noexcept {
   }
 }
 
-void RuntimeFolder::remove_tombstone(const Attachment& attachment) noexcept {
+void RunFolder::remove_tombstone(const Attachment& attachment) noexcept {
   remove(name_in(kTombs, attachment));
 }
 
-void RuntimeFolder::put_repeat(const Attachment& attachment, const std::string& add) noexcept {
+void RunFolder::put_repeat(const Attachment& attachment, const std::string& add) noexcept {
   if (!folder_) return;
   try {
     fs_.make_directory(folder_->path + "/" + kRepeats, kFolderMode);
@@ -200,15 +200,15 @@ void RuntimeFolder::put_repeat(const Attachment& attachment, const std::string& 
   static_cast<void>(put_link(name_in(kRepeats, attachment), with_boot(add)));
 }
 
-std::optional<std::string> RuntimeFolder::repeat(const Attachment& attachment) noexcept {
+std::optional<std::string> RunFolder::repeat(const Attachment& attachment) noexcept {
   return read_of_boot(name_in(kRepeats, attachment));
 }
 
-void RuntimeFolder::remove_repeat(const Attachment& attachment) noexcept {
+void RunFolder::remove_repeat(const Attachment& attachment) noexcept {
   remove(name_in(kRepeats, attachment));
 }
 
-void RuntimeFolder::mark_used(const std::vector<Address>& addresses) noexcept {
+void RunFolder::mark_used(const std::vector<Address>& addresses) noexcept {
   if (!folder_ || addresses.empty()) return;
   try {
     for (const auto& address : addresses) fs_.make_link("1", *folder_, used_name(address));
@@ -218,18 +218,18 @@ void RuntimeFolder::mark_used(const std::vector<Address>& addresses) noexcept {
   }
 }
 
-void RuntimeFolder::mark_all_used() noexcept {
+void RunFolder::mark_all_used() noexcept {
   static_cast<void>(put_link(kUsed, kAllUsed));
   used_ = kAllUsed;
 }
 
-bool RuntimeFolder::was_used(const Address& address) noexcept {
+bool RunFolder::was_used(const Address& address) noexcept {
   if (!used_) used_ = is_new_ ? "" : read_link(kUsed).value_or("");
   if (used_->empty()) return false;
   return *used_ == kAllUsed || read_link(used_name(address)).has_value();
 }
 
-bool RuntimeFolder::put_pending(const Attachment& attachment) noexcept {
+bool RunFolder::put_pending(const Attachment& attachment) noexcept {
   if (!folder_) return false;
   try {
     fs_.make_directory(folder_->path + "/" + kPending, kFolderMode);
@@ -239,11 +239,11 @@ bool RuntimeFolder::put_pending(const Attachment& attachment) noexcept {
   return put_link(name_in(kPending, attachment), owner_text(attachment));
 }
 
-bool RuntimeFolder::is_pending(const Attachment& attachment) noexcept {
+bool RunFolder::is_pending(const Attachment& attachment) noexcept {
   return read_link(name_in(kPending, attachment)) == owner_text(attachment);
 }
 
-std::vector<Attachment> RuntimeFolder::pending() noexcept {
+std::vector<Attachment> RunFolder::pending() noexcept {
   std::vector<Attachment> attachments;
   if (!folder_) return attachments;
   try {
@@ -259,11 +259,11 @@ std::vector<Attachment> RuntimeFolder::pending() noexcept {
   return attachments;
 }
 
-void RuntimeFolder::remove_pending(const Attachment& attachment) noexcept {
+void RunFolder::remove_pending(const Attachment& attachment) noexcept {
   remove(name_in(kPending, attachment));
 }
 
-std::optional<std::string> RuntimeFolder::read(const std::string& name) noexcept {
+std::optional<std::string> RunFolder::read(const std::string& name) noexcept {
   if (!folder_) return std::nullopt;
   try {
     const auto content = fs_.read_file(*folder_, name, kFileLimit);
@@ -273,7 +273,7 @@ std::optional<std::string> RuntimeFolder::read(const std::string& name) noexcept
   }
 }
 
-void RuntimeFolder::write(const std::string& name, const std::string& text) noexcept {
+void RunFolder::write(const std::string& name, const std::string& text) noexcept {
   if (!folder_) return;
   try {
     fs_.write_in_place(*folder_, name, text, kFileMode);
@@ -287,7 +287,7 @@ void RuntimeFolder::write(const std::string& name, const std::string& text) noex
   }
 }
 
-std::uint64_t RuntimeFolder::next_sequence(const std::function<std::uint64_t()>& highest) {
+std::uint64_t RunFolder::next_sequence(const std::function<std::uint64_t()>& highest) {
   const auto known = parse_number(read("sequence"));
   const bool is_sound = known && *known < kSequenceLimit;
   const std::uint64_t value = std::min(is_sound ? *known : highest(), kSequenceLimit - 1) + 1;

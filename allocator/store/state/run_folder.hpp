@@ -47,14 +47,14 @@ enum class BootScanState : std::uint8_t {
 /// newest.
 inline constexpr std::uint64_t kSequenceLimit = std::uint64_t{1} << 62;
 
-class RuntimeFolder {
+class RunFolder {
  public:
   /// Opens the folder, making it first. Failures leave an object that knows nothing and keeps
   /// nothing.
-  RuntimeFolder(FileSystem& fs, const std::string& runtime_dir,
-                const FileIdentity& network_folder) noexcept;
+  RunFolder(FileSystem& fs, const std::string& run_dir,
+            const FileIdentity& network_folder) noexcept;
   /// The same for a folder of any name.
-  RuntimeFolder(FileSystem& fs, const std::string& path) noexcept;
+  RunFolder(FileSystem& fs, const std::string& path) noexcept;
 
   /// False for an object that knows nothing.
   [[nodiscard]] bool is_open() const noexcept { return folder_.has_value(); }

@@ -5,7 +5,7 @@
 #include <string>
 #include <system_error>
 
-#include "allocator/store/disk/network_lock.hpp"
+#include "allocator/store/disk/errors.hpp"
 
 namespace allocator::store {
 

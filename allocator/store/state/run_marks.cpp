@@ -2,7 +2,7 @@
 
 #include "allocator/store/disk/sha256.hpp"
 #include "allocator/store/state/network_dir.hpp"
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 
 namespace allocator::store {
 namespace {
@@ -15,7 +15,7 @@ std::string key_of(const Attachment& attachment) { return sha256_hex(owner_text(
 
 }  // namespace
 
-void RuntimeFolder::put_unbound(const Address& address) noexcept {
+void RunFolder::put_unbound(const Address& address) noexcept {
   if (!folder_) return;
   const std::string name = std::string(kUnbound) + address.to_string();
   for (const bool has_folder : {false, true}) {
@@ -29,23 +29,23 @@ void RuntimeFolder::put_unbound(const Address& address) noexcept {
   }
 }
 
-bool RuntimeFolder::is_unbound(const Address& address) noexcept {
+bool RunFolder::is_unbound(const Address& address) noexcept {
   return read_link(std::string(kUnbound) + address.to_string()).has_value();
 }
 
-void RuntimeFolder::remove_unbound(const Address& address) noexcept {
+void RunFolder::remove_unbound(const Address& address) noexcept {
   remove(std::string(kUnbound) + address.to_string());
 }
 
-bool RuntimeFolder::put_unflushed(const Attachment& attachment) noexcept {
+bool RunFolder::put_unflushed(const Attachment& attachment) noexcept {
   return put_link(kUnflushed + key_of(attachment), "1");
 }
 
-bool RuntimeFolder::is_unflushed(const Attachment& attachment) noexcept {
+bool RunFolder::is_unflushed(const Attachment& attachment) noexcept {
   return !folder_ || read_link(kUnflushed + key_of(attachment)).has_value();
 }
 
-void RuntimeFolder::remove_unflushed(const Attachment& attachment) noexcept {
+void RunFolder::remove_unflushed(const Attachment& attachment) noexcept {
   remove(kUnflushed + key_of(attachment));
 }
 

@@ -1,4 +1,4 @@
-#include "allocator/store/state/runtime_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -14,7 +14,7 @@
 using allocator::store::FileIdentity;
 using allocator::store::FileKind;
 using allocator::store::LockResult;
-using allocator::store::RuntimeFolder;
+using allocator::store::RunFolder;
 
 namespace {
 
@@ -35,15 +35,15 @@ std::uint64_t none() { return 0; }
 TEST_CASE("a boot is marked for one boot_id and one folder", "[runtime]") {
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
-  CHECK_FALSE(runtime.is_flushed("boot-1"));
-  runtime.mark_flushed("boot-1");
-  CHECK(runtime.is_flushed("boot-1"));
-  CHECK_FALSE(runtime.is_flushed("boot-2"));
-  CHECK_FALSE(runtime.is_flushed(""));
-  runtime.mark_flushed("boot-2");
-  CHECK(runtime.is_flushed("boot-2"));
-  CHECK_FALSE(RuntimeFolder(fs, dir.path(), folder_of(43)).is_flushed("boot-2"));
+  RunFolder run(fs, dir.path(), kFolder);
+  CHECK_FALSE(run.is_flushed("boot-1"));
+  run.mark_flushed("boot-1");
+  CHECK(run.is_flushed("boot-1"));
+  CHECK_FALSE(run.is_flushed("boot-2"));
+  CHECK_FALSE(run.is_flushed(""));
+  run.mark_flushed("boot-2");
+  CHECK(run.is_flushed("boot-2"));
+  CHECK_FALSE(RunFolder(fs, dir.path(), folder_of(43)).is_flushed("boot-2"));
   CHECK(test::exists(dir.file("7:42")));
 }
 
@@ -51,12 +51,12 @@ TEST_CASE("sequence numbers grow, and start behind the records when the counter 
           "[runtime]") {
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
-  CHECK(runtime.next_sequence(none) == 1);
-  CHECK(runtime.next_sequence(none) == 2);
+  RunFolder run(fs, dir.path(), kFolder);
+  CHECK(run.next_sequence(none) == 1);
+  CHECK(run.next_sequence(none) == 2);
   std::filesystem::remove(dir.file("7:42/sequence"));
-  CHECK(runtime.next_sequence([] { return std::uint64_t{40}; }) == 41);
-  CHECK(RuntimeFolder(fs, dir.path(), kFolder).next_sequence(none) == 42);
+  CHECK(run.next_sequence([] { return std::uint64_t{40}; }) == 41);
+  CHECK(RunFolder(fs, dir.path(), kFolder).next_sequence(none) == 42);
 }
 
 TEST_CASE("a counter that is no number is not believed", "[runtime]") {
@@ -64,78 +64,78 @@ TEST_CASE("a counter that is no number is not believed", "[runtime]") {
   test::TempDir dir;
   test::write_text(dir.file("7:42/sequence"), damage);
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  RunFolder run(fs, dir.path(), kFolder);
   INFO("counter " << damage);
-  CHECK(runtime.next_sequence([] { return std::uint64_t{40}; }) == 41);
+  CHECK(run.next_sequence([] { return std::uint64_t{40}; }) == 41);
 }
 
 TEST_CASE("a folder that cannot be made is a folder that knows nothing", "[runtime]") {
   test::TempDir dir;
   test::write_text(dir.file("run"), "in the way");
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.file("run"), kFolder);
-  runtime.mark_flushed("boot-1");
-  CHECK_FALSE(runtime.is_flushed("boot-1"));
-  CHECK(runtime.next_sequence([] { return std::uint64_t{40}; }) == 41);
+  RunFolder run(fs, dir.file("run"), kFolder);
+  run.mark_flushed("boot-1");
+  CHECK_FALSE(run.is_flushed("boot-1"));
+  CHECK(run.next_sequence([] { return std::uint64_t{40}; }) == 41);
 }
 
 TEST_CASE("a counter that cannot be written is forgotten, and the records count", "[runtime]") {
   test::TempDir dir;
   test::HookedFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
-  CHECK(runtime.next_sequence(none) == 1);
+  RunFolder run(fs, dir.path(), kFolder);
+  CHECK(run.next_sequence(none) == 1);
   fs.before = [](const test::Call& call) {
     if (call.method == "write_in_place") {
       throw std::system_error(ENOSPC, std::generic_category(), "write");
     }
   };
-  CHECK(runtime.next_sequence(none) == 2);
+  CHECK(run.next_sequence(none) == 2);
   CHECK_FALSE(test::exists(dir.file("7:42/sequence")));
-  CHECK(runtime.next_sequence([] { return std::uint64_t{2}; }) == 3);
+  CHECK(run.next_sequence([] { return std::uint64_t{2}; }) == 3);
 }
 
 TEST_CASE("how far the boot scan came is known for one generation", "[runtime]") {
   using allocator::store::BootScanState;
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
-  CHECK(runtime.boot_scan("g1") == BootScanState::due);
-  runtime.mark_boot_scan("g1", BootScanState::files_scanned);
-  CHECK(runtime.boot_scan("g1") == BootScanState::files_scanned);
-  runtime.mark_boot_scan("g1", BootScanState::live_restored);
-  CHECK(runtime.boot_scan("g1") == BootScanState::live_restored);
-  CHECK(runtime.boot_scan("g2") == BootScanState::due);
-  CHECK(runtime.boot_scan("") == BootScanState::due);
+  RunFolder run(fs, dir.path(), kFolder);
+  CHECK(run.boot_scan("g1") == BootScanState::due);
+  run.mark_boot_scan("g1", BootScanState::files_scanned);
+  CHECK(run.boot_scan("g1") == BootScanState::files_scanned);
+  run.mark_boot_scan("g1", BootScanState::live_restored);
+  CHECK(run.boot_scan("g1") == BootScanState::live_restored);
+  CHECK(run.boot_scan("g2") == BootScanState::due);
+  CHECK(run.boot_scan("") == BootScanState::due);
 }
 
 TEST_CASE("a tombstone is found by its attachment only", "[runtime]") {
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
-  CHECK_FALSE(runtime.tombstone({"c1", "eth0"}).has_value());
-  runtime.put_tombstone({"c1", "eth0"}, 5);
-  runtime.put_tombstone({"c1", "eth0"}, 7);
-  CHECK(runtime.tombstone({"c1", "eth0"}) == std::uint64_t{7});
-  CHECK_FALSE(runtime.tombstone({"c1", "eth1"}).has_value());
-  runtime.remove_tombstone({"c1", "eth0"});
-  CHECK_FALSE(runtime.tombstone({"c1", "eth0"}).has_value());
+  RunFolder run(fs, dir.path(), kFolder);
+  CHECK_FALSE(run.tombstone({"c1", "eth0"}).has_value());
+  run.put_tombstone({"c1", "eth0"}, 5);
+  run.put_tombstone({"c1", "eth0"}, 7);
+  CHECK(run.tombstone({"c1", "eth0"}) == std::uint64_t{7});
+  CHECK_FALSE(run.tombstone({"c1", "eth1"}).has_value());
+  run.remove_tombstone({"c1", "eth0"});
+  CHECK_FALSE(run.tombstone({"c1", "eth0"}).has_value());
 }
 
 TEST_CASE("what ends with a boot is not found in the next one, though /run is kept", "[runtime]") {
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder before(fs, dir.path(), kFolder);
+  RunFolder before(fs, dir.path(), kFolder);
   before.set_boot("boot-1");
   before.put_tombstone({"c1", "eth0"}, 5);
   before.put_repeat({"c1", "eth0"}, "12:34");
   CHECK(before.tombstone({"c1", "eth0"}) == std::uint64_t{5});
   CHECK(before.repeat({"c1", "eth0"}) == "12:34");
-  RuntimeFolder after(fs, dir.path(), kFolder);
+  RunFolder after(fs, dir.path(), kFolder);
   after.set_boot("boot-2");
   CHECK_FALSE(after.tombstone({"c1", "eth0"}).has_value());
   CHECK_FALSE(after.repeat({"c1", "eth0"}).has_value());
   SECTION("unless nobody knows which boot it is") {
-    RuntimeFolder unknown(fs, dir.path(), kFolder);
+    RunFolder unknown(fs, dir.path(), kFolder);
     CHECK(unknown.tombstone({"c1", "eth0"}) == std::uint64_t{5});
     CHECK(unknown.repeat({"c1", "eth0"}) == "12:34");
     unknown.put_tombstone({"c2", "eth0"}, 6);
@@ -147,47 +147,46 @@ TEST_CASE("a tombstone of an earlier version that lies in the future is of anoth
           "[runtime]") {
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  RunFolder run(fs, dir.path(), kFolder);
   const auto now = allocator::store::boottime_now();
   constexpr std::uint64_t hour = 3'600'000'000'000;
-  runtime.put_tombstone({"c1", "eth0"}, now + hour);
-  CHECK_NOTHROW(refuse_late_add(fs, runtime, {"c1", "eth0"}, "reserve"));
+  run.put_tombstone({"c1", "eth0"}, now + hour);
+  CHECK_NOTHROW(refuse_late_add(fs, run, {"c1", "eth0"}, "reserve"));
   // A process counts as younger than whatever happened in the clock tick that it began in.
   auto later = now;
   while (allocator::store::began_after(fs, "c1", later)) later = allocator::store::boottime_now();
-  runtime.put_tombstone({"c1", "eth0"}, later);
-  CHECK_THROWS_AS(refuse_late_add(fs, runtime, {"c1", "eth0"}, "reserve"),
+  run.put_tombstone({"c1", "eth0"}, later);
+  CHECK_THROWS_AS(refuse_late_add(fs, run, {"c1", "eth0"}, "reserve"),
                   allocator::store::DeletedMeanwhile);
 }
 
 TEST_CASE("a /run is marked once", "[runtime]") {
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
-  CHECK(runtime.mark_of_run([] { return "1-2"; }) == "1-2");
-  CHECK(RuntimeFolder(fs, dir.path(), kFolder).mark_of_run([] { return "3-4"; }) == "1-2");
+  RunFolder run(fs, dir.path(), kFolder);
+  CHECK(run.mark_of_run([] { return "1-2"; }) == "1-2");
+  CHECK(RunFolder(fs, dir.path(), kFolder).mark_of_run([] { return "3-4"; }) == "1-2");
   std::filesystem::remove_all(dir.file("7:42"));
-  CHECK(RuntimeFolder(fs, dir.path(), kFolder).mark_of_run([] { return "3-4"; }) == "3-4");
+  CHECK(RunFolder(fs, dir.path(), kFolder).mark_of_run([] { return "3-4"; }) == "3-4");
   test::write_text(dir.file("blocked"), "in the way");
-  CHECK(RuntimeFolder(fs, dir.file("blocked"), kFolder).mark_of_run([] { return "1-2"; }).empty());
+  CHECK(RunFolder(fs, dir.file("blocked"), kFolder).mark_of_run([] { return "1-2"; }).empty());
 }
 
 TEST_CASE("tombstones are bounded in number, and none is kept for over ten minutes", "[runtime]") {
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
+  RunFolder run(fs, dir.path(), kFolder);
   const auto count = [&] {
     return std::distance(std::filesystem::directory_iterator(dir.file("7:42/tombs")), {});
   };
   constexpr std::uint64_t start = 1'000'000'000'000;
   for (int i = 0; i < 6000; ++i) {
-    runtime.put_tombstone({"c" + std::to_string(i), "eth0"}, start + static_cast<unsigned>(i));
+    run.put_tombstone({"c" + std::to_string(i), "eth0"}, start + static_cast<unsigned>(i));
   }
   CHECK(count() < 5000);
-  CHECK(runtime.tombstone({"c5999", "eth0"}).has_value());
+  CHECK(run.tombstone({"c5999", "eth0"}).has_value());
   for (int i = 0; i < 600; ++i) {
-    runtime.put_tombstone({"d" + std::to_string(i), "eth0"},
-                          start + 2 * allocator::store::kLongestAdd);
+    run.put_tombstone({"d" + std::to_string(i), "eth0"}, start + 2 * allocator::store::kLongestAdd);
   }
   CHECK(count() <= 600);
 }
@@ -195,18 +194,18 @@ TEST_CASE("tombstones are bounded in number, and none is kept for over ten minut
 TEST_CASE("a pending release is remembered until it is done", "[runtime]") {
   test::TempDir dir;
   allocator::store::PosixFileSystem fs;
-  RuntimeFolder runtime(fs, dir.path(), kFolder);
-  CHECK(runtime.pending().empty());
-  CHECK(runtime.put_pending({"c1", "eth0"}));
-  CHECK(runtime.is_pending({"c1", "eth0"}));
-  CHECK_FALSE(runtime.is_pending({"c2", "eth0"}));
-  REQUIRE(runtime.pending().size() == 1);
-  CHECK(runtime.pending().front() == allocator::Attachment{"c1", "eth0"});
-  runtime.remove_pending({"c1", "eth0"});
-  CHECK(runtime.pending().empty());
+  RunFolder run(fs, dir.path(), kFolder);
+  CHECK(run.pending().empty());
+  CHECK(run.put_pending({"c1", "eth0"}));
+  CHECK(run.is_pending({"c1", "eth0"}));
+  CHECK_FALSE(run.is_pending({"c2", "eth0"}));
+  REQUIRE(run.pending().size() == 1);
+  CHECK(run.pending().front() == allocator::Attachment{"c1", "eth0"});
+  run.remove_pending({"c1", "eth0"});
+  CHECK(run.pending().empty());
   std::filesystem::remove_all(dir.file("7:42"));
   test::write_text(dir.file("blocked"), "in the way");
-  CHECK_FALSE(RuntimeFolder(fs, dir.file("blocked"), kFolder).put_pending({"c1", "eth0"}));
+  CHECK_FALSE(RunFolder(fs, dir.file("blocked"), kFolder).put_pending({"c1", "eth0"}));
 }
 
 TEST_CASE("a lock without patience is not waited for", "[lock]") {
