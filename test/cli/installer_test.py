@@ -23,17 +23,11 @@ import plugin  # noqa: E402
 import tool  # noqa: E402
 import trace  # noqa: E402
 import world  # noqa: E402
+from installer import DIGEST, MISTAKES, NEEDED, VARIANTS, generated  # noqa: E402
 from plugin import BINARY, HOST_LOCAL, ROOT, require  # noqa: E402
 from tap import Suite  # noqa: E402
 
 NOBODY = str(manifest_rules.NOBODY)
-DIGEST = f"reg.test/ipam@sha256:{'0' * 64}"
-NODES = ("--nodes-config-map", "ranges", "--nodes-dir", "/etc/cni/delegated-ipam/nodes")
-# What an installer cannot do without: it is on the nodes before there is a network, and writes to a folder of root's.
-NEEDED = {("no network of the host", ""), ("no folder of the host", ""), ("nobody", "install")}
-VARIANTS = {"as it is": (), "with an image of a registry": ("--image", DIGEST), "with the nodes' ranges": NODES,
-            "in host-local's place": ("--as", "host-local"), "for k3s": ("--bin-dir", "/var/lib/rancher/k3s/data/cni")}
-
 # what is given as --image, the policy, whether a digest is asked for
 IMAGES = [
     (None, "Never", False),
@@ -51,10 +45,6 @@ IMAGES = [
 ]
 
 
-def generated(*arguments):
-    return yaml.safe_load(tool.must("generate", "installer", *arguments))
-
-
 def breaks_no_rule(*arguments):
     found = manifest_rules.broken(generated(*arguments))
     assert found == NEEDED, (found - NEEDED, NEEDED - found)
@@ -68,60 +58,6 @@ def examples_break_no_rule():
         with open(path) as file:
             found = manifest_rules.broken(yaml.safe_load(file))
         assert found == NEEDED, (path, found ^ NEEDED)
-
-
-def init(manifest):
-    return manifest_rules.pod_of(manifest)["initContainers"][0]
-
-
-def hold(manifest):
-    return manifest_rules.pod_of(manifest)["containers"][0]
-
-
-def change(container, key, value):
-    """A mistake: this key of a container's securityContext (the container itself for a key with a dot before it)."""
-    def apply(manifest):
-        place = container(manifest)
-        place = place if key.startswith(".") else place["securityContext"]
-        place.pop(key.lstrip("."), None)
-        if value is not None:
-            place[key.lstrip(".")] = value
-    return apply
-
-
-def of_pod(key, value):
-    def apply(manifest):
-        manifest_rules.pod_of(manifest)[key] = value
-    return apply
-
-
-# the rule, the mistake
-MISTAKES = [
-    *((rule, change(container, key, value)) for container in (init, hold) for rule, key, value in [
-        ("allowPrivilegeEscalation is false", "allowPrivilegeEscalation", None),
-        ("allowPrivilegeEscalation is false", "allowPrivilegeEscalation", True),
-        ("not privileged", "privileged", True),
-        ("all capabilities are dropped, none is added", "capabilities", None),
-        ("all capabilities are dropped, none is added", "capabilities", {"drop": ["ALL"], "add": ["DAC_OVERRIDE"]}),
-        ("the root file system is read-only", "readOnlyRootFilesystem", None),
-        ("seccomp's profile is the runtime's", "seccompProfile", {"type": "Unconfined"}),
-        ("requests and limits of CPU and memory, and no huge ones", ".resources", None),
-        ("requests and limits of CPU and memory, and no huge ones", ".resources",
-         {"requests": {"cpu": "1m", "memory": "4Mi"}, "limits": {"memory": "32Mi"}}),
-        ("no stranger's image can be pulled", ".imagePullPolicy", "IfNotPresent"),
-        ("no stranger's image can be pulled", ".imagePullPolicy", None),
-        ("no stranger's image can be pulled", ".image", "reg.test/ipam:1"),
-        ("no port of the host", ".ports", [{"containerPort": 80}]),
-        ("what is mounted is there", ".volumeMounts", [{"name": "x", "mountPath": "/x"}])]),
-    ("nobody", change(hold, "runAsNonRoot", None)),
-    ("nobody", change(hold, "runAsUser", 0)),
-    ("seccomp's profile is the runtime's", of_pod("securityContext", {})),
-    ("no token of the API server", of_pod("automountServiceAccountToken", None)),
-    ("no process or IPC namespace of the host", of_pod("hostPID", True)),
-    ("only folders of plugins and of their configuration",
-     of_pod("volumes", [{"name": "bin", "hostPath": {"path": "/"}}])),
-    ("a short end", of_pod("terminationGracePeriodSeconds", 60)),
-]
 
 
 def rules_find_mistakes():
@@ -212,6 +148,15 @@ def folder_of_another():
         assert "chown root" in done.stderr, done.stderr
 
 
+def nobody_cannot():
+    """Why the manifest asks for root: the folder is root's, and 0755, wherever the plugins' packages made it."""
+    with Host() as host:
+        assert os.stat(host.bin).st_mode & 0o777 == 0o755 and os.stat(host.bin).st_uid == 0
+        done = plugin.run(host.binary, {}, "", wrapper=without_capabilities(NOBODY), arguments=["install", host.bin])
+        assert done.exit == tool.USAGE and "Permission denied" in done.stderr, done
+        assert os.listdir(host.bin) == ["host-local"]
+
+
 # What the runtimes' default profiles refuse, or allow with a capability only; of those that a program like this could
 # come to use.
 UNUSUAL = {"bpf", "clone3", "fanotify_init", "init_module", "kexec_load", "keyctl", "mount", "move_mount",
@@ -257,6 +202,7 @@ TESTS = [
     ("root without capabilities installs, writing nowhere else", installs),
     ("the same in host-local's place", installs, "--as", "host-local"),
     ("a folder that is another user's is told with the remedy", folder_of_another),
+    ("nobody cannot install into a folder of root's", nobody_cannot),
     ("no system call that a default seccomp profile refuses", ordinary_calls),
     ("nobody waits without capabilities, and ends at SIGTERM", waits),
 ]

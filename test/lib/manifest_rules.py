@@ -5,6 +5,7 @@ import re
 NOBODY = 65534
 REGISTRY = re.compile(r"^(?!localhost/)[^/]+/")
 HUGE = {"cpu": 1.0, "memory": 256 << 20}  # what nobody expects of an installation
+VOLUMES = {"hostPath", "projected", "emptyDir"}  # the host's, the cluster's, and nobody's
 UNITS = {"m": 1e-3, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
 
@@ -80,6 +81,8 @@ POD_RULES = {
     "only folders of plugins and of their configuration":
         lambda pod: all(is_cni_folder(volume["hostPath"]["path"]) for volume in pod.get("volumes", [])
                         if "hostPath" in volume),
+    "no volume from elsewhere":
+        lambda pod: all(set(volume) - {"name"} <= VOLUMES for volume in pod.get("volumes", [])),
     "a short end": lambda pod: pod.get("terminationGracePeriodSeconds", 30) <= 10,
 }
 
