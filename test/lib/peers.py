@@ -2,9 +2,11 @@
 
 A peer is a folder test/peers/NAME with a go.mod that pins programs by `tool` directives and a go.sum with their
 checksums. test/peers/build.py builds each once into <cache>/NAME-<hash of both files>/PROGRAM; nothing is built here.
+Where a peer is a library, the program is ours: Go files in the same folder, which then count for the hash as well.
 A module that a go.mod requires directly, without `// indirect`, is there for its files (a chart): beside the programs
 lies a link to its folder.
 """
+import glob
 import hashlib
 import os
 import re
@@ -16,13 +18,17 @@ BUILD = "test/peers/build.py"
 CACHE = os.environ.get("DELEGATED_IPAM_PEERS") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "delegated-ipam/peers")
 
+OURS = "(ours)"  # in the place of a version
+
+_MODULE = re.compile(r"^module (?P<path>\S+)$", re.MULTILINE)
 _TOOL = re.compile(r"^(?:tool )?\s*(?P<path>[\w.-]+\.[\w.-]+/\S+)(?:\s*//\s*as (?P<name>[\w.-]+))?\s*(?://.*)?$")
 _REQUIRE = re.compile(r"^(?:require )?\s*(?P<module>\S+) (?P<version>v\S+)(?P<indirect> // indirect)?")
 
 
 @dataclass
 class Tool:
-    """One program of a peer: its package, the name of its binary, and the version of the module it comes from."""
+    """One program of a peer: its package, the name of its binary, and the version of the module it comes from; OURS
+    for one whose source lies in the peer's folder."""
 
     package: str
     name: str
@@ -44,11 +50,13 @@ class Peer:
         self.name = name
         self.folder = os.path.join(FOLDER, name)
         texts = []
-        for file_name in ("go.mod", "go.sum"):
+        for file_name in ("go.mod", "go.sum", *sorted(glob.glob("*.go", root_dir=self.folder))):
             with open(os.path.join(self.folder, file_name), "rb") as file:
                 texts.append(file.read())
-        required = _requirements(texts[0].decode())
-        self.tools = list(_tools(texts[0].decode(), {found["module"]: found["version"] for found in required}))
+        go_mod = texts[0].decode()
+        required = _requirements(go_mod)
+        versions = {found["module"]: found["version"] for found in required}
+        self.tools = list(_tools(go_mod, {**versions, _MODULE.search(go_mod)["path"]: OURS}))
         self.modules = [Module(found["module"], found["version"]) for found in required if not found["indirect"]]
         self.built = os.path.join(CACHE, f"{name}-{hashlib.sha256(b''.join(texts)).hexdigest()[:16]}")
 
