@@ -205,6 +205,7 @@ run_suite() {
             ;;
         examples)
             wait_for_peers
+            tap "pages" test/examples/pages_test.py
             tap "examples" test/examples/examples_test.py
             ;;
         cli)
