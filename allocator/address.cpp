@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -147,6 +148,10 @@ Address Cidr::last() const {
 
 bool Cidr::contains(const Address& other) const {
   return other.family() == address.family() && network() <= other && other <= last();
+}
+
+bool contains(const std::vector<Address>& addresses, const Address& address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
 }
 
 }  // namespace allocator

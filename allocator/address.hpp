@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace allocator {
 
@@ -68,5 +69,8 @@ struct Cidr {
 
   friend constexpr bool operator==(const Cidr&, const Cidr&) = default;
 };
+
+/// True when it is one of them.
+bool contains(const std::vector<Address>& addresses, const Address& address);
 
 }  // namespace allocator

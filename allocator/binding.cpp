@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "allocator/fields.hpp"
+
 namespace allocator {
 namespace {
 
@@ -23,14 +25,6 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
   parts.push_back(text.substr(start));
   return parts;
-}
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || end.ec != std::errc{} || end.ptr != text.data() + text.size())
-    return std::nullopt;
-  return value;
 }
 
 std::string join_addresses(const std::vector<Address>& addresses) {

@@ -56,10 +56,13 @@ struct Binding {
   friend bool operator==(const Binding&, const Binding&) = default;
 };
 
+/// How records write a boot: the first eight digits of its boot_id.
+inline std::string boot8_of(const std::string& boot_id) { return boot_id.substr(0, 8); }
+
 /// The record pod.<key>: where to look for a pod's bindings. Only a hint: an address counts when
-/// ip.<address> names the pod. Format: "1~<address>,<address>...~<addresses at the previous boot>",
-/// newest first; where the key had to be hashed,
-/// "~<namespace>~<pod>~<ifname>" follows.
+/// ip.<address> names the pod.
+/// Format: "1~<address>,<address>...~<addresses at the previous boot>", newest first; where the key
+/// had to be hashed, "~<namespace>~<pod>~<ifname>" follows.
 struct PodHint {
   std::vector<Address> addresses;
   std::vector<Address> previous_boot;

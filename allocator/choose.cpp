@@ -7,10 +7,6 @@
 namespace allocator {
 namespace {
 
-bool has(const std::vector<Address>& addresses, const Address& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
 bool is_same_pod(const PodKey& left, const PodKey& right) {
   return left.pod_namespace == right.pod_namespace && left.pod_name == right.pod_name;
 }
@@ -47,7 +43,7 @@ class Chooser {
   static std::vector<Address> unique(const std::vector<Address>& addresses) {
     std::vector<Address> result;
     for (const auto& address : addresses) {
-      if (!has(result, address)) result.push_back(address);
+      if (!contains(result, address)) result.push_back(address);
     }
     return result;
   }
@@ -100,7 +96,8 @@ class Chooser {
     std::optional<Error> busy;
     for (const auto& pin : reservations_.pins) {
       const Range* range = sets_[index].range_of(pin.address);
-      if (range == nullptr || !is_of_pod(pin, wish_.pod) || has(wish_.same_sandbox, pin.address))
+      if (range == nullptr || !is_of_pod(pin, wish_.pod) ||
+          contains(wish_.same_sandbox, pin.address))
         continue;
       if (sets_[index].is_gateway(pin.address)) continue;
       const auto holder = live_holder(pin.address);
@@ -189,7 +186,7 @@ class Chooser {
                                may_use(sets_[index], reservations_, wish_.pod, address) &&
                                !live_holder(address);
       if (!may_be_used) continue;
-      const bool is_own = has(wish_.bound, address);
+      const bool is_own = contains(wish_.bound, address);
       return take(address, range, index, is_own ? Reason::held : Reason::evicted);
     }
     return std::nullopt;

@@ -1,8 +1,10 @@
 #include "allocator/fields.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 
-namespace allocator::store {
+namespace allocator {
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -14,4 +16,11 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-}  // namespace allocator::store
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace allocator

@@ -1,11 +1,18 @@
 #pragma once
-/// Texts of several fields.
+/// Texts of several fields, and numbers in them.
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-namespace allocator::store {
+namespace allocator {
 
 /// The parts of `text` between separators; none for an empty text, and no empty last part.
 std::vector<std::string> split(const std::string& text, char separator);
 
-}  // namespace allocator::store
+/// A decimal number without anything around it.
+/// Errors: nullopt, also over 64 bits.
+std::optional<std::uint64_t> parse_number(std::string_view text);
+
+}  // namespace allocator

@@ -31,8 +31,8 @@ struct Range {
 };
 
 /// The range that `spec` means: gateway and start default to the first host address, end to the
-/// last (IPv4: the one before the broadcast address; IPv6: all ones). Errors: throws
-/// Error{invalid_range} with host-local's texts.
+/// last (IPv4: the one before the broadcast address; IPv6: all ones).
+/// Errors: throws Error{invalid_range} with host-local's texts.
 Range complete(const RangeSpec& spec);
 
 }  // namespace allocator

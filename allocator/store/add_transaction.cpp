@@ -5,7 +5,6 @@
 #include <system_error>
 
 #include "allocator/store/former_use.hpp"
-#include "allocator/store/snapshot.hpp"
 
 namespace allocator::store {
 namespace {
@@ -102,14 +101,36 @@ Wish AddTransaction::make_wish() {
 }
 
 void AddTransaction::choose_addresses() {
-  StoreSnapshot snapshot(context_, request_.sets);
-  Choice choice = choose(request_.sets, request_.reservations, make_wish(), snapshot);
+  StoreSnapshot snapshot(context_);
+  Choice choice = choose_once(snapshot);
+  if (rescue_lost(choice.picks)) choice = choose_once(snapshot);
   picks_ = std::move(choice.picks);
   if (!choice.failure) return;
   // host-local moves the cursors of the sets before the one that failed; both must walk alike.
   write_cursors();
   if (choice.failure->kind == Kind::exhausted) describe_exhaustion(*choice.failure, snapshot);
   throw Error(*choice.failure);
+}
+
+Choice AddTransaction::choose_once(StoreSnapshot& snapshot) {
+  return choose(request_.sets, request_.reservations, make_wish(), snapshot);
+}
+
+/// An address that was in use in this boot and whose file vanished may be a live pod's: before it
+/// is given to anybody the runtime's cache is asked, which brings the files of the living back.
+/// True when it was asked: then everything may look otherwise.
+bool AddTransaction::rescue_lost(const std::vector<Pick>& picks) {
+  std::vector<Address> lost;
+  for (const auto& pick : picks) {
+    const bool is_taken = pick.reason == Reason::present || pick.takes_over;
+    if (!is_taken && context_.session.may_be_lost(pick.address)) lost.push_back(pick.address);
+  }
+  if (lost.empty()) return false;
+  context_.session.look_for_lost(request_.sets);
+  std::erase_if(lost, [&](const Address& address) { return network_.holder(address).has_value(); });
+  context_.session.forget_unbound(lost);
+  find_present();
+  return true;
 }
 
 void AddTransaction::describe_exhaustion(Error& error, Snapshot& snapshot) const {
@@ -139,16 +160,14 @@ bool AddTransaction::publish() {
   linked_.clear();
   answered_.clear();
   files_.clear();
-  identities_.clear();
   taken_over_.clear();
-  stamps_.clear();
   renew_stamps();
   end_dead_owners();
   for (const auto& pick : picks_) {
     if (pick.reason == Reason::present) continue;
-    const OpenFile file = file_to_link();
+    const OwnFile& file = file_to_link();
     if (file.stamp == Supported::no) record_stamp(pick.address, file.identity);
-    if (network_.publish(*file.fd, pick.address) == Outcome::exists) {
+    if (network_.publish(file.fd, pick.address) == Outcome::exists) {
       take_back();
       return false;
     }
@@ -156,8 +175,8 @@ bool AddTransaction::publish() {
     answered_.emplace_back(pick.address, file.identity);
   }
   if (new_file_) {
-    network_.discard_private_name(*new_file_);
-    files_.push_back(std::move(new_file_->fd));
+    discard_private_name();
+    files_.push_back(std::move(*new_file_));
     new_file_.reset();
   }
   return true;
@@ -217,18 +236,19 @@ void AddTransaction::end_dead_owner(const std::string& owner) {
 
 /// The names of one attachment share one inode: a repeated ADD links missing addresses to the file
 /// that is there.
-AddTransaction::OpenFile AddTransaction::file_to_link() {
-  if (new_file_) return {&new_file_->fd, *new_identity_, new_stamp_};
+const AddTransaction::OwnFile& AddTransaction::file_to_link() {
+  if (new_file_) return *new_file_;
   const bool joins =
       on_duplicate_ == OnDuplicate::same_addresses && !files_.empty() &&
       match_owner(present_.front(), request_.attachment) == OwnerMatch::container_and_ifname;
-  if (joins) return {&files_.front(), identities_.front(), stamps_.front()};
-  new_file_ = network_.create(request_.attachment);
-  new_stamp_ = network_.set_stamp(new_file_->fd, encode(stamp_));
+  if (joins) return files_.front();
+  auto made = network_.create(request_.attachment);
+  new_file_ = OwnFile{std::move(made.fd), {}, Supported::yes, !made.unnamed};
+  new_file_->stamp = network_.set_stamp(new_file_->fd, encode(stamp_));
   // Asked for before the first link: once a name is there, nothing may fail before it is
   // remembered.
-  new_identity_ = network_.file_identity(new_file_->fd);
-  return {&new_file_->fd, *new_identity_, new_stamp_};
+  new_file_->identity = network_.file_identity(new_file_->fd);
+  return *new_file_;
 }
 
 /// A file system without attributes: the records keep the stamp, before the name is there.
@@ -245,13 +265,12 @@ void AddTransaction::renew_stamps() {
     auto file = network_.open(present.name);
     if (!file) continue;
     FileIdentity identity = network_.file_identity(*file);
-    const auto seen =
-        std::find_if(identities_.begin(), identities_.end(),
-                     [&](const FileIdentity& other) { return other.same_file(identity); });
-    if (seen != identities_.end()) {
+    const auto seen = std::find_if(files_.begin(), files_.end(), [&](const OwnFile& other) {
+      return other.identity.same_file(identity);
+    });
+    if (seen != files_.end()) {
       answered_.emplace_back(*present.address, identity);
-      if (stamps_[static_cast<std::size_t>(seen - identities_.begin())] == Supported::no)
-        record_stamp(*present.address, identity);
+      if (seen->stamp == Supported::no) record_stamp(*present.address, identity);
       continue;
     }
     const auto renewal = network_.renew_stamp(*file, *present.address, encode(stamp_));
@@ -259,9 +278,8 @@ void AddTransaction::renew_stamps() {
     // and the attachment's other names stay with the old one.
     if (renewal == NetworkDir::Renewal::was_set) identity = network_.file_identity(*file);
     answered_.emplace_back(*present.address, identity);
-    identities_.push_back(identity);
-    stamps_.push_back(renewal == NetworkDir::Renewal::is_recorded ? Supported::no : Supported::yes);
-    files_.push_back(std::move(*file));
+    const bool is_recorded = renewal == NetworkDir::Renewal::is_recorded;
+    files_.push_back({std::move(*file), identity, is_recorded ? Supported::no : Supported::yes});
   }
 }
 
@@ -274,6 +292,17 @@ void AddTransaction::look_at_former_use() {
 /// Nothing else would tell that the addresses were in use, should somebody remove their files.
 void AddTransaction::note_unbound() {
   for (const auto& pick : picks_) context_.session.note_unbound(pick.address);
+}
+
+void AddTransaction::discard_private_name() {
+  if (new_file_->has_private_name) network_.discard_private_name();
+}
+
+std::vector<Fd> AddTransaction::take_files() {
+  std::vector<Fd> files;
+  files.reserve(files_.size());
+  for (auto& file : files_) files.push_back(std::move(file.fd));
+  return files;
 }
 
 void AddTransaction::write_cursors() {
@@ -292,7 +321,7 @@ void AddTransaction::take_back() noexcept {
     }
     linked_.clear();
     if (!is_told) network_.sync();
-    if (new_file_) network_.discard_private_name(*new_file_);
+    if (new_file_) discard_private_name();
     new_file_.reset();
     if (records_) records_->undo();
   } catch (const std::exception&) {

@@ -3,6 +3,7 @@
 #include "allocator/store/add_context.hpp"
 #include "allocator/store/pod_records.hpp"
 #include "allocator/store/requests.hpp"
+#include "allocator/store/snapshot.hpp"
 #include "allocator/store/state/stamp.hpp"
 
 namespace allocator::store {
@@ -33,32 +34,36 @@ class AddTransaction {
   /// What was taken over from attachments of this boot whose DEL has not come.
   [[nodiscard]] const std::vector<TakenOver>& taken_over() const { return taken_over_; }
   /// The files that hold the answer's addresses, open, to be fsynced.
-  std::vector<Fd> take_files() { return std::move(files_); }
+  std::vector<Fd> take_files();
 
  private:
   void find_present();
   [[nodiscard]] bool has_anothers_sandbox();
   [[nodiscard]] Wish make_wish();
   void choose_addresses();
+  [[nodiscard]] Choice choose_once(StoreSnapshot& snapshot);
+  [[nodiscard]] bool rescue_lost(const std::vector<Pick>& picks);
   void describe_exhaustion(Error& error, Snapshot& snapshot) const;
   bool publish();
   void end_dead_owners();
   void end_dead_owner(const std::string& owner);
   void note_taken_over(const Pick& pick, const AttachmentFile& dead);
   void take_set_asides();
-  /// An open file, its inode, and whether that has the stamp.
-  struct OpenFile {
-    const Fd* fd;
+  /// A file of the attachment, open: its inode, and whether that has the stamp.
+  struct OwnFile {
+    Fd fd;
     FileIdentity identity;
     Supported stamp;
+    bool has_private_name = false;  ///< where the file system makes none without a name
   };
 
-  [[nodiscard]] OpenFile file_to_link();
+  [[nodiscard]] const OwnFile& file_to_link();
   void record_stamp(const Address& address, const FileIdentity& file);
   void renew_stamps();
   void look_at_former_use();
   void note_unbound();
   void write_cursors();
+  void discard_private_name();
   void take_back() noexcept;
 
   AddContext context_;
@@ -74,12 +79,8 @@ class AddTransaction {
   std::vector<std::pair<Address, FileIdentity>> linked_;
   std::vector<std::pair<Address, FileIdentity>> answered_;
   std::vector<TakenOver> taken_over_;
-  std::vector<Fd> files_;
-  std::vector<FileIdentity> identities_;  // of files_
-  std::vector<Supported> stamps_;         // whether those have the stamp
-  std::optional<FileSystem::NewFile> new_file_;
-  std::optional<FileIdentity> new_identity_;
-  Supported new_stamp_ = Supported::yes;
+  std::vector<OwnFile> files_;
+  std::optional<OwnFile> new_file_;  // until it has its names
 };
 
 }  // namespace allocator::store

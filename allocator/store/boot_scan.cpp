@@ -5,7 +5,7 @@
 #include <system_error>
 
 #include "allocator/store/alive/process_address.hpp"
-#include "allocator/store/held.hpp"
+#include "allocator/store/bindings.hpp"
 #include "allocator/store/state/stamp.hpp"
 
 namespace allocator::store {
@@ -187,7 +187,7 @@ void BootScan::publish(const CachedAttachment& cached, const Address& address) {
   if (network_.set_stamp(file.fd, stamp) == Supported::no)
     network_.record_stamp(address, network_.file_identity(file.fd), stamp);
   const Outcome outcome = network_.publish(file.fd, address);
-  network_.discard_private_name(file);
+  if (!file.unnamed) network_.discard_private_name();
   if (outcome != Outcome::done) return;
   parts_.fs.sync(file.fd, network_.path());
   changed_ = true;
@@ -273,7 +273,7 @@ void BootScan::adopt_attachment(RecordFolder& records, const CachedAttachment& c
   }
   const Binding binding{*cached.pod, cached.uid, 0, 0, boot8()};
   // The Go plugin made the files: whatever was bound before them is older.
-  if (!is_ours && !addresses.empty()) bind_attachment(records, addresses, binding);
+  if (!is_ours && !addresses.empty()) bind_attachment(records, addresses, binding, parts_.notes);
   if (!is_ours) return;
   for (const auto& address : addresses) adopt(records, address, binding, addresses);
 }

@@ -3,8 +3,8 @@
 /// power cut left, learn whose addresses those without a binding are, and start the clock for leaks
 /// that the Go plugin left.
 ///
-/// Trouble with one file is that file's own: it is told in the notes and the scan goes on. After a
-/// crash: each step stands on its own; the next command does all of it again.
+/// Trouble with one file is that file's own: it is told in the notes and the scan goes on.
+/// After a crash: each step stands on its own; the next command does all of it again.
 #include <functional>
 #include <map>
 #include <optional>
@@ -81,7 +81,7 @@ class BootScan {
   void adopt_marker(RecordFolder& records, const std::string& name, bool wants_in_use);
   void adopt_lost(RecordFolder& records, const CachedAttachment& cached, const RangeSets& sets);
   void stamp_released(RecordFolder& records);
-  [[nodiscard]] std::string boot8() const { return parts_.boot_id.substr(0, 8); }
+  [[nodiscard]] std::string boot8() const { return boot8_of(parts_.boot_id); }
 
   Parts parts_;
   NetworkDir& network_;

@@ -3,10 +3,10 @@
 /// undo.
 ///
 ///     ADD  lock; find; choose; file without a name: content, stamp; link each name; records;
-///     cursor; unlock;
-///          fsync file, network folder, record folder; look again at our own names; answer
-///     DEL  lock; find; unlink each name; stamp the bindings (in use becomes held); unlock; fsync
-///     both folders
+///          cursor; unlock; fsync file, network folder, record folder; look again at our own
+///          names; answer
+///     DEL  lock; find; unlink each name; stamp the bindings (in use becomes held); unlock;
+///          fsync both folders
 ///
 /// Content and stamp come before the name, so a killed process never leaves a name with less than
 /// its owner. The fsyncs come after the lock is freed, so that others do not wait for the disk, and
@@ -18,12 +18,12 @@
 #include <vector>
 
 #include "allocator/choose.hpp"
+#include "allocator/store/bindings.hpp"
 #include "allocator/store/boot_scan.hpp"
 #include "allocator/store/disk/failure_list.hpp"
 #include "allocator/store/disk/file_system.hpp"
 #include "allocator/store/disk/folders.hpp"
 #include "allocator/store/disk/network_lock.hpp"
-#include "allocator/store/held.hpp"
 #include "allocator/store/requests.hpp"
 #include "allocator/store/session.hpp"
 #include "allocator/store/state/network_dir.hpp"
@@ -44,21 +44,22 @@ class LeaseStore {
 
   /// Gives the attachment one address from each set, durably.
   /// Errors: throws Error (no address), TryAgain (lock, concurrent DEL), ClosedRecord,
-  /// std::system_error; then nothing of this call is left but the cursors. After a crash: complete
-  /// files that nobody has been told of; DEL frees them, a repeated ADD returns them.
+  /// std::system_error; then nothing of this call is left but the cursors.
+  /// After a crash: complete files that nobody has been told of; DEL frees them, a repeated ADD
+  /// returns them.
   Lease add(const AddRequest& request);
 
   /// Takes an answered ADD back that could not be told to the caller: names with our inode and
   /// content, and our records. What the attachment had before stays, and so does everything once a
-  /// DEL has come. Errors: throws TryAgain, std::system_error;
-  /// then the attachment stays until its DEL.
+  /// DEL has come.
+  /// Errors: throws TryAgain, std::system_error; then the attachment stays until its DEL.
   void undo(Lease& lease);
 
   /// Frees all addresses of the attachment and turns their bindings into held ones. Returns the
   /// freed addresses; none for an unknown attachment, which is success. Where the disk takes no
   /// changes or the lock cannot be had, the release is pending: the next command that can write
-  /// does it first. What a main plugin takes back because its repeated ADD failed stays. Errors:
-  /// throws TryAgain, std::system_error; what is freed stays freed.
+  /// does it first. What a main plugin takes back because its repeated ADD failed stays.
+  /// Errors: throws TryAgain, std::system_error; what is freed stays freed.
   std::vector<Address> release(const ReleaseRequest& request);
 
   /// What the attachment holds: all its files, foreign names included.
@@ -75,8 +76,8 @@ class LeaseStore {
 
   /// Frees every attachment that is not in `valid`, unless its network namespace is still there (by
   /// its stamp; for what host-local made in this boot by the runtime's cache), nothing tells which
-  /// one it had, or it is one of Cilium's ingress attachments. Returns what was freed. Errors:
-  /// as release(); all attachments are tried first.
+  /// one it had, or it is one of Cilium's ingress attachments. Returns what was freed.
+  /// Errors: as release(); all attachments are tried first.
   std::vector<FreedAddress> collect(const std::vector<Attachment>& valid);
 
  private:

@@ -4,17 +4,9 @@
 #include <cerrno>
 #include <system_error>
 
-#include "allocator/store/held.hpp"
+#include "allocator/store/bindings.hpp"
 
 namespace allocator::store {
-namespace {
-
-bool has(const std::vector<Address>& addresses, const Address& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
-}  // namespace
-
 void PodRecords::read() {
   bound_.clear();
   if (!records_ || !is_bound()) return;
@@ -75,61 +67,23 @@ void PodRecords::write(const std::vector<Pick>& picks) {
   // What cannot be read may be the pod's, and may be read again one day.
   for (const auto& address : closed_) hint.addresses.push_back(address);
   hint.addresses = newest_of_each_family(hint.addresses);
-  const std::string boot8 = context_.session.boot_id().substr(0, 8);
-  const bool new_boot = hint_ && (bound_.empty() || bound_.front().second.boot8 != boot8);
-  if (new_boot) hint.previous_boot = hint_->addresses;
-  if (hint_ && !new_boot) hint.previous_boot = hint_->previous_boot;
-  write_bindings(hint);
-  forget_evicted();
-}
-
-/// The hint first: one without bindings is ignored, a binding without a hint would be held for
-/// nobody. So addresses that the pod loses stay in it until their bindings are gone.
-void PodRecords::write_bindings(const PodHint& hint) {
-  PodHint meanwhile = hint;
-  bool loses_some = false;
-  for (const auto& [address, binding] : bound_) {
-    if (has(hint.addresses, address)) continue;
-    meanwhile.addresses.push_back(address);
-    loses_some = true;
-  }
-  const bool is_known = hint_ && std::all_of(picks_.begin(), picks_.end(), [&](const Pick& pick) {
-                          return has(hint_->addresses, pick.address);
-                        });
-  write_if_room(!is_known, [&] { put_hint(meanwhile); });
-  for (const auto& pick : picks_) {
-    if (!has(hint.addresses, pick.address)) {
-      // Over the limit: it would be held for nobody.
-      if (pick.evicted) records_->remove(pick.address);
-      continue;
-    }
-    const bool is_bound = std::any_of(bound_.begin(), bound_.end(), [&](const auto& bound) {
-      return bound.first == pick.address;
-    });
-    write_if_room(!is_bound, [&] { records_->put(pick.address, binding_for(pick)); });
-  }
-  if (!loses_some) return;
-  for (const auto& [address, binding] : bound_) {
-    if (!has(hint.addresses, address)) records_->remove(address);
-  }
-  write_if_room(false, [&] { put_hint(hint); });
-}
-
-void PodRecords::put_hint(const PodHint& hint) {
-  if (!is_hint_closed_) records_->put(*request_.owner.pod, hint);
+  hint.previous_boot = previous_boot(hint_, bound_, boot8_of(context_.session.boot_id()));
+  rebind_to(hint);
 }
 
 /// A pod that came back to its own address comes up on a full disk too: what its records would have
 /// been told is statistics.
-template <typename Write>
-void PodRecords::write_if_room(bool is_needed, Write write) {
-  try {
-    write();
-  } catch (const std::system_error& error) {
-    const int number = error.code().value();
-    if (is_needed || (number != ENOSPC && number != EDQUOT)) throw;
-    context_.notes.push_back("not recorded: " + std::string(error.what()));
+void PodRecords::rebind_to(const PodHint& hint) {
+  Rebinding change{bound_, hint_, hint, is_hint_closed_, {}, true};
+  for (const auto& pick : picks_) {
+    if (contains(hint.addresses, pick.address)) {
+      change.given.emplace_back(pick.address, binding_for(pick));
+    } else if (pick.evicted) {
+      records_->remove(pick.address);  // over the limit: it would be held for nobody
+    }
   }
+  rebind(*records_, *request_.owner.pod, change, context_.notes);
+  forget_evicted();
 }
 
 /// A plain allocation binds nothing; what was bound on its addresses ends.
@@ -151,7 +105,7 @@ void PodRecords::forget_evicted() {
 
 Binding PodRecords::binding_for(const Pick& pick) const {
   Binding binding{*request_.owner.pod, request_.owner.uid, 0, 0,
-                  context_.session.boot_id().substr(0, 8)};
+                  boot8_of(context_.session.boot_id())};
   const auto before = std::find_if(bound_.begin(), bound_.end(),
                                    [&](const auto& bound) { return bound.first == pick.address; });
   if (before == bound_.end()) return binding;
@@ -164,7 +118,7 @@ Binding PodRecords::binding_for(const Pick& pick) const {
 std::vector<Address> PodRecords::still_bound(const std::vector<Address>& chosen) const {
   std::vector<Address> addresses;
   for (const auto& [address, binding] : bound_) {
-    if (has(chosen, address)) continue;
+    if (contains(chosen, address)) continue;
     const std::size_t set = set_of(request_.sets, address);
     const bool counts_today =
         set < request_.sets.size() && !context_.session.set_asides().is_refused(address) &&

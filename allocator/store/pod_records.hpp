@@ -35,11 +35,8 @@ class PodRecords {
 
  private:
   void read_hint();
-  void put_hint(const PodHint& hint);
-  void write_bindings(const PodHint& hint);
+  void rebind_to(const PodHint& hint);
   void end_bindings_of_strangers();
-  template <typename Write>
-  void write_if_room(bool is_needed, Write write);
   void forget_evicted();
   [[nodiscard]] Binding binding_for(const Pick& pick) const;
   [[nodiscard]] std::vector<Address> still_bound(const std::vector<Address>& chosen) const;

@@ -4,10 +4,10 @@
 #include <system_error>
 #include <tuple>
 
+#include "allocator/store/bindings.hpp"
 #include "allocator/store/disk/errors.hpp"
 #include "allocator/store/disk/failure_list.hpp"
 #include "allocator/store/former_use.hpp"
-#include "allocator/store/held.hpp"
 
 namespace allocator::store {
 namespace {

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "allocator/range_set.hpp"
+#include "allocator/store/bindings.hpp"
 #include "allocator/store/boot_scan.hpp"
 #include "allocator/store/disk/failure_list.hpp"
 #include "allocator/store/disk/network_lock.hpp"
-#include "allocator/store/held.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/state/run_folder.hpp"
@@ -94,8 +94,8 @@ class Session {
   /// answers that it has none must flush_removal() first.
   [[nodiscard]] bool is_unflushed(const Attachment& attachment);
 
-  /// Flushes new files, the network folder and the records. Errors: throws std::system_error; must
-  /// not be called again then.
+  /// Flushes new files, the network folder and the records.
+  /// Errors: throws std::system_error; must not be called again then.
   void flush(const std::vector<Fd>& files);
   /// Flushes the folders above that were changed; all of them in the first ADD of a boot, as
   /// whoever made them may have died before flushing.

@@ -45,8 +45,7 @@ void Session::forget_unbound(const std::vector<Address>& freed) {
 }
 
 bool Session::is_lost(const Address& address, const Binding& binding) const {
-  return binding.sequence == 0 && binding.boot8 == boot_id_.substr(0, 8) &&
-         !network_.holder(address);
+  return binding.sequence == 0 && binding.boot8 == boot8_of(boot_id_) && !network_.holder(address);
 }
 
 }  // namespace allocator::store

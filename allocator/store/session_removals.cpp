@@ -10,7 +10,7 @@ void Session::flush_what_is_unknown() {
   if (!scan_due_ || !records_ || parts_.options.durability == Durability::none) return;
   try {
     const auto boots = records_->boots();
-    if (boots.empty() || boots.back() != boot_id_.substr(0, 8)) return;
+    if (boots.empty() || boots.back() != boot8_of(boot_id_)) return;
   } catch (const ClosedRecord&) {
     return;  // the list is neither needed nor overwritten
   } catch (const std::system_error&) {

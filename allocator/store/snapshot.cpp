@@ -4,14 +4,6 @@
 
 namespace allocator::store {
 
-std::optional<std::string> StoreSnapshot::holder(const Address& address) {
-  auto holder = network_.holder(address);
-  if (holder || !asked_.insert(address).second || !session_.may_be_lost(address)) return holder;
-  session_.look_for_lost(sets_);
-  if (!network_.holder(address)) session_.forget_unbound({address});
-  return network_.holder(address);
-}
-
 std::optional<Binding> StoreSnapshot::binding(const Address& address) {
   return records_ ? records_->binding(address) : std::nullopt;
 }
@@ -28,15 +20,7 @@ std::string StoreSnapshot::describe_use(const Address& address) {
 std::vector<HeldAddress> StoreSnapshot::held() {
   std::vector<HeldAddress> held;
   if (!records_) return held;
-  auto all = records_->bindings();
-  const bool some_are_lost = std::any_of(all.begin(), all.end(), [&](const auto& one) {
-    return session_.is_lost(one.first, one.second);
-  });
-  if (some_are_lost) {
-    session_.look_for_lost(sets_);
-    all = records_->bindings();
-  }
-  for (auto& [address, binding] : all) {
+  for (auto& [address, binding] : records_->bindings()) {
     if (!network_.holder(address)) held.push_back({address, std::move(binding)});
   }
   return held;
@@ -62,7 +46,7 @@ std::optional<Address> StoreSnapshot::cursor(std::size_t set) { return network_.
 std::vector<Address> StoreSnapshot::in_use_by_age(const RangeSet& set) {
   if (!records_) return {};
   auto boots = records_->boots();
-  const std::string boot8 = session_.boot_id().substr(0, 8);
+  const std::string boot8 = boot8_of(session_.boot_id());
   if (boots.empty() || boots.back() != boot8) boots.push_back(boot8);
   std::vector<std::pair<std::ptrdiff_t, Address>> by_boot;
   for (const auto& file : network_.files()) {
@@ -70,7 +54,7 @@ std::vector<Address> StoreSnapshot::in_use_by_age(const RangeSet& set) {
     const auto stamp = network_.stamp_of(file.name);
     if (!stamp) continue;
     const auto& boot = stamp->boot_id.empty() ? stamp->container_boot : stamp->boot_id;
-    const auto found = std::find(boots.begin(), boots.end(), boot.substr(0, 8));
+    const auto found = std::find(boots.begin(), boots.end(), boot8_of(boot));
     // A boot that fell out of the list is older than all in it.
     by_boot.emplace_back(found == boots.end() ? -1 : found - boots.begin(), *file.address);
   }

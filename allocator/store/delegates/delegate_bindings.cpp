@@ -38,18 +38,6 @@ Viewpoint DelegateBindings::viewpoint() {
   return look_around(fs_, boot_id(), options_.boot_id_path, own);
 }
 
-std::vector<std::pair<Address, Binding>> DelegateBindings::bound_to(RecordFolder& records,
-                                                                    const PodKey& pod) {
-  std::vector<std::pair<Address, Binding>> bound;
-  const auto hint = records.readable_hint(pod);
-  if (!hint) return bound;
-  for (const auto& address : hint->addresses) {
-    auto binding = records.readable_binding(address);
-    if (binding && binding->pod == pod) bound.emplace_back(address, std::move(*binding));
-  }
-  return bound;
-}
-
 Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
   Wishes wishes;
   const bool may_hold = owner.is_bound() && is_host_local() && options_.retention == Retention::on;
@@ -66,7 +54,7 @@ Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
     network->keep_stamps_in(&*records);
   }
   const auto refused = network ? refused_now(network->folder()) : std::vector<Address>();
-  for (const auto& [address, binding] : bound_to(*records, *owner.pod)) {
+  for (const auto& [address, binding] : bindings_of(*records, *owner.pod)) {
     if (owner.require_same_uid && binding.uid != owner.uid) continue;
     if (std::find(refused.begin(), refused.end(), address) != refused.end()) continue;
     const auto file = network ? network->read(address.to_string()) : std::nullopt;
@@ -105,7 +93,7 @@ std::optional<Address> DelegateBindings::kept_for_others(const DelegatedOwner& o
 /// host-local does not flush: after a power cut its file may be there without what it said.
 bool DelegateBindings::is_torn(const FileContent& file, const Binding& binding) {
   const bool says_nothing = file.bytes.find_first_not_of('\0') == std::string::npos;
-  return says_nothing && binding.boot8 != boot_id().substr(0, 8);
+  return says_nothing && binding.boot8 != boot8_of(boot_id());
 }
 
 void DelegateBindings::renew(const DelegatedOwner& owner, const std::vector<Address>& addresses) {
@@ -162,12 +150,12 @@ void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Addr
     if (records) network.keep_stamps_in(&*records);
     if (is_host_local()) stamp(network, owner, held);
     if (!records) return;
-    if (!is_host_local()) records->append_boot(boot_id().substr(0, 8));
+    if (!is_host_local()) records->append_boot(boot8_of(boot_id()));
     if (!ranges.cidrs.empty()) records->put_last_ranges(ranges);
     const bool was_deleted = held.size() != addresses.size();
     if (retains && !was_deleted && !owner.is_retained) forget(*records, *owner.pod);
     if (retains && !was_deleted && owner.is_retained) {
-      rebind(*records, {*owner.pod, owner.uid, 0, 0, boot_id().substr(0, 8)}, addresses, notes_);
+      bind_answer(*records, {*owner.pod, owner.uid, 0, 0, boot8_of(boot_id())}, addresses, notes_);
     }
   }
   flush(*records, changed);
@@ -226,8 +214,8 @@ std::vector<Address> DelegateBindings::about_to_be_freed(const DelegatedOwner& o
     }
     auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
     if (!records || !owner.pod) return addresses;
-    const std::string boot8 = boot_id().substr(0, 8);
-    for (const auto& [address, binding] : bound_to(*records, *owner.pod)) {
+    const std::string boot8 = boot8_of(boot_id());
+    for (const auto& [address, binding] : bindings_of(*records, *owner.pod)) {
       if (binding.sequence == 0 && binding.boot8 != boot8) addresses.push_back(address);
     }
   } catch (const std::exception& error) {
@@ -242,7 +230,7 @@ std::vector<Address> DelegateBindings::not_taken_again(RecordFolder& records,
                                                        const DelegatedOwner& owner,
                                                        const std::vector<Address>& freed) {
   std::vector<Address> rest;
-  const std::string boot8 = boot_id().substr(0, 8);
+  const std::string boot8 = boot8_of(boot_id());
   for (const auto& address : freed) {
     const auto binding = records.binding(address);
     const bool is_others = binding && owner.pod && binding->pod != *owner.pod &&

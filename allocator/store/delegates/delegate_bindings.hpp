@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "allocator/binding.hpp"
+#include "allocator/store/bindings.hpp"
 #include "allocator/store/disk/file_system.hpp"
-#include "allocator/store/held.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/state/run_folder.hpp"
@@ -52,20 +52,22 @@ class DelegateBindings {
   }
 
   /// The pod's bound addresses that no live attachment holds and that are not left aside, newest
-  /// first. Address files on them
-  /// that a power cut emptied are removed. Nothing for any plugin but host-local. Errors: throws
-  /// LockTimeout, std::system_error, ClosedRecord.
+  /// first. Address files on them that a power cut emptied are removed. Nothing for any plugin but
+  /// host-local.
+  /// Errors: throws LockTimeout, std::system_error, ClosedRecord.
   [[nodiscard]] Wishes wishes(const DelegatedOwner& owner);
 
   /// The first of the addresses that is kept for a pod of another namespace than the owner's, or
   /// whose binding cannot be read; nullopt for a caller without a pod, and for any plugin but
-  /// host-local. Errors: throws std::system_error.
+  /// host-local.
+  /// Errors: throws std::system_error.
   [[nodiscard]] std::optional<Address> kept_for_others(const DelegatedOwner& owner,
                                                        const std::vector<Address>& addresses);
 
   /// Whether host-local's folder has an address of the attachment: `dead` when all that it has are
   /// proven dead's, `live` otherwise; who made a file without a stamp may be alive. Reads the whole
-  /// folder. `none` for other plugins. Errors: throws LockTimeout, std::system_error.
+  /// folder. `none` for other plugins.
+  /// Errors: throws LockTimeout, std::system_error.
   [[nodiscard]] Presence presence(const DelegatedOwner& owner);
 
   /// For plugins whose store cannot be looked into: true when /run tells of every ADD of this boot
@@ -104,8 +106,6 @@ class DelegateBindings {
 
  private:
   [[nodiscard]] bool is_host_local() const { return options_.network_dir.starts_with('/'); }
-  [[nodiscard]] std::vector<std::pair<Address, Binding>> bound_to(RecordFolder& records,
-                                                                  const PodKey& pod);
   void write(const DelegatedOwner& owner, const std::vector<Address>& addresses,
              const RememberedRanges& ranges);
   [[nodiscard]] std::vector<Address> refused_now(const Directory& folder);

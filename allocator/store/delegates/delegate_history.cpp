@@ -38,8 +38,8 @@ bool DelegateBindings::knows_whole_boot() noexcept {
     const NetworkLock lock(fs_, *folder, options_.lock_patience);
     if (run_.known_since() == boot) return true;
     const auto boots = records.boots();
-    if (!boots.empty() && boots.back() == boot.substr(0, 8)) return false;
-    records.append_boot(boot.substr(0, 8));
+    if (!boots.empty() && boots.back() == boot8_of(boot)) return false;
+    records.append_boot(boot8_of(boot));
     run_.mark_known_since(boot);
     return true;
   } catch (const std::exception&) {

@@ -37,13 +37,6 @@ std::string joined(const std::vector<std::string>& list) {
   return text;
 }
 
-template <typename Number>
-Number parse_number(const std::string& text) {
-  Number number = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  return result.ec == std::errc{} ? number : 0;
-}
-
 std::string encode(const JournalEntry& entry) {
   std::vector<std::string> addresses;
   for (const auto& address : entry.addresses) addresses.push_back(address.to_string());
@@ -58,8 +51,8 @@ std::optional<JournalEntry> decode_entry(const std::string& text) {
   lines.resize(5);
   JournalEntry entry;
   entry.attachment = parse_owner(lines[0] + "\n" + lines[1]);
-  entry.tried = parse_number<std::uint64_t>(lines[2]);
-  entry.tries = parse_number<unsigned>(lines[3]);
+  entry.tried = parse_number(lines[2]).value_or(0);
+  entry.tries = static_cast<unsigned>(parse_number(lines[3]).value_or(0));
   for (const auto& part : split(lines[4], ',')) {
     if (const auto address = Address::parse(part)) entry.addresses.push_back(*address);
   }

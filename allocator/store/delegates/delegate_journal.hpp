@@ -5,10 +5,9 @@
 ///         journal/<key>      "<container ID>\r\n<ifname>", then a line each: when a DEL was last
 ///                            tried, how often, and what it frees. An ADD is under way (its process
 ///                            holds a flock(2) on the file), or may have left a lease
-///         attachments/<key>  "<container ID>\r\n<ifname>", the stamp of whom it was given to on a
-///         line
-///                            of its own (see stamp.hpp), and the answer to an acknowledged ADD
-///                            that has not been deleted
+///         attachments/<key>  "<container ID>\r\n<ifname>", on a line of its own the stamp of
+///                            whom it was given to (see stamp.hpp), and the answer to an
+///                            acknowledged ADD that has not been deleted
 ///         since           -> <boot_id>: all that happened in this boot is told here, see
 ///                            DelegateBindings::knows_whole_boot()
 ///         tombs/<key>        see RunFolder
@@ -16,9 +15,10 @@
 ///                         -> "<device>:<inode>:<time of change>~0.3.1,0.4.0": what that plugin
 ///                            said that it speaks
 ///
-/// <key> is the SHA-256 of the attachment. After a crash: a journal entry whose lock nobody holds.
-/// The plugin's own store stays the truth; without these records an ADD that fails must not be
-/// followed by a DEL, so an ADD that cannot write them does not begin.
+/// <key> is the SHA-256 of the attachment.
+/// After a crash: a journal entry whose lock nobody holds. The plugin's own store stays the truth;
+/// without these records an ADD that fails must not be followed by a DEL, so an ADD that cannot
+/// write them does not begin.
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -51,8 +51,8 @@ struct KnownAnswer {
 
 class DelegateJournal {
  public:
-  /// `folder`: of one network and plugin, see delegate_folder(). Errors: throws std::system_error
-  /// when the folders cannot be made or opened.
+  /// `folder`: of one network and plugin, see delegate_folder().
+  /// Errors: throws std::system_error when the folders cannot be made or opened.
   DelegateJournal(FileSystem& fs, const std::string& folder);
 
   /// An entry with its lock; the lock goes with the object, the entry with close().
@@ -71,19 +71,21 @@ class DelegateJournal {
     std::optional<JournalEntry> content_;
   };
 
-  /// Makes the attachment's entry, or takes the one that is there, and locks it. Errors: throws
-  /// LockTimeout when another ADD of the attachment is under way for longer than `patience`;
-  /// std::system_error.
+  /// Makes the attachment's entry, or takes the one that is there, and locks it.
+  /// Errors: throws LockTimeout when another ADD of the attachment is under way for longer than
+  /// `patience`; std::system_error.
   [[nodiscard]] Entry open(const Attachment& attachment, std::chrono::milliseconds patience);
   /// Takes an entry that may hold a lease, without waiting; nullopt when there is none, or an ADD
   /// is under way.
   [[nodiscard]] std::optional<Entry> open_left_over(const Attachment& attachment);
-  /// Says that a lease may be there from now on. Errors: throws std::system_error.
+  /// Says that a lease may be there from now on.
+  /// Errors: throws std::system_error.
   void begin(Entry& entry, const std::vector<Address>& addresses = {});
   /// No lease is left that nobody knows of: the entry goes.
   void close(Entry& entry);
   /// The same for a command that goes on with the attachment: the entry stays locked, and says
-  /// nothing. Errors: throws std::system_error.
+  /// nothing.
+  /// Errors: throws std::system_error.
   void clear(Entry& entry);
   /// The entry stays, as a lease may still be there or come up: its DEL failed, or the plugin's
   /// daemon stores leases late. `tried`: see JournalEntry.
@@ -111,8 +113,9 @@ class DelegateJournal {
   Directory journal_, attachments_;
 };
 
-/// Forgets what an ADD answered where the journal cannot be opened. Errors: throws
-/// std::system_error; then a later ADD could be answered with an address that is free.
+/// Forgets what an ADD answered where the journal cannot be opened.
+/// Errors: throws std::system_error; then a later ADD could be answered with an address that is
+/// free.
 void forget_answer(FileSystem& fs, const std::string& folder, const Attachment& attachment);
 
 /// The folder of a network and plugin: both names escaped.

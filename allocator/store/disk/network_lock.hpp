@@ -1,8 +1,11 @@
 #pragma once
 /// The lock of a network: flock(2) on <network folder>/lock, shared with the Go plugin.
 ///
-/// The kernel frees it when its holder dies. It is never held across an fsync, another program,
-/// stdin or stdout.
+/// The kernel frees it when its holder dies. It is never held across another program, stdin or
+/// stdout; across an fsync only where what somebody else changed must be on the disk before this
+/// command goes on: pending releases that are done, what the boot scan changed, what was removed
+/// before /run was emptied (Session::prepare(), once a boot or after trouble). An ordinary ADD or
+/// DEL flushes when it is free again.
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -17,7 +20,8 @@ inline constexpr const char* kLockName = "lock";
 class NetworkLock {
  public:
   /// Takes the lock, waiting for at most `patience`. `folder` is opened anew when somebody replaced
-  /// it meanwhile. Errors: throws TryAgain naming the holder; std::system_error.
+  /// it meanwhile.
+  /// Errors: throws TryAgain naming the holder; std::system_error.
   NetworkLock(FileSystem& fs, Directory& folder, std::chrono::milliseconds patience);
   NetworkLock(const NetworkLock&) = delete;
   NetworkLock& operator=(const NetworkLock&) = delete;

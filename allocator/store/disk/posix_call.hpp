@@ -21,8 +21,9 @@ inline constexpr const char* kNoRegularFile = "a pipe or device, no regular file
   throw UnfitFile(error, std::string(call) + " " + path, found);
 }
 
-/// For an open(2) without following links that failed. Errors: always throws, UnfitFile where what
-/// lies there is to blame; of a folder the kernel's own words tell, as host-local passes them on.
+/// For an open(2) without following links that failed.
+/// Errors: always throws, UnfitFile where what lies there is to blame; of a folder the kernel's own
+/// words tell, as host-local passes them on.
 [[noreturn]] inline void fail_open(const std::string& path, int error = errno) {
   if (error == ELOOP) fail_unfit("open", path, "a symbolic link, no regular file", error);
   if (error == ENXIO) fail_unfit("open", path, "a pipe, device or socket, no regular file", error);

@@ -21,7 +21,8 @@ struct CachedAttachment {
   std::int64_t written_ns = 0;
 };
 
-/// Where the runtime's cache is read; asked at most once in a boot, without the lock.
+/// Where the runtime's cache is read: without the lock, at most once in a boot; and once more,
+/// under the lock, by a command that finds address files missing in the middle of one.
 class AttachmentSource {
  public:
   virtual ~AttachmentSource() = default;

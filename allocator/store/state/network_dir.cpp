@@ -228,15 +228,13 @@ FileSystem::NewFile NetworkDir::create(const Attachment& attachment) {
   try {
     fs_.write_all(file.fd, owner_text(attachment), folder_.path);
   } catch (...) {
-    discard_private_name(file);
+    if (!file.unnamed) discard_private_name();
     throw;
   }
   return file;
 }
 
-void NetworkDir::discard_private_name(const FileSystem::NewFile& file) {
-  if (!file.unnamed) fs_.unlink(folder_, kPrivateName);
-}
+void NetworkDir::discard_private_name() { fs_.unlink(folder_, kPrivateName); }
 
 Outcome NetworkDir::publish(const Fd& file, const Address& address) {
   scanned_ = false;

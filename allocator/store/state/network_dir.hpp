@@ -4,12 +4,11 @@
 ///
 ///     <dataDir>/<network>/
 ///         lock                 flock(2), shared with the Go plugin (network_lock.hpp)
-///         10.244.1.7           "<container ID>\r\n<ifname>", 0600, no newline at the end; the name
-///         alone reserves.
-///                              One inode for all addresses of an attachment
-///         <network>/           what is left where the network's name was once joined to dataDir
-///         twice: the addresses in
-///                              it are in use
+///         10.244.1.7           "<container ID>\r\n<ifname>", 0600, no newline at the end;
+///                              the name alone reserves. One inode for all addresses of an
+///                              attachment
+///         <network>/           what is left where the network's name was once joined to
+///                              dataDir twice: the addresses in it are in use
 ///         last_reserved_ip.0   the address that range set 0 handed out last; a hint
 ///
 /// Nothing else of ours may lie here: the Go plugin walks it, reads every file and deletes what
@@ -64,7 +63,8 @@ std::string owner_text(const Attachment& attachment);
 Attachment parse_owner(std::string_view owner);
 
 /// True while every one of these addresses is the attachment's in the network folder at `path`.
-/// Takes no lock: what is true now may not be in a moment. Errors: throws std::system_error.
+/// Takes no lock: what is true now may not be in a moment.
+/// Errors: throws std::system_error.
 bool still_has(FileSystem& fs, const std::string& path, const Attachment& attachment,
                const std::vector<Address>& addresses);
 
@@ -112,7 +112,7 @@ class NetworkDir {
   /// A new file without a name, or with a private one, that belongs to nobody yet.
   FileSystem::NewFile create(const Attachment& attachment);
   /// Removes the private name of create() where the file system needed one.
-  void discard_private_name(const FileSystem::NewFile& file);
+  void discard_private_name();
   /// Where stamps are kept that the file system does not take; nullptr: nowhere. Must outlive their
   /// use.
   void keep_stamps_in(RecordFolder* records) { records_ = records; }
@@ -120,7 +120,8 @@ class NetworkDir {
   /// address.
   [[nodiscard]] Supported set_stamp(const Fd& file, const std::string& stamp);
   /// Nothing happens without records, or room for one more: then nothing is ever proven about the
-  /// owner. Errors: throws std::system_error when an older stamp of the file would stay.
+  /// owner.
+  /// Errors: throws std::system_error when an older stamp of the file would stay.
   void record_stamp(const Address& address, const FileIdentity& file, const std::string& stamp);
   /// What became of a file that may have the stamp already.
   enum class Renewal : std::uint8_t { had_it, was_set, is_recorded };

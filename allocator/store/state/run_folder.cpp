@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "allocator/fields.hpp"
 #include "allocator/store/disk/folders.hpp"
 #include "allocator/store/disk/sha256.hpp"
 #include "allocator/store/state/network_dir.hpp"
@@ -37,14 +38,6 @@ std::string name_in(const char* folder, const Attachment& attachment) {
 std::string used_name(const Address& address) {
   return std::string(kUsed) + (address.family() == Family::v4 ? ".4." : ".6.") +
          std::to_string(static_cast<unsigned>(address.number() & kUsedMask));
-}
-
-std::optional<std::uint64_t> parse_number(const std::optional<std::string>& text) {
-  std::uint64_t value = 0;
-  if (!text || text->empty()) return std::nullopt;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc{} || end != text->data() + text->size()) return std::nullopt;
-  return value;
 }
 
 /// One tombstone in 64 is the occasion to look at all of them: listing them is for now and then.
@@ -148,7 +141,7 @@ void RunFolder::forget_flush() noexcept {
 }
 
 std::optional<std::uint64_t> RunFolder::tombstone(const Attachment& attachment) noexcept {
-  return parse_number(read_of_boot(name_in(kTombs, attachment)));
+  return parse_number(read_of_boot(name_in(kTombs, attachment)).value_or(""));
 }
 
 void RunFolder::put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept {
@@ -172,7 +165,7 @@ void RunFolder::bound_tombstones(std::uint64_t now) noexcept {
     if (!tombs) return;
     std::vector<std::pair<std::uint64_t, std::string>> by_age;
     for (const auto& name : fs_.list(*tombs)) {
-      const auto when = parse_number(read_of_boot(std::string(kTombs) + "/" + name));
+      const auto when = parse_number(read_of_boot(std::string(kTombs) + "/" + name).value_or(""));
       by_age.emplace_back(when && *when <= now ? *when : 0, name);  // another boot's goes first
     }
     std::sort(by_age.begin(), by_age.end());
@@ -288,7 +281,7 @@ void RunFolder::write(const std::string& name, const std::string& text) noexcept
 }
 
 std::uint64_t RunFolder::next_sequence(const std::function<std::uint64_t()>& highest) {
-  const auto known = parse_number(read("sequence"));
+  const auto known = parse_number(read("sequence").value_or(""));
   const bool is_sound = known && *known < kSequenceLimit;
   const std::uint64_t value = std::min(is_sound ? *known : highest(), kSequenceLimit - 1) + 1;
   write("sequence", std::to_string(value));

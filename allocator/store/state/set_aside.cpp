@@ -16,13 +16,6 @@ constexpr const char* kFolder = "aside";
 constexpr unsigned kFolderMode = 0700;
 constexpr std::uint64_t kPatience = 900'000'000'000;  // 15 minutes
 
-std::optional<std::uint64_t> parse_moment(const std::string& text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 }  // namespace
 
 SetAsides::SetAsides(RunFolder& run, std::string generation)
@@ -34,7 +27,7 @@ SetAsides::SetAsides(RunFolder& run, std::string generation)
     const auto fields = split(text, '~');
     // /run may survive a reboot.
     if (!address || fields.size() != 4 || fields[3] != boot8()) continue;
-    const auto since = parse_moment(fields[0]);
+    const auto since = parse_number(fields[0]);
     const auto container_id = unescape(fields[1]);
     const auto ifname = unescape(fields[2]);
     if (since && container_id && ifname)

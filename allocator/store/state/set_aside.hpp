@@ -60,7 +60,7 @@ class SetAsides {
   };
 
   [[nodiscard]] bool is_active(const Mark& mark) const;
-  [[nodiscard]] std::string boot8() const { return generation_.substr(0, 8); }
+  [[nodiscard]] std::string boot8() const { return boot8_of(generation_); }
   void write(const Mark& mark);
 
   RunFolder& run_;

@@ -12,13 +12,6 @@
 namespace allocator::store {
 namespace {
 
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 /// Reads the parts from `first` on; false when one is missing or no number.
 bool read_numbers(const std::vector<std::string>& parts, std::size_t first,
                   std::initializer_list<std::uint64_t*> targets) {

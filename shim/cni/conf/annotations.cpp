@@ -29,7 +29,7 @@ std::vector<allocator::Address> read_address_annotation(const Json& document) {
   const ConfigReader annotations = annotations_of(document);
   std::vector<allocator::Address> addresses;
   const std::string list = annotations.text(kAddresses).value_or("");
-  for (auto field : allocator::store::split(list, ',')) {
+  for (auto field : allocator::split(list, ',')) {
     std::erase(field, ' ');
     const auto address = parse_requested_address(field);
     if (!address) {

@@ -1,6 +1,7 @@
-#include "allocator/store/held.hpp"
+#include "allocator/store/bindings.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 
 #include "allocator/fairness.hpp"
@@ -36,10 +37,6 @@ void trim(RecordFolder& records) {
   }
 }
 
-bool has(const std::vector<Address>& addresses, const Address& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
 bool has_family(const std::vector<Address>& addresses, Family family) {
   return std::any_of(addresses.begin(), addresses.end(),
                      [&](const Address& address) { return address.family() == family; });
@@ -49,7 +46,7 @@ bool has_family(const std::vector<Address>& addresses, Family family) {
 bool is_bound_elsewhere(RecordFolder& records, const PodHint& hint, const PodKey& pod,
                         Family family, const std::vector<Address>& of_attachment) {
   return std::any_of(hint.addresses.begin(), hint.addresses.end(), [&](const Address& address) {
-    if (address.family() != family || has(of_attachment, address)) return false;
+    if (address.family() != family || contains(of_attachment, address)) return false;
     const auto binding = records.readable_binding(address);
     return binding && binding->pod == pod;
   });
@@ -75,86 +72,137 @@ bool adopt(RecordFolder& records, const Address& address, const Binding& binding
   const Family family = address.family();
   if (is_bound_elsewhere(records, hint, binding.pod, family, of_attachment)) return false;
   std::erase_if(hint.addresses, [&](const Address& other) {
-    return other == address || (other.family() == family && !has(of_attachment, other));
+    return other == address || (other.family() == family && !contains(of_attachment, other));
   });
   // Behind the others of its attachment: when there are too many, the first sets keep theirs.
   hint.addresses.push_back(address);
-  if (!has(newest_of_each_family(hint.addresses), address)) return false;
+  if (!contains(newest_of_each_family(hint.addresses), address)) return false;
   records.put(binding.pod, hint);
   records.put(address, binding);
   return true;
 }
 
-void bind_attachment(RecordFolder& records, const std::vector<Address>& addresses,
-                     const Binding& binding) {
-  const auto now = newest_of_each_family(addresses);
-  PodHint hint = records.hint(binding.pod).value_or(PodHint{});
-  std::vector<Address> given_up;
-  for (const auto& other : hint.addresses) {
-    if (!has(now, other) && has_family(now, other.family())) given_up.push_back(other);
+Bindings bindings_of(RecordFolder& records, const PodKey& pod) {
+  Bindings bound;
+  const auto hint = records.readable_hint(pod);
+  if (!hint) return bound;
+  for (const auto& address : hint->addresses) {
+    auto binding = records.readable_binding(address);
+    if (binding && binding->pod == pod) bound.emplace_back(address, std::move(*binding));
   }
-  std::vector<std::optional<Binding>> before;
-  before.reserve(now.size());
-  for (const auto& address : now) before.push_back(records.binding(address));
-  const bool is_known = std::all_of(before.begin(), before.end(), [&](const auto& one) {
-    return one && one->pod == binding.pod;
-  });
-  if (is_known) return;
-  std::erase_if(hint.addresses,
-                [&](const Address& other) { return has_family(now, other.family()); });
-  hint.addresses.insert(hint.addresses.begin(), now.begin(), now.end());
-  records.put(binding.pod, hint);
-  for (std::size_t i = 0; i < now.size(); ++i) {
-    if (!before[i] || before[i]->pod != binding.pod) records.put(now[i], binding);
-  }
-  for (const auto& other : given_up) {
-    const auto own = records.binding(other);
-    if (own && own->pod == binding.pod) records.remove(other);
-  }
-  for (const auto& one : before) {
-    if (one && one->pod != binding.pod) records.forget_evicted(one->pod);
-  }
+  return bound;
+}
+
+std::vector<Address> previous_boot(const std::optional<PodHint>& known, const Bindings& bound,
+                                   const std::string& boot8) {
+  if (!known) return {};
+  const bool is_new_boot = bound.empty() || bound.front().second.boot8 != boot8;
+  return is_new_boot ? known->addresses : known->previous_boot;
 }
 
 namespace {
 
-/// The addresses that the pod is bound to so far.
-std::vector<std::pair<Address, Binding>> bindings_of(RecordFolder& records, const PodHint& hint,
-                                                     const PodKey& pod) {
-  std::vector<std::pair<Address, Binding>> own;
-  for (const auto& address : hint.addresses) {
-    auto binding = records.readable_binding(address);
-    if (binding && binding->pod == pod) own.emplace_back(address, std::move(*binding));
+bool is_on(const Bindings& bindings, const Address& address) {
+  return std::any_of(bindings.begin(), bindings.end(),
+                     [&](const auto& one) { return one.first == address; });
+}
+
+/// Tolerates a full disk for what does not matter.
+template <typename Write>
+void write_unless_full(bool may_be_left_out, std::vector<std::string>& notes, Write write) {
+  try {
+    write();
+  } catch (const std::system_error& error) {
+    const int number = error.code().value();
+    if (!may_be_left_out || (number != ENOSPC && number != EDQUOT)) throw;
+    notes.push_back("not recorded: " + std::string(error.what()));
   }
-  return own;
+}
+
+/// The pods whose bindings on the addresses are about to end.
+std::vector<PodKey> owners_that_lose(RecordFolder& records, const PodKey& pod,
+                                     const Bindings& given) {
+  std::vector<PodKey> owners;
+  for (const auto& [address, binding] : given) {
+    const auto before = records.binding(address);
+    if (before && before->pod != pod) owners.push_back(before->pod);
+  }
+  return owners;
 }
 
 }  // namespace
 
-void rebind(RecordFolder& records, const Binding& binding, const std::vector<Address>& addresses,
+void rebind(RecordFolder& records, const PodKey& pod, const Rebinding& change,
             std::vector<std::string>& notes) {
-  const PodHint before = records.hint(binding.pod).value_or(PodHint{});
-  const auto own = bindings_of(records, before, binding.pod);
-  const bool is_new_boot = own.empty() || own.front().second.boot8 != binding.boot8;
-  PodHint hint{addresses, is_new_boot ? before.addresses : before.previous_boot};
-  for (const auto& [address, old] : own) {
-    if (!has_family(addresses, address.family())) hint.addresses.push_back(address);
+  const auto losers = owners_that_lose(records, pod, change.given);
+  const auto put_hint = [&](bool may_be_left_out, const PodHint& hint) {
+    if (change.is_hint_closed) return;
+    write_unless_full(may_be_left_out, notes, [&] { records.put(pod, hint); });
+  };
+  PodHint meanwhile = change.hint;
+  std::vector<Address> given_up;
+  for (const auto& [address, binding] : change.bound) {
+    if (contains(change.hint.addresses, address)) continue;
+    given_up.push_back(address);
+    meanwhile.addresses.push_back(address);
   }
-  // The hint first, as PodRecords does it.
-  records.put(binding.pod, hint);
+  const auto is_known = [&](const auto& one) {
+    return change.known && contains(change.known->addresses, one.first);
+  };
+  const bool leads_there = std::all_of(change.given.begin(), change.given.end(), is_known);
+  put_hint(change.may_be_left_out && leads_there, meanwhile);
+  for (const auto& [address, binding] : change.given) {
+    write_unless_full(change.may_be_left_out && is_on(change.bound, address), notes,
+                      [&] { records.put(address, binding); });
+  }
+  for (const auto& address : given_up) records.remove(address);
+  if (!given_up.empty()) put_hint(change.may_be_left_out, change.hint);
+  for (const auto& loser : losers) records.forget_evicted(loser);
+}
+
+void bind_attachment(RecordFolder& records, const std::vector<Address>& addresses,
+                     const Binding& binding, std::vector<std::string>& notes) {
+  const auto now = newest_of_each_family(addresses);
+  Rebinding change;
+  for (const auto& address : now) {
+    const auto before = records.binding(address);
+    if (!before || before->pod != binding.pod) change.given.emplace_back(address, binding);
+  }
+  if (change.given.empty()) return;
+  change.known = records.hint(binding.pod);
+  change.hint = change.known.value_or(PodHint{});
+  for (const auto& address : change.hint.addresses) {
+    const bool may_end = has_family(now, address.family());
+    auto own = may_end ? records.binding(address) : std::nullopt;
+    if (own && own->pod == binding.pod) change.bound.emplace_back(address, std::move(*own));
+  }
+  std::erase_if(change.hint.addresses,
+                [&](const Address& other) { return has_family(now, other.family()); });
+  change.hint.addresses.insert(change.hint.addresses.begin(), now.begin(), now.end());
+  rebind(records, binding.pod, change, notes);
+}
+
+void bind_answer(RecordFolder& records, const Binding& binding,
+                 const std::vector<Address>& addresses, std::vector<std::string>& notes) {
+  Rebinding change;
+  change.known = records.hint(binding.pod);
+  change.bound = bindings_of(records, binding.pod);
+  change.hint = PodHint{addresses, previous_boot(change.known, change.bound, binding.boot8)};
+  for (const auto& [address, old] : change.bound) {
+    if (!has_family(addresses, address.family())) change.hint.addresses.push_back(address);
+  }
   for (const auto& address : addresses) {
     Binding renewed = binding;
     const auto old = records.binding(address);
     if (old && old->pod == binding.pod) renewed.kept = old->kept + 1;
-    records.put(address, renewed);
+    change.given.emplace_back(address, renewed);
     if (!old || old->pod == binding.pod) continue;
-    records.forget_evicted(old->pod);
     notes.push_back("the binding of " + old->pod.display() + " on " + address.to_string() +
                     " ended: " + binding.pod.display() + " was given it");
   }
-  for (const auto& [address, old] : own) {
-    if (has(hint.addresses, address)) continue;
-    records.remove(address);
+  rebind(records, binding.pod, change, notes);
+  for (const auto& [address, old] : change.bound) {
+    if (contains(change.hint.addresses, address)) continue;
     const Family family = address.family();
     const auto now = std::find_if(addresses.begin(), addresses.end(),
                                   [&](const Address& other) { return other.family() == family; });
@@ -164,12 +212,8 @@ void rebind(RecordFolder& records, const Binding& binding, const std::vector<Add
 }
 
 void forget(RecordFolder& records, const PodKey& pod) {
-  const auto hint = records.readable_hint(pod);
-  if (!hint) return;
-  for (const auto& address : hint->addresses) {
-    const auto binding = records.readable_binding(address);
-    if (binding && binding->pod == pod) records.remove(address);
-  }
+  if (!records.readable_hint(pod)) return;
+  for (const auto& [address, binding] : bindings_of(records, pod)) records.remove(address);
   records.forget_evicted(pod);
 }
 
