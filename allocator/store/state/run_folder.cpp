@@ -64,12 +64,9 @@ RunFolder::RunFolder(FileSystem& fs, const std::string& path) noexcept : fs_(fs)
 }
 
 std::optional<std::string> RunFolder::read_link(const std::string& name) noexcept {
-  if (!folder_) return std::nullopt;
-  try {
-    return fs_.read_link(*folder_, name);
-  } catch (const std::exception&) {
-    return std::nullopt;
-  }
+  std::optional<std::string> target;
+  static_cast<void>(attempt([&] { target = fs_.read_link(*folder_, name); }));
+  return target;
 }
 
 std::string RunFolder::with_boot(const std::string& text) const {
@@ -87,23 +84,22 @@ std::optional<std::string> RunFolder::read_of_boot(const std::string& name) noex
 }
 
 bool RunFolder::put_link(const std::string& name, const std::string& target) noexcept {
-  if (!folder_) return false;
-  try {
-    if (fs_.make_link(target, *folder_, name) == Outcome::done) return true;
+  bool is_there = false;
+  static_cast<void>(attempt([&] {
+    is_there = fs_.make_link(target, *folder_, name) == Outcome::done;
+    if (is_there) return;
     fs_.unlink(*folder_, name);
-    return fs_.make_link(target, *folder_, name) == Outcome::done;
-  } catch (const std::exception&) {
-    return false;
-  }
+    is_there = fs_.make_link(target, *folder_, name) == Outcome::done;
+  }));
+  return is_there;
+}
+
+bool RunFolder::make_directory(const std::string& name) noexcept {
+  return attempt([&] { fs_.make_directory(folder_->path + "/" + name, kFolderMode); });
 }
 
 void RunFolder::remove(const std::string& name) noexcept {
-  if (!folder_) return;
-  try {
-    fs_.unlink(*folder_, name);
-  } catch (const std::exception&) {
-    return;
-  }
+  static_cast<void>(attempt([&] { fs_.unlink(*folder_, name); }));
 }
 
 // Others may have left tombstones in a folder that this object made, but hardly a mark since:
@@ -149,18 +145,14 @@ void RunFolder::put_tombstone(const Attachment& attachment, std::uint64_t now) n
   const std::string name = name_in(kTombs, attachment);
   // In a new folder the link must fail: a call and an exception for what is known beforehand.
   if (is_new_ || !put_link(name, with_boot(std::to_string(now)))) {
-    try {
-      fs_.make_directory(folder_->path + "/" + kTombs, kFolderMode);
-    } catch (const std::exception&) {
-      return;
-    }
+    if (!make_directory(kTombs)) return;
     static_cast<void>(put_link(name, with_boot(std::to_string(now))));
   }
   if (is_occasion(name)) bound_tombstones(now);
 }
 
 void RunFolder::bound_tombstones(std::uint64_t now) noexcept {
-  try {
+  static_cast<void>(attempt([&] {
     const auto tombs = fs_.open_directory(folder_->path + "/" + kTombs);
     if (!tombs) return;
     std::vector<std::pair<std::uint64_t, std::string>> by_age;
@@ -174,9 +166,7 @@ void RunFolder::bound_tombstones(std::uint64_t now) noexcept {
       if (i >= surplus && by_age[i].first + kLongestAdd > now) break;
       fs_.unlink(*tombs, by_age[i].second);
     }
-  } catch (const std::exception&) {
-    return;
-  }
+  }));
 }
 
 void RunFolder::remove_tombstone(const Attachment& attachment) noexcept {
@@ -184,12 +174,7 @@ void RunFolder::remove_tombstone(const Attachment& attachment) noexcept {
 }
 
 void RunFolder::put_repeat(const Attachment& attachment, const std::string& add) noexcept {
-  if (!folder_) return;
-  try {
-    fs_.make_directory(folder_->path + "/" + kRepeats, kFolderMode);
-  } catch (const std::exception&) {
-    return;
-  }
+  if (!make_directory(kRepeats)) return;
   static_cast<void>(put_link(name_in(kRepeats, attachment), with_boot(add)));
 }
 
@@ -202,13 +187,12 @@ void RunFolder::remove_repeat(const Attachment& attachment) noexcept {
 }
 
 void RunFolder::mark_used(const std::vector<Address>& addresses) noexcept {
-  if (!folder_ || addresses.empty()) return;
-  try {
+  if (addresses.empty()) return;
+  // Where it fails, some neighbours have to find out by themselves.
+  static_cast<void>(attempt([&] {
     for (const auto& address : addresses) fs_.make_link("1", *folder_, used_name(address));
     fs_.make_link("1", *folder_, kUsed);
-  } catch (const std::exception&) {
-    return;  // some neighbours may have to find out by themselves
-  }
+  }));
 }
 
 void RunFolder::mark_all_used() noexcept {
@@ -223,13 +207,8 @@ bool RunFolder::was_used(const Address& address) noexcept {
 }
 
 bool RunFolder::put_pending(const Attachment& attachment) noexcept {
-  if (!folder_) return false;
-  try {
-    fs_.make_directory(folder_->path + "/" + kPending, kFolderMode);
-  } catch (const std::exception&) {
-    return false;
-  }
-  return put_link(name_in(kPending, attachment), owner_text(attachment));
+  return make_directory(kPending) &&
+         put_link(name_in(kPending, attachment), owner_text(attachment));
 }
 
 bool RunFolder::is_pending(const Attachment& attachment) noexcept {
@@ -238,17 +217,14 @@ bool RunFolder::is_pending(const Attachment& attachment) noexcept {
 
 std::vector<Attachment> RunFolder::pending() noexcept {
   std::vector<Attachment> attachments;
-  if (!folder_) return attachments;
-  try {
+  static_cast<void>(attempt([&] {
     const auto folder = fs_.open_directory(folder_->path + "/" + kPending);
-    if (!folder) return attachments;
+    if (!folder) return;
     for (const auto& name : fs_.list(*folder)) {
       const auto owner = read_link(std::string(kPending) + "/" + name);
       if (owner) attachments.push_back(parse_owner(*owner));
     }
-  } catch (const std::exception&) {
-    return attachments;
-  }
+  }));
   return attachments;
 }
 
@@ -257,27 +233,18 @@ void RunFolder::remove_pending(const Attachment& attachment) noexcept {
 }
 
 std::optional<std::string> RunFolder::read(const std::string& name) noexcept {
-  if (!folder_) return std::nullopt;
-  try {
+  std::optional<std::string> text;
+  static_cast<void>(attempt([&] {
     const auto content = fs_.read_file(*folder_, name, kFileLimit);
-    return content ? std::optional(content->bytes) : std::nullopt;
-  } catch (const std::exception&) {
-    return std::nullopt;
-  }
+    if (content) text = content->bytes;
+  }));
+  return text;
 }
 
 void RunFolder::write(const std::string& name, const std::string& text) noexcept {
-  if (!folder_) return;
-  try {
-    fs_.write_in_place(*folder_, name, text, kFileMode);
-  } catch (const std::exception&) {
-    // A counter that could not be raised must not be believed later: forget it.
-    try {
-      fs_.unlink(*folder_, name);
-    } catch (const std::exception&) {
-      folder_.reset();
-    }
-  }
+  if (attempt([&] { fs_.write_in_place(*folder_, name, text, kFileMode); })) return;
+  // A counter that could not be raised must not be believed later: forget it.
+  if (!attempt([&] { fs_.unlink(*folder_, name); })) folder_.reset();
 }
 
 std::uint64_t RunFolder::next_sequence(const std::function<std::uint64_t()>& highest) {

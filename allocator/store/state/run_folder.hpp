@@ -26,6 +26,7 @@
 /// The folder may vanish at any time and is never the truth: without it the same answers cost more
 /// reading.
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
@@ -150,6 +151,18 @@ class RunFolder {
   static constexpr const char* kScan = "scan";
   static constexpr const char* kAside = "~aside";  ///< the end of a scan's mark
 
+  /// Whatever fails here costs reading, never an answer. False without a folder, too.
+  template <typename Step>
+  [[nodiscard]] bool attempt(Step step) noexcept {
+    if (!folder_) return false;
+    try {
+      step();
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+  [[nodiscard]] bool make_directory(const std::string& name) noexcept;
   [[nodiscard]] std::optional<std::string> read_link(const std::string& name) noexcept;
   [[nodiscard]] std::string with_boot(const std::string& text) const;
   [[nodiscard]] std::optional<std::string> read_of_boot(const std::string& name) noexcept;

@@ -1,5 +1,3 @@
-#include <exception>
-
 #include "allocator/store/disk/sha256.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/run_folder.hpp"
@@ -7,7 +5,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr unsigned kFolderMode = 0700;
 constexpr const char* kUnbound = "unbound/";
 constexpr const char* kUnflushed = "unflushed.";  // no folder of its own: that would cost a mkdir
 
@@ -16,17 +13,10 @@ std::string key_of(const Attachment& attachment) { return sha256_hex(owner_text(
 }  // namespace
 
 void RunFolder::put_unbound(const Address& address) noexcept {
-  if (!folder_) return;
   const std::string name = std::string(kUnbound) + address.to_string();
-  for (const bool has_folder : {false, true}) {
-    try {
-      if (has_folder) fs_.make_directory(folder_->path + "/" + kUnbound, kFolderMode);
-      static_cast<void>(fs_.make_link("1", *folder_, name));
-      return;
-    } catch (const std::exception&) {
-      continue;  // the first time the folder is missing
-    }
-  }
+  const auto make = [&] { fs_.make_link("1", *folder_, name); };
+  // The first time the folder is missing.
+  if (!attempt(make) && make_directory(kUnbound)) static_cast<void>(attempt(make));
 }
 
 bool RunFolder::is_unbound(const Address& address) noexcept {

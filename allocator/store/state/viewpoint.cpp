@@ -33,16 +33,11 @@ std::uint64_t identity_of_root(FileSystem& fs) noexcept {
 }  // namespace
 
 std::string RunFolder::mark_of_run(const std::function<std::string()>& make) noexcept {
-  if (!folder_) return {};
-  try {
-    const auto known = fs_.read_link(*folder_, kRun);
-    if (known) return *known;
-    // Without the lock: of two that make it at once, the first one's counts for both.
-    fs_.make_link(make(), *folder_, kRun);
-    return fs_.read_link(*folder_, kRun).value_or("");
-  } catch (const std::exception&) {
-    return {};
-  }
+  auto mark = read_link(kRun);
+  if (mark) return *mark;
+  // Without the lock: of two that make it at once, the first one's counts for both.
+  if (!attempt([&] { fs_.make_link(make(), *folder_, kRun); })) return {};
+  return read_link(kRun).value_or("");
 }
 
 std::string read_boot_id(FileSystem& fs, const std::string& path) noexcept {
