@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "delegate/environment.hpp"
-#include "shim/cni/conf/delegate_conf.hpp"
+#include "shim/cni/conf/head.hpp"
 #include "shim/cni/conf/wanted_members.hpp"
 #include "shim/cni/protocol/error.hpp"
 #include "shim/cni/protocol/json_text.hpp"
@@ -21,7 +21,7 @@ struct Verb {
   std::string_view name;
   std::string_view since;  // the first configuration version that has it; empty: all
   void (*run)(const Command&);
-  void (*delegate)(const Command&, const DelegateChoice&);
+  void (*delegate)(const Command&);
 };
 
 constexpr std::array<Verb, 5> kVerbs = {{
@@ -91,25 +91,21 @@ class PluginRun {
     const std::string text = io_.read_stdin(is_late ? kReleaseStdinLimit : kStdinLimit);
     Json document = parse_configuration(text, wanted_by(command_));
     remember_version(document);
-    subject_ += " net=" + read_name(document);
+    ConfHead head;
+    head.name = read_name(document);
+    subject_ += " net=" + head.name;
     const Verb& verb = find_verb(command_);
-    const std::string version = read_cni_version(document);
-    if (!verb.since.empty()) require_command(version, verb.name, verb.since);
-    require_supported(version);
+    head.cni_version = read_cni_version(document);
+    if (!verb.since.empty()) require_command(head.cni_version, verb.name, verb.since);
+    require_supported(head.cni_version);
     refuse_self();
     const bool releases = command_ == "DEL" || command_ == "GC";
-    const DelegateChoice choice =
-        delegate_choice(document, releases ? Strictness::lenient : Strictness::strict);
+    head.choice = delegate_choice(document, releases ? Strictness::lenient : Strictness::strict);
     // A delegate is given all that the runtime wrote.
-    if (!choice.is_built_in) document = parse_configuration(text, {});
-    const Command command{environment,      document,          fs_,
-                          processes_,       io_.all_variables, io_.write_stdout,
-                          io_.write_stderr, io_.wire};
-    if (choice.is_built_in) {
-      verb.run(command);
-    } else {
-      verb.delegate(command, choice);
-    }
+    if (!head.choice.is_built_in) document = parse_configuration(text, {});
+    const auto run = head.choice.is_built_in ? verb.run : verb.delegate;
+    run({environment, document, head, fs_, processes_, io_.all_variables, io_.write_stdout,
+         io_.write_stderr, io_.wire});
   }
 
   /// A copy of this program that was made its own delegate would call itself for ever.

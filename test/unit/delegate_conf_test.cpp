@@ -160,12 +160,11 @@ TEST_CASE("a mistyped inProcess stops an ADD, not a DEL", "[delegate_conf]") {
 TEST_CASE("rangesFrom counts only where there are no ranges", "[delegate_conf]") {
   const std::string from = R"("rangesFrom": {"subnetFile": "/run/flannel/subnet.env"})";
   const auto ranges_at = [&](const std::string& members) {
-    shim::ConfInputs inputs = test::inputs(std::nullopt);
+    shim::ConfInputs inputs = test::inputs();
     inputs.ranges_from = [](const auto&, const auto&, const auto&) {
       return std::vector<std::string>{"10.7.0.0/24", "2001:db8::/64"};
     };
-    return test::ranges_text(
-        shim::read_net_conf(shim::parse_json(with_ipam(members)), inputs).allocation.sets);
+    return ranges_text(read_conf(with_ipam(members), inputs).allocation.sets);
   };
   CHECK(ranges_at(from) ==
         "10.7.0.1-10.7.0.254 gw 10.7.0.1; 2001:db8::1-2001:db8::ffff:ffff:ffff:ffff gw "

@@ -13,13 +13,13 @@ namespace {
 
 shim::DelegateConf read(const std::string& text, bool leniently = false) {
   const auto document = shim::parse_json(text);
-  const auto choice = shim::delegate_choice(document, shim::Strictness::lenient);
-  if (leniently) return shim::read_delegate_conf_leniently(document, choice);
-  shim::ConfInputs inputs = test::inputs(std::nullopt);
+  const auto head = shim::read_head(document, shim::Strictness::lenient);
+  if (leniently) return shim::read_delegate_conf_leniently(document, head);
+  shim::ConfInputs inputs = test::inputs();
   inputs.ranges_from = [](const auto&, const auto&, const auto&) {
     return std::vector<std::string>{"10.7.0.0/24", "2001:db8::/64"};
   };
-  return shim::read_delegate_conf(document, choice, inputs);
+  return shim::read_delegate_conf(document, head, inputs);
 }
 
 std::string ipam_of(const std::string& members, bool leniently = false) {

@@ -131,19 +131,15 @@ TEST_CASE("a version that is no text is a decoding error", "[net_conf]") {
 }
 
 TEST_CASE("mistakes are reported in host-local's order", "[net_conf]") {
-  const auto fail_in_args = []() -> std::optional<allocator::Address> {
-    throw shim::CniError(shim::ErrorCode::internal, "the arguments");
-  };
-  const shim::ConfInputs inputs{fail_in_args, nullptr};
+  const auto inputs = test::inputs("no pair");
   const auto [text, error] = GENERATE(table<std::string, std::string>({
       {R"({"name": "n", "ipam": {"subnet": "bad"}, "args": {"cni": {"ips": [""]}}})",
        "invalid CIDR address: bad"},
       {R"({"name": "n", "runtimeConfig": {"ips": ["bad"]}})", "invalid IP address bad"},
       {R"({"name": "n", "runtimeConfig": {"ips": [""]}})", "IPAM config missing 'ipam' key"},
-      {R"({"name": "n", "ipam": {}, "runtimeConfig": {"ips": [""]}})", "the arguments"},
+      {R"({"name": "n", "ipam": {}, "runtimeConfig": {"ips": [""]}})",
+       "ARGS: invalid pair \"no pair\""},
   }));
   INFO("configuration " << text);
-  CHECK(test::cni_error([&, text = text] {
-          shim::read_net_conf(shim::parse_json(text), inputs);
-        }) == "999: " + error);
+  CHECK(test::cni_error([&, text = text] { test::read_conf(text, inputs); }) == "999: " + error);
 }

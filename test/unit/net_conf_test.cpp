@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "shim/cni/protocol/arguments.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/conf.hpp"
 
@@ -22,8 +21,7 @@ const std::string kOtherPart =
     R"("rangeStart": "11.1.2.9", "rangeEnd": "11.1.2.20", "gateway": "11.1.2.30")";
 
 std::string requested_of(const std::string& text, const std::string& args = "") {
-  const auto first = shim::parse_arguments(args).ip;
-  return joined(read_conf(text, first).allocation.requested);
+  return joined(read_conf(text, test::inputs(args)).allocation.requested);
 }
 
 /// A configuration with `more` members beside `ipam`.

@@ -196,7 +196,7 @@ TEST_CASE("the defaults are those of the table in the documentation", "[own_keys
   CHECK(conf.placement.state_dir == "/var/lib/delegated-ipam");
   CHECK(conf.placement.durability == allocator::store::Durability::full);
   CHECK(conf.placement.timeout == std::chrono::seconds(30));
-  CHECK(conf.allocation.on_duplicate == allocator::store::OnDuplicate::same_addresses);
+  CHECK(conf.on_duplicate == allocator::store::OnDuplicate::same_addresses);
   CHECK(conf.placement.log.file.empty());
 }
 
@@ -205,7 +205,7 @@ TEST_CASE("keys of ours are read in any letter case, the last one wins", "[own_k
       R"("RETAIN": true, "Retain": false, "ONDUPLICATE": "error", "StateDir": "/s",
          "DurabiLity": "none", "timeoutseconds": 1.5)"));
   CHECK_FALSE(conf.placement.retain.enabled);
-  CHECK(conf.allocation.on_duplicate == allocator::store::OnDuplicate::error);
+  CHECK(conf.on_duplicate == allocator::store::OnDuplicate::error);
   CHECK(conf.placement.state_dir == "/s");
   CHECK(conf.placement.durability == allocator::store::Durability::none);
   CHECK(conf.placement.timeout == std::chrono::milliseconds(1500));

@@ -14,12 +14,11 @@ const std::string kLan = kFrom + R"("subnet": "192.168.1.0/24", "gateway": "192.
 
 /// The ranges of a configuration whose source has these lines; its error where it has one.
 std::string handed_out(const std::string& members, const std::vector<std::string>& lines) {
-  shim::ConfInputs inputs = test::inputs(std::nullopt);
+  shim::ConfInputs inputs = test::inputs();
   inputs.ranges_from = [&](const auto&, const auto&, const auto&) { return lines; };
   std::string text;
   const std::string error = test::cni_error([&] {
-    const auto document = shim::parse_json(test::with_ipam(members));
-    text = test::ranges_text(shim::read_net_conf(document, inputs).allocation.sets);
+    text = test::ranges_text(test::read_conf(test::with_ipam(members), inputs).allocation.sets);
   });
   return error == "ok" ? text : error;
 }
@@ -110,9 +109,7 @@ TEST_CASE("Flannel's ranges beside rangesFrom count, and nothing else does", "[r
 }
 
 TEST_CASE("the runtime's ranges come before any source", "[range_slices]") {
-  const auto document =
-      shim::parse_json(R"({"cniVersion": "1.0.0", "name": "n", "ipam": {)" + kLan + R"(},
-          "runtimeConfig": {"ipRanges": [[{"subnet": "10.9.0.0/24"}]]}})");
-  CHECK(test::ranges_text(shim::read_net_conf(document, test::inputs({})).allocation.sets) ==
+  CHECK(test::ranges_of(R"({"cniVersion": "1.0.0", "name": "n", "ipam": {)" + kLan + R"(},
+          "runtimeConfig": {"ipRanges": [[{"subnet": "10.9.0.0/24"}]]}})") ==
         "10.9.0.1-10.9.0.254 gw 10.9.0.1");
 }

@@ -124,21 +124,19 @@ void require_readable(const Json& conflist, const ConflistOptions& options) {
   Json document = as_called(conflist);
   const std::string some_range =
       options.shared_subnet ? options.shared_subnet->to_string() : "192.0.2.0/24";  // RFC 5737
-  const ConfInputs inputs{[] { return std::nullopt; },
-                          [&](const RangesSource&, const PlacementConf&, const std::string&) {
+  const ConfInputs inputs{{}, [&](const RangesSource&, const PlacementConf&, const std::string&) {
                             return std::vector<std::string>{some_range};
                           }};
   try {
-    static_cast<void>(read_name(document));
-    const auto choice = delegate_choice(document, Strictness::strict);
-    if (!choice.is_built_in) {
-      static_cast<void>(read_delegate_conf(document, choice, inputs));
+    const ConfHead head = read_head(document, Strictness::strict);
+    if (!head.choice.is_built_in) {
+      static_cast<void>(read_delegate_conf(document, head, inputs));
       return;
     }
     // Flannel writes the ranges in.
     if (document["type"] == "flannel")
       document["ipam"]["ranges"] = parse_json(R"([[{"subnet": "192.0.2.0/24"}]])");
-    static_cast<void>(read_net_conf(document, inputs));
+    static_cast<void>(read_net_conf(document, head, inputs));
   } catch (...) {
     const CniError error = to_cni_error(std::current_exception());
     throw UsageError(option_of(error.what()) + ": the plugin would refuse it: " + error.what() +

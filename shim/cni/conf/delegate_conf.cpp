@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "allocator/store/delegates/delegate_bindings.hpp"
 #include "shim/cni/conf/annotations.hpp"
+#include "shim/cni/conf/own_keys.hpp"
 #include "shim/cni/conf/ranges.hpp"
 #include "shim/cni/protocol/arguments.hpp"
 #include "shim/cni/protocol/config_reader.hpp"
@@ -61,7 +61,7 @@ Json effective_block(const Json& ipam, const std::string& type) {
 }
 
 /// Flannel's range is the node's, an inner one may be everybody's.
-void refuse_wider_ranges(const Json& document) {
+void refuse_wider_ranges(const Json& document, const std::string& cni_version) {
   const ConfigReader outer = ConfigReader(&document, "", ErrorCode::internal).object("ipam");
   const Json* delegate = outer.find("delegate");
   // Beside rangesFrom a subnet is no range yet.
@@ -70,7 +70,7 @@ void refuse_wider_ranges(const Json& document) {
   const ConfigReader inner(delegate, "/ipam/delegate", ErrorCode::internal);
   static_cast<void>(complete_ranges(
       read_ranges(outer, inner, ConfigReader(nullptr, "/runtimeConfig", ErrorCode::internal)),
-      read_cni_version(document)));
+      cni_version));
 }
 
 std::optional<allocator::Family> family_of(const Json& range) {
@@ -106,11 +106,7 @@ void add_ranges_from(const ConfigReader& ipam, const ConfInputs& inputs, Delegat
   const ConfigReader inner(ipam.find("delegate"), "/ipam/delegate", ErrorCode::internal);
   RangesAsWritten written =
       read_ranges(stock, inner, ConfigReader(nullptr, "/runtimeConfig", ErrorCode::internal));
-  if (written.sets.empty()) {
-    conf.ranges_from = inputs.ranges_from(source, conf.placement, conf.name);
-    conf.ranges_source = source;
-    written.sets = sets_of_source(conf.ranges_from, written.frame, source.paths.front());
-  }
+  ask_ranges_source(source, inputs, conf, written);
   static_cast<void>(complete_ranges(written, conf.cni_version));
   for (const char* key : kRangeKeys) erase_member(block, key);
   block["ranges"] = ranges_json(written.sets);
@@ -129,17 +125,6 @@ void note_requests(const ConfigReader& part, DelegateConf& conf) {
   }
 }
 
-void read_data_dir(const Json& block, PlacementConf& placement) {
-  const Json* value = find_member(block, "dataDir");
-  if (value == nullptr || !value->is_string() || value->get_ref<const std::string&>().empty())
-    return;
-  placement.data_dir =
-      std::filesystem::absolute(value->get<std::string>()).lexically_normal().string();
-  while (placement.data_dir.size() > 1 && placement.data_dir.ends_with('/'))
-    placement.data_dir.pop_back();
-  placement.data_dir_given = true;
-}
-
 bool has_usable_ranges(const Json& block, const std::string& cni_version) {
   try {
     const ConfigReader reader(&block, "/ipam", ErrorCode::internal);
@@ -150,21 +135,13 @@ bool has_usable_ranges(const Json& block, const std::string& cni_version) {
   }
 }
 
-/// What both ways of reading share.
-DelegateConf read_common(const Json& document, const DelegateChoice& choice,
-                         Strictness strictness) {
-  DelegateConf conf;
-  conf.cni_version = read_cni_version(document);
-  conf.name = read_name(document);
-  conf.names = choice.names;
-  conf.type = choice.names.back();
-  conf.placement.timeout = kDefaultTimeout;
-  read_placement_keys(ipam_of(document), strictness, conf.placement);
-  return conf;
+/// Mistyped it is host-local's to refuse.
+void read_data_dir(const Json& block, PlacementConf& placement) {
+  const Json* value = find_member(block, "dataDir");
+  if (value != nullptr && value->is_string()) set_data_dir(*value, placement);
 }
 
 void set_document(const Json& document, Json block, DelegateConf& conf) {
-  read_data_dir(block, conf.placement);
   conf.document = document;
   set_member(conf.document, "ipam", std::move(block));
 }
@@ -176,22 +153,14 @@ std::string DelegateConf::network_dir() const {
                          : allocator::store::delegate_label(type, name);
 }
 
-DelegateChoice delegate_choice(const Json& document, Strictness strictness) {
-  const Json* ipam = find_member(document, "ipam");
-  if (ipam == nullptr || !ipam->is_object()) return {};
-  const ConfigReader reader(ipam, "/ipam", ErrorCode::invalid_config);
-  const Json* delegate = reader.find("delegate");
-  if (delegate != nullptr && !delegate->is_object()) return {};
-  return read_delegate_choice(reader, strictness);
-}
-
-DelegateConf read_delegate_conf(const Json& document, const DelegateChoice& choice,
+DelegateConf read_delegate_conf(const Json& document, const ConfHead& head,
                                 const ConfInputs& inputs) {
-  DelegateConf conf = read_common(document, choice, Strictness::strict);
+  DelegateConf conf(head);
   const ConfigReader ipam = ipam_of(document);
+  conf.placement.timeout = kDefaultTimeout;
+  read_placement_keys(ipam, Strictness::strict, conf.placement);
   refuse_allocator_keys(ipam, conf.type);
-  if (ipam.choice("onDuplicate", {"return", "error"}) == 1)
-    conf.on_duplicate = allocator::store::OnDuplicate::error;
+  conf.on_duplicate = read_on_duplicate(ipam);
   conf.keep_interfaces = read_keep_interfaces(ipam);
   conf.families = read_families(ipam);
   conf.placement.retain_pod = read_retain_annotation(document);
@@ -199,7 +168,7 @@ DelegateConf read_delegate_conf(const Json& document, const DelegateChoice& choi
   const ConfigReader root(&document, "", ErrorCode::invalid_config);
   const ConfigReader args = root.object("args").object("cni");
   const ConfigReader runtime_config = root.object("runtimeConfig");
-  const auto by_args = inputs.requested_by_args();
+  const auto by_args = parse_arguments_leniently(inputs.args).ip;
   conf.requests = read_requests(ipam);
   refuse_too_many_requests(document, by_args.has_value());
   conf.caller_requests = by_args.has_value();
@@ -208,20 +177,17 @@ DelegateConf read_delegate_conf(const Json& document, const DelegateChoice& choi
   note_requests(runtime_config, conf);
   Json block = effective_block(*ipam.json(), conf.type);
   read_data_dir(block, conf.placement);
-  if (conf.is_host_local()) refuse_wider_ranges(document);
+  if (conf.is_host_local()) refuse_wider_ranges(document, conf.cni_version);
   add_ranges_from(ipam, inputs, conf, block);
   if (conf.is_host_local()) apply_families_to(conf.families, block);
   set_document(document, std::move(block), conf);
   return conf;
 }
 
-DelegateConf read_delegate_conf_leniently(const Json& document, const DelegateChoice& choice) {
-  DelegateConf conf = read_common(document, choice, Strictness::lenient);
-  try {
-    conf.placement.retain_pod = read_retain_annotation(document);
-  } catch (const CniError& error) {
-    conf.warnings.emplace_back(error.what());
-  }
+DelegateConf read_delegate_conf_leniently(const Json& document, const ConfHead& head) {
+  DelegateConf conf(head);
+  conf.placement.timeout = kDefaultTimeout;
+  read_common_leniently(document, ipam_of(document), conf);
   Json block = effective_block(*find_member(document, "ipam"), conf.type);
   if (conf.is_host_local() && !has_usable_ranges(block, conf.cni_version)) {
     // Taken out, as host-local refuses null for some of them.
@@ -229,6 +195,7 @@ DelegateConf read_delegate_conf_leniently(const Json& document, const DelegateCh
     for (const char* key : {"routes", "resolvConf"}) erase_member(block, key);
     set_member(block, "ranges", Json::array({Json::array({{{"subnet", "127.0.0.0/8"}}})}));
   }
+  read_data_dir(block, conf.placement);
   set_document(document, std::move(block), conf);
   return conf;
 }

@@ -7,53 +7,41 @@
 #include <vector>
 
 #include "allocator/address.hpp"
-#include "shim/cni/conf/net_conf.hpp"
-#include "shim/cni/conf/own_keys.hpp"
+#include "shim/cni/conf/common_conf.hpp"
 #include "shim/cni/protocol/json_text.hpp"
 
 namespace shim {
 
-struct DelegateConf {
-  std::string cni_version;  ///< as written; empty means 0.1.0
-  std::string name;
-  std::string type;                ///< the plugin's name
-  std::vector<std::string> names;  ///< of its executable, in the order in which they are looked for
-  PlacementConf placement;
-  allocator::store::OnDuplicate on_duplicate = allocator::store::OnDuplicate::same_addresses;
+struct DelegateConf : CommonConf {
+  /// Errors: none; `head` names a plugin.
+  explicit DelegateConf(const ConfHead& head) : CommonConf(head), type(head.choice.names.back()) {}
+
+  std::string type;  ///< the plugin's name
   bool keep_interfaces = false;
   std::vector<allocator::Family> families;  ///< empty: all, as they come
   /// The outer configuration with `ipam` replaced by the plugin's own.
   Json document;
-  std::vector<std::string> ranges_from;  ///< the CIDR blocks that rangesFrom gave
-  RangesSource ranges_source;            ///< and what it is
   /// The pod's annotation: asked for, and an error when it cannot be had.
   std::vector<allocator::Address> requested;
   /// The caller asks for addresses itself: then none is asked for on the pod's behalf.
   bool caller_requests = false;
   /// What the caller asks for, as far as it is addresses: the plugin reads it itself.
   std::vector<allocator::Address> requested_by_caller;
-  RequestsConf requests = RequestsConf::own;  ///< which of all these a pod may ask for
-  std::vector<std::string> warnings;
 
   [[nodiscard]] bool is_host_local() const { return type == "host-local"; }
   /// host-local's folder for the network; for other plugins what stands for it.
   [[nodiscard]] std::string network_dir() const;
 };
 
-/// Who hands out the addresses of this configuration. Without an `ipam` object: the built-in
-/// allocator, which reports that. Errors: throws CniError 7 for a bad type; for a mistyped
-/// `inProcess` with Strictness::strict only.
-DelegateChoice delegate_choice(const Json& document, Strictness strictness);
-
 /// The whole configuration, for commands that hand out addresses or look at them.
 /// Errors: throws CniError 7 for keys of ours, 999 for what is inherited; what the inputs throw.
-DelegateConf read_delegate_conf(const Json& document, const DelegateChoice& choice,
+DelegateConf read_delegate_conf(const Json& document, const ConfHead& head,
                                 const ConfInputs& inputs);
 
 /// What can be made out of it, for commands that release: broken keys of ours are left at their
 /// defaults, and a host-local that would refuse its ranges is given some that it takes: it frees by
 /// container, not by range.
-DelegateConf read_delegate_conf_leniently(const Json& document, const DelegateChoice& choice);
+DelegateConf read_delegate_conf_leniently(const Json& document, const ConfHead& head);
 
 /// `document` with `addresses` added to its `args.cni.ips`.
 Json with_requested(Json document, const std::vector<allocator::Address>& addresses);

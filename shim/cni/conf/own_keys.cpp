@@ -4,8 +4,6 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "shim/cni/protocol/environment.hpp"
-
 namespace shim {
 namespace {
 
@@ -168,9 +166,12 @@ void read_allocation_keys(const ConfigReader& ipam, AllocationConf& allocation,
     warnings.push_back("pin " + pin.address.to_string() + " of " + pin.pod_namespace + "/" +
                        pin.pod_name + " is outside this node's ranges, or a gateway: ignored");
   }
-  if (ipam.choice("onDuplicate", {"return", "error"}) == 1)
-    allocation.on_duplicate = allocator::store::OnDuplicate::error;
-  allocation.requests = read_requests(ipam);
+}
+
+allocator::store::OnDuplicate read_on_duplicate(const ConfigReader& ipam) {
+  using allocator::store::OnDuplicate;
+  const bool is_error = ipam.choice("onDuplicate", {"return", "error"}) == 1;
+  return is_error ? OnDuplicate::error : OnDuplicate::same_addresses;
 }
 
 std::vector<allocator::Family> read_families(const ConfigReader& ipam) {
@@ -225,25 +226,6 @@ void refuse_allocator_keys(const ConfigReader& ipam, const std::string& plugin) 
                        " chooses its addresses itself; remove the key, or configure it in " +
                        ipam.path_of("delegate"));
   }
-}
-
-DelegateChoice read_delegate_choice(const ConfigReader& ipam, Strictness strictness) {
-  bool in_process = true;
-  read_key(strictness, [&] { in_process = ipam.flag("inProcess").value_or(true); });
-  const ConfigReader delegate = ipam.object("delegate");
-  const std::string name = delegate.text("type").value_or("host-local");
-  const bool bad_name = !is_file_name(name) || name.find('\\') != std::string::npos ||
-                        name.find("..") != std::string::npos;
-  if (bad_name) {
-    delegate.fail("type",
-                  "must be the bare name of an IPAM plugin in CNI_PATH, but is " + go_quoted(name));
-  }
-  if (name == "delegated-ipam") {
-    delegate.fail("type", "is delegated-ipam itself; use \"host-local\", which is built in");
-  }
-  if (name != "host-local") return {false, {name}};
-  if (in_process) return {};
-  return {false, {"host-local.orig", "host-local"}};
 }
 
 }  // namespace shim

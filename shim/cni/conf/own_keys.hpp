@@ -12,9 +12,6 @@
 
 namespace shim {
 
-/// Whether broken keys end the command or stay at their defaults.
-enum class Strictness : std::uint8_t { strict, lenient };
-
 /// Reads `stateDir`, `durability`, `retain`, `timeoutSeconds`, `logFile`, `logLevel`, `logOptions`.
 /// Errors: throws CniError 7 naming the JSON path, with Strictness::strict.
 void read_placement_keys(const ConfigReader& ipam, Strictness strictness, PlacementConf& placement);
@@ -31,8 +28,11 @@ std::span<const std::string_view> own_keys();
 /// True for one of them, in any letter case.
 bool is_own_key(std::string_view key);
 
-/// Reads `exclude`, `pins`, `onDuplicate`, `requests`; `sets` tells which pins are of use on this
-/// node. Errors: throws CniError 7 naming the JSON path.
+/// `onDuplicate`
+allocator::store::OnDuplicate read_on_duplicate(const ConfigReader& ipam);
+
+/// Reads `exclude` and `pins`; `sets` tells which pins are of use on this node.
+/// Errors: throws CniError 7 naming the JSON path.
 void read_allocation_keys(const ConfigReader& ipam, AllocationConf& allocation,
                           std::vector<std::string>& warnings);
 
@@ -45,18 +45,5 @@ void refuse_own_keys(const ConfigReader& delegate);
 
 /// Errors: throws CniError 7 for keys that only the built-in allocator can honour.
 void refuse_allocator_keys(const ConfigReader& ipam, const std::string& plugin);
-
-/// Who hands out the addresses.
-struct DelegateChoice {
-  bool is_built_in = true;
-  /// The names to look for in CNI_PATH, in this order.
-  std::vector<std::string> names;
-};
-
-/// Reads `delegate.type` and `inProcess`; `ipam` may be a reader over nothing.
-/// Errors: throws CniError 7 for a bad type; for a mistyped `inProcess` with Strictness::strict
-/// only.
-DelegateChoice read_delegate_choice(const ConfigReader& ipam,
-                                    Strictness strictness = Strictness::strict);
 
 }  // namespace shim

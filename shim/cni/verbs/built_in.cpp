@@ -25,23 +25,29 @@ using allocator::store::StoreOptions;
 
 constexpr std::size_t kResolvConfLimit = std::size_t{1} << 20;
 
+/// `args`: CNI_ARGS as far as the verb looks at them.
+NetConf strict_conf(const Command& command, const std::string& args) {
+  return read_net_conf(command.document, command.head, conf_inputs(command, args));
+}
+
+NetConf lenient_conf(const Command& command) {
+  return read_net_conf_leniently(command.document, command.head);
+}
+
 std::string network_dir(const NetConf& conf) { return conf.placement.data_dir + "/" + conf.name; }
 
-allocator::store::AddRequest add_request(const Environment& environment, const NetConf& conf,
-                                         const Arguments& arguments) {
+allocator::store::AddRequest add_request(const Environment& environment, const NetConf& conf) {
   allocator::store::AddRequest request;
   request.attachment = attachment_of(environment);
   request.netns_path = environment.netns;
-  request.owner = owner_of(arguments, environment.ifname, conf.placement);
-  request.ranges_to_remember =
-      ranges_to_remember(conf.allocation.ranges_source, conf.allocation.ranges_from);
+  request.owner = owner_of(conf.arguments, environment.ifname, conf.placement);
+  request.ranges_to_remember = ranges_to_remember(conf.ranges_source, conf.ranges_from);
   request.sets = conf.allocation.sets;
   request.reservations = conf.allocation.reservations;
   request.requested = conf.allocation.requested;
-  if (request.owner.pod && !request.requested.empty())
-    refuse_request_of_pod(conf.allocation.requests);
-  request.may_ask_for_others = conf.allocation.requests == RequestsConf::any;
-  request.on_duplicate = conf.allocation.on_duplicate;
+  if (request.owner.pod && !request.requested.empty()) refuse_request_of_pod(conf.requests);
+  request.may_ask_for_others = conf.requests == RequestsConf::any;
+  request.on_duplicate = conf.on_duplicate;
   return request;
 }
 
@@ -156,11 +162,7 @@ void compare_with_previous(const Json& previous, const NetConf& conf,
 }  // namespace
 
 void run_add(const Command& command) {
-  Arguments arguments;
-  const NetConf conf = read_net_conf(command.document, conf_inputs(command, [&] {
-                                       arguments = parse_arguments(command.environment.args);
-                                       return arguments.ip;
-                                     }));
+  const NetConf conf = strict_conf(command, command.environment.args);
   Log log(conf.placement.log);
   LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
@@ -170,7 +172,7 @@ void run_add(const Command& command) {
           parse_resolv_conf(command.fs.read_regular(conf.allocation.resolv_conf, kResolvConfLimit));
     }
     LoggedStore store(log, command.fs, store_options(conf.placement, network_dir(conf)));
-    const auto request = add_request(command.environment, conf, arguments);
+    const auto request = add_request(command.environment, conf);
     auto lease = store->add(request);
     try {
       command.write_stdout(print_result(result_of(lease, conf, std::move(dns)), conf.cni_version));
@@ -193,7 +195,7 @@ void run_add(const Command& command) {
 }
 
 void run_del(const Command& command) {
-  const NetConf conf = read_net_conf_leniently(command.document);
+  const NetConf conf = lenient_conf(command);
   Log log(conf.placement.log);
   LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
@@ -216,9 +218,7 @@ void run_del(const Command& command) {
 }
 
 void run_check(const Command& command) {
-  const NetConf conf = read_net_conf(command.document, conf_inputs(command, [&] {
-                                       return parse_arguments(command.environment.args).ip;
-                                     }));
+  const NetConf conf = strict_conf(command, command.environment.args);
   Log log(conf.placement.log);
   LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
@@ -237,7 +237,7 @@ void run_check(const Command& command) {
 }
 
 void run_gc(const Command& command) {
-  const NetConf conf = read_net_conf_leniently(command.document);
+  const NetConf conf = lenient_conf(command);
   Log log(conf.placement.log);
   LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
@@ -259,8 +259,7 @@ void run_gc(const Command& command) {
 
 void run_status(const Command& command) {
   try {
-    const NetConf conf =
-        read_net_conf(command.document, conf_inputs(command, [] { return std::nullopt; }));
+    const NetConf conf = strict_conf(command, {});
     const LeaseStore store(command.fs, store_options(conf.placement, network_dir(conf)));
     if (const auto obstacle = store.obstacle())
       throw CniError(ErrorCode::plugin_not_available, *obstacle);

@@ -6,6 +6,7 @@
 #include "allocator/store/disk/file_system.hpp"
 #include "delegate/process.hpp"
 #include "shim/cni/announce/wire.hpp"
+#include "shim/cni/conf/head.hpp"
 #include "shim/cni/protocol/environment.hpp"
 #include "shim/cni/protocol/json_text.hpp"
 
@@ -14,6 +15,7 @@ namespace shim {
 struct Command {
   const Environment& environment;
   const Json& document;
+  const ConfHead& head;
   allocator::store::FileSystem& fs;
   delegate::ProcessRunner& processes;
   /// Our whole environment, as execve(2) has it.

@@ -263,10 +263,9 @@ class DelegatedAdd {
 
 }  // namespace
 
-void delegate_add(const Command& command, const DelegateChoice& choice) {
-  const DelegateConf conf = read_delegate_conf(
-      command.document, choice,
-      conf_inputs(command, [&] { return parse_arguments_leniently(command.environment.args).ip; }));
+void delegate_add(const Command& command) {
+  const DelegateConf conf = read_delegate_conf(command.document, command.head,
+                                               conf_inputs(command, command.environment.args));
   Log log(conf.placement.log);
   LogLine line(log, command.environment, conf.name, conf.warnings);
   try {

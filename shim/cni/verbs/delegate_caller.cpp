@@ -75,7 +75,8 @@ void replace_variable(std::vector<std::string>& environment, const std::string& 
 DelegateCaller::DelegateCaller(const Command& command, const DelegateConf& conf)
     : command_(command),
       conf_(conf),
-      found_(delegate::find_plugin(command.processes, conf.names, command.environment.path)) {}
+      found_(
+          delegate::find_plugin(command.processes, conf.choice.names, command.environment.path)) {}
 
 const delegate::Plugin& DelegateCaller::plugin() const {
   if (found_.plugin) return *found_.plugin;

@@ -135,15 +135,18 @@ void logged(const Command& command, const DelegateConf& conf, Business business)
   }
 }
 
-DelegateConf strict_conf(const Command& command, const DelegateChoice& choice) {
-  return read_delegate_conf(command.document, choice,
-                            conf_inputs(command, [] { return std::nullopt; }));
+DelegateConf strict_conf(const Command& command) {
+  return read_delegate_conf(command.document, command.head, conf_inputs(command, {}));
+}
+
+DelegateConf lenient_conf(const Command& command) {
+  return read_delegate_conf_leniently(command.document, command.head);
 }
 
 /// A configuration that cannot work is STATUS' business, as the built-in allocator has it.
-DelegateConf status_conf(const Command& command, const DelegateChoice& choice) {
+DelegateConf status_conf(const Command& command) {
   try {
-    return strict_conf(command, choice);
+    return strict_conf(command);
   } catch (...) {
     const CniError error = to_cni_error(std::current_exception());
     throw CniError(ErrorCode::plugin_not_available, error.what(), error.details);
@@ -152,8 +155,8 @@ DelegateConf status_conf(const Command& command, const DelegateChoice& choice) {
 
 }  // namespace
 
-void delegate_del(const Command& command, const DelegateChoice& choice) {
-  const DelegateConf conf = read_delegate_conf_leniently(command.document, choice);
+void delegate_del(const Command& command) {
+  const DelegateConf conf = lenient_conf(command);
   logged(command, conf, [&](Log& log, Clock::time_point deadline) -> std::string {
     try {
       DelegatedLease lease(command, conf, log, deadline, MissingPlugin::fails_release);
@@ -176,8 +179,8 @@ void delegate_del(const Command& command, const DelegateChoice& choice) {
   });
 }
 
-void delegate_check(const Command& command, const DelegateChoice& choice) {
-  const DelegateConf conf = strict_conf(command, choice);
+void delegate_check(const Command& command) {
+  const DelegateConf conf = strict_conf(command);
   logged(command, conf, [&](Log&, Clock::time_point deadline) -> std::string {
     DelegateCaller caller(command, conf);
     std::string too_old = conf.type + " speaks no version that has CHECK";
@@ -195,8 +198,8 @@ void delegate_check(const Command& command, const DelegateChoice& choice) {
   });
 }
 
-void delegate_gc(const Command& command, const DelegateChoice& choice) {
-  const DelegateConf conf = read_delegate_conf_leniently(command.document, choice);
+void delegate_gc(const Command& command) {
+  const DelegateConf conf = lenient_conf(command);
   logged(command, conf, [&](Log& log, Clock::time_point deadline) -> std::string {
     const ValidAttachments valid = read_valid_attachments(command.document);
     if (conf.is_host_local() && find_member(command.document, kValidAttachments) == nullptr)
@@ -223,8 +226,8 @@ void delegate_gc(const Command& command, const DelegateChoice& choice) {
   });
 }
 
-void delegate_status(const Command& command, const DelegateChoice& choice) {
-  const DelegateConf conf = status_conf(command, choice);
+void delegate_status(const Command& command) {
+  const DelegateConf conf = status_conf(command);
   DelegateCaller caller(command, conf);
   if (!caller.may_speak(kNewestVerbs)) return;
   const auto deadline = Clock::now() + std::min(kStatusPatience, conf.placement.timeout);

@@ -129,11 +129,9 @@ Owner owner_of(const Arguments& arguments, const std::string& ifname,
   return owner;
 }
 
-ConfInputs conf_inputs(const Command& command,
-                       std::function<std::optional<allocator::Address>()> requested_by_args) {
-  return {std::move(requested_by_args),
-          [&command](const RangesSource& source, const PlacementConf& placement,
-                     const std::string& network) {
+ConfInputs conf_inputs(const Command& command, const std::string& args) {
+  return {args, [&command](const RangesSource& source, const PlacementConf& placement,
+                           const std::string& network) {
             return ranges_from(command.fs, source, placement, network);
           }};
 }

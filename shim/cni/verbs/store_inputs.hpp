@@ -29,10 +29,9 @@ std::optional<allocator::PodKey> pod_of(const Arguments& arguments, const std::s
 allocator::store::Owner owner_of(const Arguments& arguments, const std::string& ifname,
                                  const PlacementConf& placement);
 
-/// Reads `rangesFrom` for a command: from the source, else what it gave last. `requested_by_args`:
-/// see ConfInputs. `command` must outlive the inputs.
-ConfInputs conf_inputs(const Command& command,
-                       std::function<std::optional<allocator::Address>()> requested_by_args);
+/// Reads `rangesFrom` for a command: from the source, else what it gave last. `args`: CNI_ARGS as
+/// far as the command looks at them. `command` must outlive the inputs.
+ConfInputs conf_inputs(const Command& command, const std::string& args);
 
 /// What `rangesFrom` gave, for the time when it gives nothing.
 allocator::store::RememberedRanges ranges_to_remember(const RangesSource& source,

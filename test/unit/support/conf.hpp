@@ -23,18 +23,19 @@ inline std::string with_range(const std::string& members) {
 }
 
 /// What CNI_ARGS says; `rangesFrom` names no range.
-inline shim::ConfInputs inputs(const std::optional<allocator::Address>& from_args) {
-  return {[from_args] { return from_args; },
-          [](const auto&, const auto&, const auto&) { return std::vector<std::string>(); }};
+inline shim::ConfInputs inputs(const std::string& args = {}) {
+  return {args, [](const auto&, const auto&, const auto&) { return std::vector<std::string>(); }};
 }
 
-inline shim::NetConf read_conf(const std::string& text,
-                               const std::optional<allocator::Address>& from_args = std::nullopt) {
-  return shim::read_net_conf(shim::parse_json(text), inputs(from_args));
+inline shim::NetConf read_conf(const std::string& text, const shim::ConfInputs& with = inputs()) {
+  const auto document = shim::parse_json(text);
+  return shim::read_net_conf(document, shim::read_head(document, shim::Strictness::strict), with);
 }
 
 inline shim::NetConf read_conf_leniently(const std::string& text) {
-  return shim::read_net_conf_leniently(shim::parse_json(text));
+  const auto document = shim::parse_json(text);
+  const auto head = shim::read_head(document, shim::Strictness::lenient);
+  return shim::read_net_conf_leniently(document, head);
 }
 
 /// "7: /ipam/x must be ..." for the error that ends the command, "ok" for none.

@@ -78,15 +78,14 @@ Json stdin_of(const PluginPlace& place) {
 
 /// Reads it as an ADD does; returns what it would warn of.
 std::vector<std::string> read(const Json& conf) {
-  const ConfInputs inputs{[] { return std::optional<allocator::Address>(); },
-                          [&](const RangesSource&, const PlacementConf&, const std::string&) {
+  const ConfInputs inputs{{}, [&](const RangesSource&, const PlacementConf&, const std::string&) {
                             return stand_in(conf);
                           }};
-  const DelegateChoice choice = delegate_choice(conf, Strictness::strict);
-  if (choice.is_built_in) return read_net_conf(conf, inputs).warnings;
-  const DelegateConf delegate = read_delegate_conf(conf, choice, inputs);
+  const ConfHead head = read_head(conf, Strictness::strict);
+  if (head.choice.is_built_in) return read_net_conf(conf, head, inputs).warnings;
+  const DelegateConf delegate = read_delegate_conf(conf, head, inputs);
   // What host-local would say, which is run then.
-  if (delegate.is_host_local()) return read_net_conf(delegate.document, inputs).warnings;
+  if (delegate.is_host_local()) return read_net_conf(delegate.document, head, inputs).warnings;
   return delegate.warnings;
 }
 
