@@ -61,8 +61,8 @@ class ProcessRunner {
   /// Runs the program in a process group of its own, with descriptors 0 to 2 only, and dies with
   /// it: a program never outlives this process. Its stderr is passed on to ours as it comes. At the
   /// deadline the group gets SIGTERM, a second later SIGKILL. What still holds the program's pipes
-  /// half a second after its end is killed too. Errors: throws std::system_error when no process
-  /// can be made.
+  /// half a second after its end is killed too.
+  /// Errors: throws std::system_error when no process can be made.
   [[nodiscard]] virtual ProcessOutcome run(const ProcessRequest& request) = 0;
 };
 

@@ -8,8 +8,8 @@
 ///         pods/20-portmap.conf    comes behind it, as the names sort
 ///
 /// Name and version come from the list, whatever the files say. Nothing but `*.conf` is read there,
-/// and nothing at all where the list says `loadOnlyInlinedPlugins`. Source: libcni 1.3.0,
-/// NetworkConfFromBytes, NetworkConfFromFile, NetworkPluginConfsFromFiles.
+/// and nothing at all where the list says `loadOnlyInlinedPlugins`.
+/// Source: libcni 1.3.0, NetworkConfFromBytes, NetworkConfFromFile, NetworkPluginConfsFromFiles.
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>

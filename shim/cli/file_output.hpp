@@ -17,7 +17,8 @@ namespace shim {
 enum class Flush : std::uint8_t { yes, no };
 
 /// Opens a folder that is to be written to, and takes away what earlier commands left in it when
-/// they were killed. Errors: throws UsageError "<what>: <path> is missing; <remedy>".
+/// they were killed.
+/// Errors: throws UsageError "<what>: <path> is missing; <remedy>".
 allocator::store::Directory open_folder(allocator::store::FileSystem& fs, const std::string& path,
                                         const std::string& what, const std::string& remedy);
 
@@ -28,7 +29,8 @@ allocator::store::Directory open_folder(allocator::store::FileSystem& fs, const 
 void write_file(allocator::store::FileSystem& fs, const allocator::store::Directory& folder,
                 const std::string& name, std::string_view bytes, unsigned mode, Flush flush);
 
-/// The same by path. Errors: throws UsageError when its folder is missing.
+/// The same by path.
+/// Errors: throws UsageError when its folder is missing.
 void write_path(allocator::store::FileSystem& fs, const std::string& path, std::string_view bytes,
                 const std::string& option);
 

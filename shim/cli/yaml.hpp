@@ -27,9 +27,10 @@ struct DuplicateKey {
 };
 
 /// Reads every document of a stream; empty documents are left out. Of equal keys the last one
-/// stays, and `duplicates`, if given, is told. Errors: throws YamlError for bad syntax, keys that
-/// are no plain text, an unknown alias, nesting over kMaxJsonDepth, or more than a million values
-/// (aliases count each time). Source: YAML 1.2.2 section 10.3.2 (core schema).
+/// stays, and `duplicates`, if given, is told.
+/// Errors: throws YamlError for bad syntax, keys that are no plain text, an unknown alias, nesting
+/// over kMaxJsonDepth, or more than a million values (aliases count each time).
+/// Source: YAML 1.2.2 section 10.3.2 (core schema).
 std::vector<Json> parse_yaml(std::string_view text,
                              std::vector<DuplicateKey>* duplicates = nullptr);
 

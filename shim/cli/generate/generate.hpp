@@ -38,11 +38,13 @@ struct ConflistOptions {
 /// What a network is called when nobody says so: a network's folder is named by it.
 std::string default_name(Network network);
 
-/// The conflist. Errors: throws UsageError.
+/// The conflist.
+/// Errors: throws UsageError.
 Json make_conflist(const ConflistOptions& options);
 
 /// The conflist of containerd's conf_template: a Go template that containerd fills with the node's
-/// pod CIDRs. Text, as it is no JSON until then. Errors: throws UsageError.
+/// pod CIDRs. Text, as it is no JSON until then.
+/// Errors: throws UsageError.
 std::string make_containerd_template(const ConflistOptions& options);
 
 /// A conflist as a file: JSON, two spaces, a newline at the end.
@@ -57,8 +59,8 @@ std::string make_flannel_values(const Json& conflist);
 /// A ConfigMap manifest.
 std::string make_config_map(const std::string& name, const std::string& name_space, Json data);
 
-/// The block of a family among those that an option gave; empty when there is none. Errors: throws
-/// UsageError for what is no block, and for a second one of the family.
+/// The block of a family among those that an option gave; empty when there is none.
+/// Errors: throws UsageError for what is no block, and for a second one of the family.
 std::string cidr_of_family(const std::vector<std::string>& cidrs, const std::string& option,
                            allocator::Family family);
 
@@ -94,7 +96,8 @@ struct KindOptions {
   std::vector<std::string> pod_cidrs;  ///< none: 10.244.0.0/16
 };
 
-/// A cluster file for kind. Errors: throws UsageError.
+/// A cluster file for kind.
+/// Errors: throws UsageError.
 std::string make_kind_cluster(const KindOptions& options);
 
 struct InstallerOptions {
@@ -107,7 +110,8 @@ struct InstallerOptions {
 };
 
 /// The DaemonSet that installs on every node, before there is a pod network and without asking the
-/// API server for anything. Errors: throws UsageError.
+/// API server for anything.
+/// Errors: throws UsageError.
 std::string make_installer(const InstallerOptions& options);
 
 /// One line about an image that a registry may replace under its name; "" when there is nothing to

@@ -15,8 +15,9 @@ struct ListedNode {
 
 /// Reads a List of Node objects, or a single one, as a stream of JSON events: ten thousand nodes
 /// with all their conditions and images need not fit into memory. `source` names the stream in
-/// errors. Errors: throws UsageError for what cannot be read, is no JSON, is nested too deeply or
-/// has no node in it.
+/// errors.
+/// Errors: throws UsageError for what cannot be read, is no JSON, is nested too deeply or has no
+/// node in it.
 std::vector<ListedNode> read_node_list(std::FILE* stream, const std::string& source);
 
 }  // namespace shim

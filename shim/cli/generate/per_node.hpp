@@ -14,15 +14,15 @@ struct NodeRanges {
 };
 
 /// Reads a List of Node objects, or a single one, while it comes in: a Node is large, ten thousand
-/// of them need not fit into memory. `source` names the stream in errors. Errors: throws UsageError
-/// for what is no such JSON; for nodes without a pod CIDR, with a name that cannot be a file's, or
-/// seen twice; for two nodes whose ranges have an address in common: all by name, at most ten of a
-/// kind.
+/// of them need not fit into memory. `source` names the stream in errors.
+/// Errors: throws UsageError for what is no such JSON; for nodes without a pod CIDR, with a name
+/// that cannot be a file's, or seen twice; for two nodes whose ranges have an address in common:
+/// all by name, at most ten of a kind.
 std::vector<NodeRanges> read_nodes(std::FILE* stream, const std::string& source);
 
 /// ConfigMaps that hold one key a node, with its CIDR blocks one a line: as many as the 1 MiB that
-/// Kubernetes allows for one makes necessary. Format: YAML; the names are "delegated-ipam-nodes",
-/// "delegated-ipam-nodes-2", ...
+/// Kubernetes allows for one makes necessary.
+/// Format: YAML; the names are "delegated-ipam-nodes", "delegated-ipam-nodes-2", ...
 struct NodesConfigMap {
   std::string name;
   std::string text;

@@ -24,7 +24,8 @@ struct Request {
   std::string cilium_version;
 };
 
-/// What --format names. Errors: throws UsageError for what the network has not got.
+/// What --format names.
+/// Errors: throws UsageError for what the network has not got.
 Format format_of(const Request& request);
 
 /// With --nodes: a conflist a node, or one for all and the nodes' ranges in ConfigMaps, written to

@@ -27,7 +27,8 @@ std::string bytes_of(const allocator::Address& address);
 std::vector<std::string> announcements(const allocator::Address& address, const Mac& owner,
                                        const Mac& sender);
 
-/// The frame as a member of a VLAN gets it that takes tagged frames. Source: IEEE 802.1Q-2018 9.6.
+/// The frame as a member of a VLAN gets it that takes tagged frames.
+/// Source: IEEE 802.1Q-2018 9.6.
 std::string tagged(const std::string& frame, std::uint16_t vlan);
 
 }  // namespace shim::announce

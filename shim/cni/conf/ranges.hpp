@@ -28,9 +28,9 @@ struct RangesAsWritten {
 
 /// Reads all ranges. `inner` is the `delegate` object: with ranges of its own it narrows those
 /// beside it, else it inherits each key that it lacks. Beside `rangesFrom` a subnet is a frame
-/// and no range, and Flannel's `ranges` count as ever. Errors: throws CniError with host-local's
-/// texts ("invalid CIDR address: X", "invalid IP address: X"); CniError 7 naming the path for
-/// ranges that make a `rangesFrom` dead.
+/// and no range, and Flannel's `ranges` count as ever.
+/// Errors: throws CniError with host-local's texts ("invalid CIDR address: X", "invalid IP address:
+/// X"); CniError 7 naming the path for ranges that make a `rangesFrom` dead.
 RangesAsWritten read_ranges(const ConfigReader& outer, const ConfigReader& inner,
                             const ConfigReader& runtime_config);
 

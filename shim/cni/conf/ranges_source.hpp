@@ -26,7 +26,8 @@ struct RangesSource {
 };
 
 /// Reads the `rangesFrom` object. `own_node_name` is asked for where the configuration names no
-/// node. Errors: throws CniError 7 naming the JSON path.
+/// node.
+/// Errors: throws CniError 7 naming the JSON path.
 RangesSource read_ranges_source(const ConfigReader& ipam,
                                 const std::function<std::string()>& own_node_name);
 

@@ -50,8 +50,8 @@ constexpr std::size_t kLineLimit = std::size_t{64} << 10;
 
 /// Appends a line by one write(2), so that the many processes that share a log do not tear each
 /// other's lines; a full disk costs the line. spdlog's own file sinks buffer, and bring 80 KB of
-/// formatting with them, which small nodes would have to store. Errors: std::system_error where the
-/// file cannot be opened.
+/// formatting with them, which small nodes would have to store.
+/// Errors: std::system_error where the file cannot be opened.
 class LineSink final : public spdlog::sinks::sink {
  public:
   explicit LineSink(const LogConf& conf) : fd_(open_log_file(conf)) {}

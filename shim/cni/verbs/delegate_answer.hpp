@@ -22,8 +22,7 @@ struct DelegateFailure : CniError {
 bool succeeded(const delegate::ProcessOutcome& outcome);
 
 /// The error that a failed run is reported with. The Go library's texts; code 0 becomes 999, a
-/// time-out 11. `path`: of the program. `patience`: how long was
-/// waited.
+/// time-out 11. `path`: of the program. `patience`: how long was waited.
 /// Source: CNI spec 1.1.0 section 5 "Error".
 DelegateFailure failure_of(const delegate::ProcessOutcome& outcome, const std::string& path,
                            std::chrono::milliseconds patience);

@@ -36,7 +36,8 @@ class DelegateCaller {
   /// Errors: throws CniError 999 when there is none in CNI_PATH, 7 when it is this program.
   [[nodiscard]] const delegate::Plugin& plugin() const;
 
-  /// Runs a command with `document` as its configuration. Errors: throws DelegateFailure.
+  /// Runs a command with `document` as its configuration.
+  /// Errors: throws DelegateFailure.
   DelegateAnswer call(std::string_view verb, const Json& document, Clock::time_point deadline);
 
   /// Runs DEL for an attachment, the caller's own when none is given.

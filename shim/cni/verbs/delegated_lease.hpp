@@ -67,7 +67,8 @@ class DelegatedLease {
 
   /// Runs the plugin's DEL for an entry that may hold a lease. Then it holds none, unless the
   /// plugin stores its leases late, and the addresses that it names are no longer in use. The entry
-  /// stays locked. Errors: throws DelegateFailure; the entry stays as it is.
+  /// stays locked.
+  /// Errors: throws DelegateFailure; the entry stays as it is.
   void release_left_over(Entry& entry, Clock::time_point deadline);
   /// The same where nothing follows: the entry goes.
   void end_left_over(Entry& entry, Clock::time_point deadline);

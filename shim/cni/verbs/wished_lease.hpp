@@ -25,7 +25,8 @@ class WishedLease {
 
   /// Runs the plugin's ADD; a wish that it refuses is dropped, an address that the pod asks for by
   /// its annotation is not. An attachment that had a lease before gets no wish: host-local would
-  /// give it a second address. Errors: throws DelegateFailure, CniError.
+  /// give it a second address.
+  /// Errors: throws DelegateFailure, CniError.
   [[nodiscard]] Result run(allocator::store::Presence before);
 
   /// What of the answer dead attachments of this boot had.
