@@ -130,6 +130,31 @@ TEST_CASE("a version that is no text is a decoding error", "[net_conf]") {
         "6: decoding version from network config: /cniVersion must be a string, but is a number");
 }
 
+TEST_CASE("an error carries its place, also where its text has none", "[net_conf]") {
+  const auto [text, pointer] = GENERATE(table<std::string, std::string>({
+      {R"({"name": 5})", "/name"},
+      {R"({"name": "n", "cniVersion": 1})", "/cniVersion"},
+      {R"({"name": "-x"})", "/name"},
+      {with_ipam(R"("delegate": {"type": "a/b"})"), "/ipam/delegate/type"},
+      {with_ipam(R"("ranges": [[{"subnet": "bad"}]])"), "/ipam/ranges/0/0/subnet"},
+      {with_ipam(R"("subnet": "10.1.2.0/24", "ranges": [[{"subnet": "10.1.2.0/25"}]])"),
+       "/ipam/subnet"},
+      {with_range(R"("routes": [{"dst": 5}])"), "/ipam/routes/0/dst"},
+      {with_range(R"("pins": {"web": []})"), "/ipam/pins"},
+      {with_range(R"("exclude": ["10.1.2.9", "/ipam/pins"])"), "/ipam/exclude/1"},
+      {with_range(R"("stateDir": "here")"), "/ipam/stateDir"},
+      {R"([])", ""},
+  }));
+  INFO("configuration " << text);
+  std::string found = "none";
+  try {
+    test::read_conf(text);
+  } catch (const shim::CniError& error) {
+    found = error.pointer;
+  }
+  CHECK(found == pointer);
+}
+
 TEST_CASE("mistakes are reported in host-local's order", "[net_conf]") {
   const auto inputs = test::inputs("no pair");
   const auto [text, error] = GENERATE(table<std::string, std::string>({

@@ -98,23 +98,23 @@ Json as_called(const Json& conflist) {
   return document;
 }
 
-/// The option that a text of the plugin's is about.
-std::string option_of(std::string_view text) {
+/// The option that fills a place of the configuration.
+const char* option_of(std::string_view pointer, const ConflistOptions& options) {
   struct Origin {
-    std::string_view words;
+    std::string_view pointer;
     const char* option;
   };
-  constexpr std::array kOrigins = {Origin{"/ipam/exclude", "--exclude"},
-                                   Origin{"/ipam/pins", "--pin"},
-                                   Origin{"/ipam/delegate/type", "--delegate"},
-                                   Origin{"/ipam/rangesFrom", "--ranges-from"},
-                                   Origin{"/ipam/stateDir", "--state-dir"},
-                                   Origin{"/ipam/", "--delegate-config"},
-                                   Origin{"network name", "--name"},
-                                   Origin{"range", "--subnet"},
-                                   Origin{"cniVersion", "--cni-version"}};
-  for (const auto& [words, option] : kOrigins) {
-    if (text.find(words) != std::string_view::npos) return option;
+  const std::array origins = {
+      Origin{"/ipam/exclude", "--exclude"},
+      Origin{"/ipam/pins", "--pin"},
+      Origin{"/ipam/delegate/type", "--delegate"},
+      Origin{"/ipam/rangesFrom", "--ranges-from"},
+      Origin{"/ipam/stateDir", "--state-dir"},
+      Origin{"/ipam", options.delegate_config ? "--delegate-config" : "--subnet"},
+      Origin{"/name", "--name"},
+      Origin{"/cniVersion", "--cni-version"}};
+  for (const auto& [place, option] : origins) {
+    if (pointer.starts_with(place)) return option;
   }
   return "the options together";
 }
@@ -139,7 +139,8 @@ void require_readable(const Json& conflist, const ConflistOptions& options) {
     static_cast<void>(read_net_conf(document, head, inputs));
   } catch (...) {
     const CniError error = to_cni_error(std::current_exception());
-    throw UsageError(option_of(error.what()) + ": the plugin would refuse it: " + error.what() +
+    throw UsageError(option_of(error.pointer, options) +
+                     std::string(": the plugin would refuse it: ") + error.what() +
                      (error.hint.empty() ? "" : " (" + error.hint + ")"));
   }
 }

@@ -17,6 +17,16 @@ bool read_in_process(const ConfigReader& ipam, Strictness strictness) {
   }
 }
 
+/// A member of the whole document; the empty text when it is missing.
+std::string read_text(const Json& document, const std::string& path, const std::string& context) {
+  const Json* value = find_member(document, path.substr(1));
+  if (value == nullptr) return {};
+  if (value->is_string()) return *value;
+  throw CniError(ErrorCode::decoding_failure,
+                 context + path + " must be a string, but is " + std::string(type_name(*value)))
+      .at(path);
+}
+
 }  // namespace
 
 std::string read_name(const Json& document) {
@@ -26,24 +36,17 @@ std::string read_name(const Json& document) {
                                                     "the configuration must be an object, but is " +
                                                     std::string(type_name(document)));
   }
-  const Json* value = find_member(document, "name");
-  if (value != nullptr && !value->is_string()) {
-    fail_type(*value, context + "/name", "a string", ErrorCode::decoding_failure);
-  }
-  std::string name = value == nullptr ? "" : value->get<std::string>();
-  if (name.empty()) throw CniError(ErrorCode::invalid_config, "missing network name");
+  std::string name = read_text(document, "/name", context);
+  if (name.empty()) throw CniError(ErrorCode::invalid_config, "missing network name").at("/name");
   if (!is_identifier(name)) {
-    throw CniError(ErrorCode::invalid_config, "invalid characters found in network name",
-                   cut(name));
+    throw CniError(ErrorCode::invalid_config, "invalid characters found in network name", cut(name))
+        .at("/name");
   }
   return name;
 }
 
 std::string read_cni_version(const Json& document) {
-  const Json* value = find_member(document, "cniVersion");
-  if (value == nullptr) return {};
-  return require_text(*value, "decoding version from network config: /cniVersion",
-                      ErrorCode::decoding_failure);
+  return read_text(document, "/cniVersion", "decoding version from network config: ");
 }
 
 DelegateChoice read_delegate_choice(const ConfigReader& ipam, Strictness strictness) {

@@ -49,7 +49,8 @@ std::optional<allocator::Address> read_requested(const Json& element, const std:
   if (text.empty()) return std::nullopt;
   const auto address = parse_requested_address(text);
   if (!address)
-    throw CniError(ErrorCode::internal, "invalid IP address " + cut(text), {}, "at " + path);
+    throw CniError(ErrorCode::internal, "invalid IP address " + cut(text), {}, "at " + path)
+        .at(path);
   return address;
 }
 
@@ -64,7 +65,8 @@ void require_ipam(const IpamReaders& ipam) {
   if (ipam.stock.is_present()) return;
   throw CniError(ErrorCode::internal, "IPAM config missing 'ipam' key", {},
                  "write \"ipam\": {\"type\": \"delegated-ipam\", \"delegate\": {...}} into the "
-                 "plugin's configuration");
+                 "plugin's configuration")
+      .at("/ipam");
 }
 
 /// host-local walks its folder and reads all that lies there.
@@ -75,7 +77,8 @@ void refuse_state_inside_network(const NetConf& conf) {
   if (!state.starts_with(network + "/")) return;
   throw CniError(ErrorCode::invalid_config, "/ipam/stateDir " + conf.placement.state_dir +
                                                 " lies inside the network's own folder " + network +
-                                                "; choose a folder outside dataDir");
+                                                "; choose a folder outside dataDir")
+      .at("/ipam/stateDir");
 }
 
 }  // namespace
@@ -121,7 +124,8 @@ NetConf read_net_conf(const Json& document, const ConfHead& head, const ConfInpu
     const auto& files = conf.ranges_source.paths;
     if (files.empty()) throw;
     throw CniError(ErrorCode::invalid_config, "/ipam/rangesFrom: the ranges of " + files.front() +
-                                                  " cannot be used: " + std::string(error.what()));
+                                                  " cannot be used: " + std::string(error.what()))
+        .at("/ipam/rangesFrom");
   }
   read_allocation_keys(ipam.own, conf.allocation, conf.warnings);
   conf.on_duplicate = read_on_duplicate(ipam.own);

@@ -64,7 +64,8 @@ void read_log(const ConfigReader& ipam, Strictness strictness, LogConf& log) {
 
 allocator::Span read_span(const std::string& text, const std::string& path) {
   const auto fail = [&](const std::string& problem) {
-    throw CniError(ErrorCode::invalid_config, path + " " + problem + ": " + go_quoted(text));
+    throw CniError(ErrorCode::invalid_config, path + " " + problem + ": " + go_quoted(text))
+        .at(path);
   };
   const auto dash = text.find('-');
   if (dash == std::string::npos) {
@@ -81,17 +82,19 @@ allocator::Span read_span(const std::string& text, const std::string& path) {
   }
   throw CniError(ErrorCode::invalid_config,
                  path + " must be an address, a CIDR block or a span \"first-last\", but is " +
-                     go_quoted(text));
+                     go_quoted(text))
+      .at(path);
 }
 
-/// Splits "namespace/pod".
+/// Splits "namespace/pod". `path`: of the object that has such keys.
 std::pair<std::string, std::string> read_pod_name(const std::string& key, const std::string& path) {
   const auto slash = key.find('/');
   const bool valid = slash != std::string::npos && slash > 0 && slash + 1 < key.size() &&
                      key.find('/', slash + 1) == std::string::npos;
   if (valid) return {key.substr(0, slash), key.substr(slash + 1)};
   throw CniError(ErrorCode::invalid_config,
-                 path + " must be \"namespace/pod\", but one is " + go_quoted(key));
+                 "the keys of " + path + " must be \"namespace/pod\", but one is " + go_quoted(key))
+      .at(path);
 }
 
 void add_pin(const allocator::Pin& pin, const std::string& path,
@@ -102,7 +105,8 @@ void add_pin(const allocator::Pin& pin, const std::string& path,
     throw CniError(ErrorCode::invalid_config,
                    path + " pins " + pin.address.to_string() + " to " + pin.pod_namespace + "/" +
                        pin.pod_name + ", but it is pinned to " + other.pod_namespace + "/" +
-                       other.pod_name + " already; give each pod its own address");
+                       other.pod_name + " already; give each pod its own address")
+        .at(path);
   }
   pins.push_back(pin);
 }
@@ -112,8 +116,7 @@ void read_pins(const ConfigReader& ipam, std::vector<allocator::Pin>& pins) {
   if (!object.is_present()) return;
   for (const auto& [key, value] : object.json()->items()) {
     const std::string path = object.path_of(key);
-    const auto [pod_namespace, pod_name] =
-        read_pod_name(key, "the keys of " + ipam.path_of("pins"));
+    const auto [pod_namespace, pod_name] = read_pod_name(key, ipam.path_of("pins"));
     if (!value.is_array()) fail_type(value, path, "an array of addresses", object.code());
     std::size_t index = 0;
     for (const auto& element : value) {
@@ -121,7 +124,8 @@ void read_pins(const ConfigReader& ipam, std::vector<allocator::Pin>& pins) {
       const auto& text = require_text(element, place, object.code());
       const auto address = allocator::Address::parse(text);
       if (!address)
-        throw CniError(object.code(), place + " must be an address, but is " + go_quoted(text));
+        throw CniError(object.code(), place + " must be an address, but is " + go_quoted(text))
+            .at(place);
       add_pin({pod_namespace, pod_name, *address}, place, pins);
     }
   }

@@ -36,25 +36,28 @@ allocator::RangeSets make_sets_with_hint(const RangeSpecSets& specs) {
     if (text.find("RangeStart") != std::string::npos) {
       hint = "rangeStart must lie in the subnet and not behind rangeEnd; " + hint;
     }
-    throw CniError(ErrorCode::internal, text, error.details, hint);
+    throw CniError(ErrorCode::internal, text, error.details, hint).at("/ipam");
   }
 }
 
 /// host-local's text counts the sets; the hint says where they stand.
-void refuse_overlap(const allocator::RangeSets& sets, const std::vector<std::string>& places) {
+void refuse_overlap(const allocator::RangeSets& sets, const RangesAsWritten& written) {
+  const auto& places = written.places;
   try {
     allocator::check_disjoint(sets);
   } catch (const allocator::Error& error) {
     std::string hint;
+    std::string pointer = "/ipam";
     for (std::size_t i = 0; i < places.size() && hint.empty(); ++i) {
       for (std::size_t j = i + 1; j < places.size() && hint.empty(); ++j) {
         if (!sets[i].overlaps(sets[j])) continue;
         const bool is_same = sets[i].to_string() == sets[j].to_string();
         hint = places[i] + (is_same ? " repeats " : " overlaps with ") + places[j] +
                "; remove one of them";
+        pointer = places[i < written.from_runtime ? j : i];
       }
     }
-    throw CniError(ErrorCode::internal, error.what(), error.details, hint);
+    throw CniError(ErrorCode::internal, error.what(), error.details, hint).at(pointer);
   }
 }
 
@@ -66,7 +69,8 @@ void check_narrowing(const allocator::RangeSets& sets, std::size_t from_runtime,
       throw CniError(ErrorCode::invalid_config,
                      "/ipam/delegate range " + range.to_string() +
                          " is not inside the ranges beside delegate (" + list_of(limits) +
-                         "): those are this node's; choose a part of them, or remove one side");
+                         "): those are this node's; choose a part of them, or remove one side")
+          .at("/ipam/delegate");
     }
   }
 }
@@ -77,14 +81,15 @@ allocator::RangeSets complete_ranges(const RangesAsWritten& written, std::string
   if (written.sets.empty()) {
     throw CniError(
         ErrorCode::internal, "no IP ranges specified", {},
-        "write \"ranges\": [[{\"subnet\": \"10.244.1.0/24\"}]] into /ipam or /ipam/delegate");
+        "write \"ranges\": [[{\"subnet\": \"10.244.1.0/24\"}]] into /ipam or /ipam/delegate")
+        .at("/ipam");
   }
   allocator::RangeSets sets = make_sets_with_hint(written.sets);
   if (!at_least(cni_version, "0.3.0") && allocator::has_two_of_a_family(sets)) {
     throw CniError(ErrorCode::internal, "CNI version " + std::string(cni_version) +
                                             " does not support more than 1 address per family");
   }
-  refuse_overlap(sets, written.places);
+  refuse_overlap(sets, written);
   if (!written.limits.empty())
     check_narrowing(sets, written.from_runtime, allocator::make_range_sets(written.limits));
   return sets;

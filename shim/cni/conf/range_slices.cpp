@@ -16,7 +16,8 @@ using allocator::Span;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& line,
                          const std::string& problem) {
-  throw CniError(ErrorCode::invalid_config, "/ipam/rangesFrom: " + path + ": " + line + problem);
+  throw CniError(ErrorCode::invalid_config, "/ipam/rangesFrom: " + path + ": " + line + problem)
+      .at("/ipam/rangesFrom");
 }
 
 RangeSpec whole(const std::string& line, const std::string& path) {

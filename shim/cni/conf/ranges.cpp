@@ -22,7 +22,8 @@ std::optional<allocator::Address> read_address(const ConfigReader& reader, std::
   const auto address = allocator::Address::parse(*text);
   if (!address) {
     throw CniError(reader.code(), "invalid IP address: " + cut(*text), {},
-                   "at " + reader.path_of(key));
+                   "at " + reader.path_of(key))
+        .at(reader.path_of(key));
   }
   return address;
 }
@@ -35,7 +36,8 @@ std::optional<allocator::Cidr> read_subnet(const ConfigReader& reader) {
   const auto cidr = allocator::Cidr::parse(*text);
   if (!cidr) {
     throw CniError(reader.code(), "invalid CIDR address: " + cut(*text), {},
-                   "at " + reader.path_of("subnet") + "; write it as 10.244.1.0/24");
+                   "at " + reader.path_of("subnet") + "; write it as 10.244.1.0/24")
+        .at(reader.path_of("subnet"));
   }
   return cidr;
 }
@@ -130,13 +132,14 @@ bool is_by_flannel(const ConfigReader& ipam, const RangeSpecSets& ranges) {
 /// Without the subnet that a source gives slices of, nobody would read them.
 void refuse_loose_edge(const RangeSpec& legacy, const std::string& place) {
   if (!legacy.start && !legacy.end && !legacy.gateway) return;
+  const std::string path = place + (legacy.gateway ? "/gateway"
+                                    : legacy.start ? "/rangeStart"
+                                                   : "/rangeEnd");
   throw CniError(ErrorCode::invalid_config,
-                 place +
-                     (legacy.gateway ? "/gateway"
-                      : legacy.start ? "/rangeStart"
-                                     : "/rangeEnd") +
+                 path +
                      " stands beside rangesFrom without a subnet, where nobody reads it; write "
-                     "\"subnet\" beside it, the one that the nodes share, or remove it");
+                     "\"subnet\" beside it, the one that the nodes share, or remove it")
+      .at(path);
 }
 
 [[noreturn]] void refuse_dead_source(const std::string& path) {
@@ -144,15 +147,18 @@ void refuse_loose_edge(const RangeSpec& legacy, const std::string& place) {
                  path +
                      " stands beside /ipam/rangesFrom, which would never be read; remove one of "
                      "them. For a part of a subnet that several nodes share write \"subnet\" (and "
-                     "\"gateway\"), and the part into the source");
+                     "\"gateway\"), and the part into the source")
+      .at(path);
 }
 
 SliceFrame make_frame(const RangeSpec& legacy, const std::string& place) {
   if (legacy.start || legacy.end) {
+    const std::string path = place + (legacy.start ? "/rangeStart" : "/rangeEnd");
     throw CniError(ErrorCode::invalid_config,
-                   place + "/" + (legacy.start ? "rangeStart" : "rangeEnd") +
+                   path +
                        " stands beside rangesFrom, which says where this node's part of the subnet "
-                       "starts and ends; remove it");
+                       "starts and ends; remove it")
+        .at(path);
   }
   static_cast<void>(allocator::complete(legacy));  // its own mistakes are not the source's
   return {legacy, place + "/subnet"};
@@ -182,7 +188,8 @@ void read_configured(const OwnRanges& outer, const OwnRanges& inner, RangesAsWri
     throw CniError(ErrorCode::invalid_config,
                    "/ipam/delegate has rangeStart, rangeEnd or gateway without a subnet: they "
                    "say nothing about "
-                   "ipam.ranges; write a range inside delegate.ranges instead");
+                   "ipam.ranges; write a range inside delegate.ranges instead")
+        .at("/ipam/delegate");
   }
   append(legacy, outer, written);
 }

@@ -8,7 +8,8 @@ namespace shim {
 void fail_type(const Json& value, const std::string& path, std::string_view wanted,
                ErrorCode code) {
   throw CniError(
-      code, path + " must be " + std::string(wanted) + ", but is " + std::string(type_name(value)));
+      code, path + " must be " + std::string(wanted) + ", but is " + std::string(type_name(value)))
+      .at(path);
 }
 
 const std::string& require_text(const Json& value, const std::string& path, ErrorCode code) {
@@ -87,7 +88,7 @@ std::vector<std::string> ConfigReader::texts(std::string_view key) const {
 }
 
 void ConfigReader::fail(std::string_view key, const std::string& problem) const {
-  throw CniError(code_, path_of(key) + " " + problem);
+  throw CniError(code_, path_of(key) + " " + problem).at(path_of(key));
 }
 
 }  // namespace shim

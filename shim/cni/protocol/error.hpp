@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "shim/cni/protocol/printable.hpp"
 
@@ -34,11 +35,20 @@ struct CniError : std::runtime_error {
         details(std::move(more)),
         hint(std::move(remedy)) {}
 
+  /// The same error with its pointer.
+  CniError at(std::string place) && {
+    pointer = std::move(place);
+    return std::move(*this);
+  }
+
   ErrorCode code;
   std::string details;
   /// Place and remedy where `msg` has to be host-local's text, which names neither; goes to stderr
   /// only.
   std::string hint;
+  /// The place in the configuration, as a JSON pointer (RFC 6901, but a "/" in a key stands as it
+  /// is); empty when there is none, or no single one. For programs, which need not search the text.
+  std::string pointer;
   /// A delegate's own words: passed on as they are.
   bool is_delegates = false;
 };

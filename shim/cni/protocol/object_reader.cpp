@@ -16,9 +16,13 @@ std::string mistyped_text(const std::string& path, std::string_view wanted, cons
 }  // namespace
 
 Mistyped::Mistyped(const std::string& path, std::string_view wanted, const Json& value)
-    : CniError(ErrorCode::internal, mistyped_text(path, wanted, value)) {}
+    : CniError(ErrorCode::internal, mistyped_text(path, wanted, value)) {
+  pointer = path;
+}
 
-void refuse(const std::string& text) { throw CniError(ErrorCode::internal, text); }
+void refuse(const std::string& text, const std::string& pointer) {
+  throw CniError(ErrorCode::internal, text).at(pointer);
+}
 
 std::string element_path(const std::string& list, std::size_t index) {
   return list + "/" + std::to_string(index);
@@ -57,7 +61,7 @@ void read_value(const Json& value, const std::string& path, std::vector<std::str
 /// A null is the empty text here, which is no CIDR.
 void read_value(const Json& value, const std::string& path,
                 std::optional<allocator::Cidr>& target) {
-  if (!value.is_null() && !value.is_string()) refuse(mistyped_text(path, "a string", value));
+  if (!value.is_null() && !value.is_string()) refuse(mistyped_text(path, "a string", value), path);
   const std::string text = value.is_null() ? "" : value.get<std::string>();
   target = allocator::Cidr::parse(text);
   if (!target) refuse("invalid CIDR address: " + cut(text));
@@ -93,7 +97,7 @@ void read_at_once(const Json& object, const std::string& path, Members members) 
   try {
     read_members(object, path, members);
   } catch (const Mistyped& mistyped) {
-    refuse(mistyped.what());
+    refuse(mistyped.what(), mistyped.pointer);
   }
 }
 

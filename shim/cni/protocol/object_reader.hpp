@@ -27,7 +27,7 @@ struct Mistyped : CniError {
 };
 
 /// Throws the CniError (code 999) that ends the reading at once.
-[[noreturn]] void refuse(const std::string& text);
+[[noreturn]] void refuse(const std::string& text, const std::string& pointer = {});
 
 // Errors: all of them throw Mistyped; addresses throw "invalid CIDR address: X" or "invalid IP
 // address: X" as CniError.
@@ -77,7 +77,8 @@ using Members = std::initializer_list<Member>;
 void read_members(const Json& object, const std::string& path, Members members);
 
 /// As read_members, for types that have a decoder of their own in Go: there a mistyped value ends
-/// all reading. Errors: throws CniError, never Mistyped.
+/// all reading.
+/// Errors: throws CniError, never Mistyped.
 void read_at_once(const Json& object, const std::string& path, Members members);
 
 }  // namespace shim

@@ -177,7 +177,8 @@ Route read_route(const Json& value, std::string_view json_path, MissingDestinati
   if (value.is_null()) throw Mistyped(path, "an object", value);
   Route route;
   read_value(value, path, route);
-  if (!route.dst && missing == MissingDestination::refuse) refuse(path + "/dst is missing");
+  if (!route.dst && missing == MissingDestination::refuse)
+    refuse(path + "/dst is missing", path + "/dst");
   return route;
 }
 

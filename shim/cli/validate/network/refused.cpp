@@ -89,18 +89,9 @@ std::vector<std::string> read(const Json& conf) {
   return delegate.warnings;
 }
 
-/// The JSON path in an error's texts; empty when none is named.
-std::string path_in(std::string_view text) {
-  const auto start = text.find("/ipam");
-  if (start == std::string::npos) return {};
-  return std::string(text.substr(start, text.find_first_of(" ,:;)", start) - start));
-}
-
-std::string path_of(const CniError& error) {
-  for (const std::string_view text : Words{error.what(), error.details, error.hint}) {
-    if (auto path = path_in(text); !path.empty()) return path;
-  }
-  return "/ipam";
+/// Where it is reported; what is no single place of `ipam` is its own.
+std::string place_of(const CniError& error) {
+  return lies_in(error.pointer, "/ipam") ? error.pointer : "/ipam";
 }
 
 /// Leaves out what was wrong, so that the next mistake is seen; false when there is nothing more to
@@ -151,7 +142,7 @@ void ask_plugin(const PluginPlace& place) {
       return;
     } catch (const std::exception&) {
       const CniError error = to_cni_error(std::current_exception());
-      const std::string path = path_of(error);
+      const std::string path = place_of(error);
       report(place, error, path);
       if (!leave_out(path, conf)) return;
     }
