@@ -19,17 +19,16 @@ namespace {
 
 struct Verb {
   std::string_view name;
-  std::string_view since;  // the first configuration version that has it; empty: all
   void (*run)(const Command&);
   void (*delegate)(const Command&);
 };
 
 constexpr std::array<Verb, 5> kVerbs = {{
-    {"ADD", "", &run_add, &delegate_add},
-    {"DEL", "", &run_del, &delegate_del},
-    {"CHECK", "0.4.0", &run_check, &delegate_check},
-    {"GC", "1.1.0", &run_gc, &delegate_gc},
-    {"STATUS", "1.1.0", &run_status, &delegate_status},
+    {"ADD", &run_add, &delegate_add},
+    {"DEL", &run_del, &delegate_del},
+    {"CHECK", &run_check, &delegate_check},
+    {"GC", &run_gc, &delegate_gc},
+    {"STATUS", &run_status, &delegate_status},
 }};
 
 const Verb& find_verb(const std::string& command) {
@@ -96,7 +95,7 @@ class PluginRun {
     subject_ += " net=" + head.name;
     const Verb& verb = find_verb(command_);
     head.cni_version = read_cni_version(document);
-    if (!verb.since.empty()) require_command(head.cni_version, verb.name, verb.since);
+    require_verb(head.cni_version, verb.name);
     require_supported(head.cni_version);
     refuse_self();
     const bool releases = command_ == "DEL" || command_ == "GC";

@@ -70,14 +70,21 @@ void require_supported(std::string_view version) {
                  "config is " + go_quoted(meant) + ", plugin supports [" + supported + "]");
 }
 
-void require_command(std::string_view version, std::string_view command, std::string_view minimum) {
-  if (!at_least(version, minimum)) {
+std::string_view first_version_with(std::string_view verb) {
+  if (verb == "GC" || verb == "STATUS") return "1.1.0";
+  return verb == "CHECK" ? "0.4.0" : kOldestVersion;
+}
+
+void require_verb(std::string_view version, std::string_view verb) {
+  const auto first = first_version_with(verb);
+  if (first == kOldestVersion) return;
+  if (!at_least(version, first)) {
     throw CniError(ErrorCode::incompatible_version,
-                   "config version does not allow " + std::string(command));
+                   "config version does not allow " + std::string(verb));
   }
   if (!at_least(kNewestVersion, version)) {
     throw CniError(ErrorCode::incompatible_version,
-                   "plugin version does not allow " + std::string(command));
+                   "plugin version does not allow " + std::string(verb));
   }
 }
 

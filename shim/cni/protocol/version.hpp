@@ -22,9 +22,12 @@ bool at_least(std::string_view version, std::string_view minimum);
 /// means 0.1.0.
 void require_supported(std::string_view version);
 
-/// Errors: throws CniError 1 or 6 when a configuration of `version` may not ask for `command`
-/// (CHECK since 0.4.0, GC and STATUS since 1.1.0), with the Go library's texts.
-void require_command(std::string_view version, std::string_view command, std::string_view minimum);
+/// The first version that has a verb: CHECK came with 0.4.0, GC and STATUS with 1.1.0.
+std::string_view first_version_with(std::string_view verb);
+
+/// Errors: throws CniError 1 or 6 when a configuration of `version` may not ask for a verb that
+/// came later than the first version, with the Go library's texts.
+void require_verb(std::string_view version, std::string_view verb);
 
 /// The answer to VERSION: one compact line with a newline.
 std::string version_report();

@@ -45,12 +45,6 @@ std::vector<std::string> read_versions(const std::string& output) {
   return versions;
 }
 
-/// The first version of the specification that has a verb.
-std::string_view first_version_with(std::string_view verb) {
-  if (verb == "GC" || verb == "STATUS") return "1.1.0";
-  return verb == "CHECK" ? "0.4.0" : kOldestVersion;
-}
-
 /// `document` for a delegate that is older than the caller. Only CHECK needs a prevResult.
 Json lowered(const Json& document, const std::string& version, std::string_view verb) {
   try {
@@ -100,55 +94,53 @@ DelegateAnswer DelegateCaller::run(const std::vector<std::string>& environment,
                    std::chrono::duration_cast<std::chrono::milliseconds>(deadline - started));
 }
 
-DelegateAnswer DelegateCaller::run_in(const std::string& version, std::string_view verb,
-                                      const Json& document, Clock::time_point deadline) {
-  auto environment = delegate::delegate_environment(command_.variables, verb);
-  if (other_) {
-    replace_variable(environment, "CNI_CONTAINERID", other_->container_id);
-    replace_variable(environment, "CNI_IFNAME", other_->ifname);
+DelegateAnswer DelegateCaller::run_in(const std::string& version, const Call& call) {
+  auto environment = delegate::delegate_environment(command_.variables, call.verb);
+  if (call.other != nullptr) {
+    replace_variable(environment, "CNI_CONTAINERID", call.other->container_id);
+    replace_variable(environment, "CNI_IFNAME", call.other->ifname);
     replace_variable(environment, "CNI_NETNS", "");
     replace_variable(environment, "CNI_ARGS", "");
   }
-  const bool is_lowered = version != version_of_document(document);
-  DelegateAnswer answer = run(
-      environment, print_json(is_lowered ? lowered(document, version, verb) : document), deadline);
+  const bool is_lowered = version != version_of_document(call.document);
+  DelegateAnswer answer =
+      run(environment,
+          print_json(is_lowered ? lowered(call.document, version, call.verb) : call.document),
+          call.deadline);
   answer.sent_version = version;
   return answer;
 }
 
-DelegateAnswer DelegateCaller::call(std::string_view verb, const Json& document,
-                                    Clock::time_point deadline) {
-  const std::string wanted = version_of_document(document);
+DelegateAnswer DelegateCaller::run_in_its_version(const Call& call) {
+  const std::string wanted = version_of_document(call.document);
   const std::string known = best_version(remembered(), wanted);
   const std::string version = known.empty() ? wanted : known;
   try {
-    return run_in(version, verb, document, deadline);
+    return run_in(version, call);
   } catch (const DelegateFailure& failure) {
     if (failure.code != ErrorCode::incompatible_version) throw;
     // A program may be the front of another, which is replaced without it.
-    const auto spoken = known.empty() ? versions(deadline) : ask_for_versions(deadline);
+    const auto spoken = known.empty() ? versions(call.deadline) : ask_for_versions(call.deadline);
     const std::string best = best_version(spoken, wanted);
-    if (best.empty() || best == version || is_older(best, first_version_with(verb))) throw;
-    return run_in(best, verb, document, deadline);
+    if (best.empty() || best == version || is_older(best, first_version_with(call.verb))) throw;
+    return run_in(best, call);
   }
+}
+
+DelegateAnswer DelegateCaller::call(std::string_view verb, const Json& document,
+                                    Clock::time_point deadline) {
+  return run_in_its_version({verb, document, deadline, nullptr});
 }
 
 void DelegateCaller::release(Clock::time_point deadline,
                              const std::optional<allocator::Attachment>& other) {
-  other_ = other;
   Json document = conf_.document;
   if (other) {
     for (const char* key : {"prevResult", "runtimeConfig"}) {
       if (find_member(document, key) != nullptr) set_member(document, key, nullptr);
     }
   }
-  try {
-    static_cast<void>(call("DEL", document, deadline));
-  } catch (...) {
-    other_.reset();
-    throw;
-  }
-  other_.reset();
+  static_cast<void>(run_in_its_version({"DEL", document, deadline, other ? &*other : nullptr}));
 }
 
 std::vector<std::string> DelegateCaller::remembered() {
@@ -188,14 +180,15 @@ std::vector<std::string> DelegateCaller::ask_for_versions(Clock::time_point dead
   return versions;
 }
 
-bool DelegateCaller::may_speak(const std::string& version) {
+bool DelegateCaller::may_have(std::string_view verb) {
   const auto known = remembered();
-  return known.empty() || speaks(known, version);
+  return known.empty() || has_verb(known, verb);
 }
 
-bool speaks(const std::vector<std::string>& versions, const std::string& version) {
-  return std::any_of(versions.begin(), versions.end(),
-                     [&](const std::string& one) { return !is_older(one, version); });
+bool has_verb(const std::vector<std::string>& versions, std::string_view verb) {
+  return std::any_of(versions.begin(), versions.end(), [&](const std::string& one) {
+    return at_least(one, first_version_with(verb));
+  });
 }
 
 std::string best_version(const std::vector<std::string>& spoken, std::string_view wanted) {

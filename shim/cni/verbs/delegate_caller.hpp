@@ -47,28 +47,34 @@ class DelegateCaller {
   /// The versions that the delegate speaks, asked for where they are not remembered; empty when it
   /// does not tell.
   std::vector<std::string> versions(Clock::time_point deadline);
-  /// False when it is remembered that the delegate speaks nothing as new as `version`.
-  [[nodiscard]] bool may_speak(const std::string& version);
+  /// False when it is remembered that the delegate speaks no version that has the verb.
+  [[nodiscard]] bool may_have(std::string_view verb);
 
  private:
+  struct Call {
+    std::string_view verb;
+    const Json& document;
+    Clock::time_point deadline;
+    const allocator::Attachment* other;  ///< whose it is, if not the caller's own
+  };
+
   [[nodiscard]] std::vector<std::string> ask_for_versions(Clock::time_point deadline);
   [[nodiscard]] DelegateAnswer run(const std::vector<std::string>& environment,
                                    const std::string& input, Clock::time_point deadline);
-  [[nodiscard]] DelegateAnswer run_in(const std::string& version, std::string_view verb,
-                                      const Json& document, Clock::time_point deadline);
+  [[nodiscard]] DelegateAnswer run_in(const std::string& version, const Call& call);
+  [[nodiscard]] DelegateAnswer run_in_its_version(const Call& call);
   [[nodiscard]] std::vector<std::string> remembered();
   void remember(const std::vector<std::string>& versions);
 
   const Command& command_;
   const DelegateConf& conf_;
   delegate::Lookup found_;
-  std::optional<allocator::Attachment> other_;
   /// VERSION's answer, once it was asked.
   std::optional<std::vector<std::string>> told_;
 };
 
-/// True when one of the versions is `version` or newer.
-bool speaks(const std::vector<std::string>& versions, const std::string& version);
+/// True when one of the versions has the verb.
+bool has_verb(const std::vector<std::string>& versions, std::string_view verb);
 
 /// The newest of `spoken` that we know and that is not above `wanted`, else the newest that we
 /// know; empty when there is none.

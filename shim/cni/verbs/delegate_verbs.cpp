@@ -20,8 +20,6 @@ using allocator::Address;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kStatusPatience{2'000};
-constexpr const char* kNewestVerbs = "1.1.0";  // GC and STATUS
-constexpr const char* kOldestCheck = "0.4.0";
 // host-local since 1.10 takes this list for empty when it is missing, and frees everything.
 constexpr const char* kValidAttachments = "cni.dev/valid-attachments";
 
@@ -107,13 +105,13 @@ std::vector<Address> release(DelegatedLease& lease) {
 }
 
 /// True for a failure of GC or STATUS that only says that the delegate is too old for it.
-bool is_too_old(DelegateCaller& caller, const DelegateFailure& failure,
+bool is_too_old(DelegateCaller& caller, std::string_view verb, const DelegateFailure& failure,
                 Clock::time_point deadline) {
   if (failure.code != ErrorCode::incompatible_version &&
       failure.code != ErrorCode::invalid_environment)
     return false;
   const auto versions = caller.versions(deadline);
-  return !versions.empty() && !speaks(versions, kNewestVerbs);
+  return !versions.empty() && !has_verb(versions, verb);
 }
 
 bool says_not_implemented(const DelegateFailure& failure) {
@@ -184,14 +182,14 @@ void delegate_check(const Command& command) {
   logged(command, conf, [&](Log&, Clock::time_point deadline) -> std::string {
     DelegateCaller caller(command, conf);
     std::string too_old = conf.type + " speaks no version that has CHECK";
-    if (!caller.may_speak(kOldestCheck)) return too_old;
+    if (!caller.may_have("CHECK")) return too_old;
     try {
       static_cast<void>(caller.call("CHECK", conf.document, deadline));
     } catch (const DelegateFailure& failure) {
       if (says_not_implemented(failure)) return "not implemented by " + conf.type;
       if (failure.code != ErrorCode::incompatible_version) throw;
       const auto versions = caller.versions(deadline);
-      if (versions.empty() || speaks(versions, kOldestCheck)) throw;
+      if (versions.empty() || has_verb(versions, "CHECK")) throw;
       return too_old;
     }
     return "as it should be";
@@ -210,12 +208,12 @@ void delegate_gc(const Command& command) {
     bool was_run = false;
     std::exception_ptr failed;
     try {
-      if (lease.caller().may_speak(kNewestVerbs)) {
+      if (lease.caller().may_have("GC")) {
         static_cast<void>(lease.caller().call("GC", conf.document, deadline));
         was_run = true;
       }
     } catch (const DelegateFailure& failure) {
-      if (!is_too_old(lease.caller(), failure, deadline)) failed = std::current_exception();
+      if (!is_too_old(lease.caller(), "GC", failure, deadline)) failed = std::current_exception();
     }
     // What killed ADDs left is ours to free, also where the delegate cannot collect.
     if (valid.is_given) lease.release_invalid(valid.attachments);
@@ -229,12 +227,12 @@ void delegate_gc(const Command& command) {
 void delegate_status(const Command& command) {
   const DelegateConf conf = status_conf(command);
   DelegateCaller caller(command, conf);
-  if (!caller.may_speak(kNewestVerbs)) return;
+  if (!caller.may_have("STATUS")) return;
   const auto deadline = Clock::now() + std::min(kStatusPatience, conf.placement.timeout);
   try {
     static_cast<void>(caller.call("STATUS", conf.document, deadline));
   } catch (const DelegateFailure& failure) {
-    if (!failure.timed_out && !is_too_old(caller, failure, deadline)) throw;
+    if (!failure.timed_out && !is_too_old(caller, "STATUS", failure, deadline)) throw;
   }
 }
 
