@@ -45,7 +45,7 @@ void write_shared_conflist(Request request, const std::vector<NodeRanges>& nodes
     write_file(fs, folder, name, text, 0644, Flush::no);
   };
   write(conflist["name"].get<std::string>() + ".conflist", conflist_text(conflist));
-  if (request.conflist.network == Network::cilium)
+  if (request.conflist.main == MainPlugin::cilium)
     write("cni-configuration.yaml", make_cilium_config_map(conflist));
   const auto maps = make_nodes_config_maps(nodes, "kube-system");
   for (const auto& map : maps) write(map.name + ".yaml", map.text);
@@ -58,7 +58,7 @@ void write_shared_conflist(Request request, const std::vector<NodeRanges>& nodes
 
 Format format_of(const Request& request) {
   const bool is_charted =
-      request.conflist.network == Network::flannel || request.conflist.network == Network::cilium;
+      request.conflist.main == MainPlugin::flannel || request.conflist.main == MainPlugin::cilium;
   if (request.format == "conflist") return Format::conflist;
   // Flannel and Cilium own their list, whose main plugin stands in it.
   if (!is_charted && request.format == "drop-in") return Format::drop_in;
@@ -70,7 +70,7 @@ Format format_of(const Request& request) {
 }
 
 ExitCode generate_for_nodes(const Request& request) {
-  if (request.conflist.network == Network::flannel)
+  if (request.conflist.main == MainPlugin::flannel)
     throw UsageError(
         "--nodes: Flannel gives each node its range; its one conflist serves all, leave it out");
   if (request.out.empty()) throw UsageError("--nodes: without --out; name the folder to write to");

@@ -78,14 +78,14 @@ Json default_routes(const ConflistOptions& options) {
 }
 
 Json main_plugin(const ConflistOptions& options) {
-  constexpr std::array kTexts = {kFlannel, kCilium, kBridge, kPtp};  // as Network counts
-  if (!options.subnet_file.empty() && options.network != Network::flannel)
+  constexpr std::array kTexts = {kFlannel, kCilium, kBridge, kPtp};  // as MainPlugin counts
+  if (!options.subnet_file.empty() && options.main != MainPlugin::flannel)
     throw UsageError("--subnet-file: is Flannel's; use --ranges-from subnet-file=" +
                      options.subnet_file);
-  Json plugin = parse_json(kTexts.at(static_cast<std::size_t>(options.network)));
+  Json plugin = parse_json(kTexts.at(static_cast<std::size_t>(options.main)));
   if (!options.subnet_file.empty()) plugin["subnetFile"] = options.subnet_file;
   plugin["ipam"] = make_ipam(options);
-  if (options.network == Network::ptp)
+  if (options.main == MainPlugin::ptp)
     plugin["ipam"]["delegate"]["routes"] = default_routes(options);
   return plugin;
 }
@@ -157,11 +157,11 @@ void refuse_joined(const std::string& data_dir, const std::string& name) {
 
 }  // namespace
 
-std::string default_name(Network network) {
-  switch (network) {
-    case Network::flannel:
+std::string default_name(MainPlugin plugin) {
+  switch (plugin) {
+    case MainPlugin::flannel:
       return "cbr0";
-    case Network::cilium:
+    case MainPlugin::cilium:
       return "cilium";
     default:
       return "pods";
@@ -169,7 +169,7 @@ std::string default_name(Network network) {
 }
 
 Json make_conflist(const ConflistOptions& options) {
-  const bool is_cilium = options.network == Network::cilium;
+  const bool is_cilium = options.main == MainPlugin::cilium;
   const std::string version =
       options.cni_version.empty() ? (is_cilium ? "0.3.1" : "1.0.0") : options.cni_version;
   if (!is_supported(version))
@@ -177,7 +177,7 @@ Json make_conflist(const ConflistOptions& options) {
                   "is no version of CNI that there is; write one of " + version_list());
   Json conflist;
   conflist["cniVersion"] = version;
-  conflist["name"] = options.name.empty() ? default_name(options.network) : options.name;
+  conflist["name"] = options.name.empty() ? default_name(options.main) : options.name;
   refuse_joined(options.data_dir, conflist["name"]);
   conflist["plugins"].push_back(main_plugin(options));
   if (!is_cilium) conflist["plugins"].push_back(parse_json(kPortMap));
@@ -190,7 +190,7 @@ std::string conflist_text(const Json& conflist) {
 }
 
 std::string make_containerd_template(const ConflistOptions& options) {
-  if (options.network == Network::flannel || options.network == Network::cilium)
+  if (options.main == MainPlugin::flannel || options.main == MainPlugin::cilium)
     throw UsageError(
         "--main: containerd's template is for bridge and ptp; Flannel and Cilium bring their own "
         "conflists");

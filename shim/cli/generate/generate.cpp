@@ -59,7 +59,7 @@ void check_out(const Request& request, Format format) {
   if (format != Format::drop_in || out.empty()) return;
   const std::string& name = request.conflist.name;
   const std::string folder =
-      "/" + (name.empty() ? default_name(request.conflist.network) : name) + "/";
+      "/" + (name.empty() ? default_name(request.conflist.main) : name) + "/";
   const auto slash = ("/" + out).rfind('/');
   const bool is_there = ("/" + out).substr(0, slash + 1).ends_with(folder);
   if (!is_there || !out.ends_with(".conf"))
@@ -134,7 +134,7 @@ ExitCode generate_conflist(Request request) {
     throw UsageError("--pod-cidr: is for Cilium's --format helm; leave it out");
   if (!request.cilium_version.empty() && format != Format::helm)
     throw UsageError("--cilium-version: is for --format helm; leave it out");
-  return deliver(request.out, request.conflist.network == Network::cilium
+  return deliver(request.out, request.conflist.main == MainPlugin::cilium
                                   ? cilium_text(request, format)
                                   : flannel_text(request, format));
 }
@@ -143,7 +143,7 @@ ExitCode generate_template(Request request) {
   read_delegate_config(request);
   if (request.main != "bridge" && request.main != "ptp")
     refuse_option("--main", request.main, "is neither bridge nor ptp; write one of them");
-  request.conflist.network = request.main == "ptp" ? Network::ptp : Network::bridge;
+  request.conflist.main = request.main == "ptp" ? MainPlugin::ptp : MainPlugin::bridge;
   return deliver(request.out, make_containerd_template(request.conflist));
 }
 
@@ -159,10 +159,10 @@ void add_ipam_options(CommandSpec& command, Request& request) {
   command.text("--out", request.out, "write there instead of to stdout");
 }
 
-void add_network(CommandSpec& generate, const std::string& name, Network network,
+void add_network(CommandSpec& generate, const std::string& name, MainPlugin plugin,
                  const std::string& what) {
   auto request = std::make_shared<Request>();
-  request->conflist.network = network;
+  request->conflist.main = plugin;
   auto command = generate.command(name, what);
   add_ipam_options(command, *request);
   auto& conflist = request->conflist;
@@ -180,17 +180,17 @@ void add_network(CommandSpec& generate, const std::string& name, Network network
   command.text(
       "--nodes-dir", request->nodes_dir,
       "with --nodes: one conflist that reads the node's ranges there, and ConfigMaps with them");
-  const bool is_charted = network == Network::flannel || network == Network::cilium;
+  const bool is_charted = plugin == MainPlugin::flannel || plugin == MainPlugin::cilium;
   command.text("--format", request->format,
                is_charted ? "conflist, configmap or helm"
                           : "conflist, or drop-in: the plugin's object alone, for "
                             "<conf-dir>/<network>/*.conf beside a list of CNI 1.1");
-  if (network == Network::flannel)
+  if (plugin == MainPlugin::flannel)
     command.text("--subnet-file", conflist.subnet_file, "a subnet.env that survives a reboot");
-  if (network == Network::cilium)
+  if (plugin == MainPlugin::cilium)
     command.list("--pod-cidr", request->pod_cidrs,
                  "with --format helm: the cluster's pod range; repeatable");
-  if (network == Network::cilium)
+  if (plugin == MainPlugin::cilium)
     command.text("--cilium-version", request->cilium_version,
                  "with --format helm: the chart's version, from 1.15 on (1.20)");
   command.runs([request] { return generate_conflist(*request); });
@@ -206,13 +206,13 @@ void add_template(CommandSpec& generate) {
   command.runs([request] { return generate_template(*request); });
 }
 
-Network network_named(const std::string& name) {
-  const std::vector<std::pair<std::string, Network>> networks = {{"flannel", Network::flannel},
-                                                                 {"cilium", Network::cilium},
-                                                                 {"bridge", Network::bridge},
-                                                                 {"ptp", Network::ptp}};
-  for (const auto& [known, network] : networks) {
-    if (known == name) return network;
+MainPlugin plugin_named(const std::string& name) {
+  const std::vector<std::pair<std::string, MainPlugin>> plugins = {{"flannel", MainPlugin::flannel},
+                                                                   {"cilium", MainPlugin::cilium},
+                                                                   {"bridge", MainPlugin::bridge},
+                                                                   {"ptp", MainPlugin::ptp}};
+  for (const auto& [known, plugin] : plugins) {
+    if (known == name) return plugin;
   }
   refuse_option("--cni", name, "is none of flannel, cilium, bridge, ptp; write one of them");
 }
@@ -220,13 +220,13 @@ Network network_named(const std::string& name) {
 void add_kind(CommandSpec& generate) {
   struct KindRequest {
     KindOptions options;
-    std::string network = "ptp";  // kind's images have no bridge plugin
+    std::string main = "ptp";  // kind's images have no bridge plugin
     std::string out;
   };
   auto request = std::make_shared<KindRequest>();
   auto command = generate.command("kind", "a cluster file for kind");
   auto& options = request->options;
-  command.text("--cni", request->network, "flannel, cilium, bridge or ptp");
+  command.text("--cni", request->main, "flannel, cilium, bridge or ptp");
   command.text("--name", options.name, "the cluster's name");
   command.number("--workers", options.workers, "how many beside the control plane");
   command.text("--image", options.image, "the nodes' image");
@@ -236,7 +236,7 @@ void add_kind(CommandSpec& generate) {
   command.list("--pod-subnet", options.pod_cidrs, "the cluster's pod range; repeatable");
   command.text("--out", request->out, "write there instead of to stdout");
   command.runs([request] {
-    request->options.network = network_named(request->network);
+    request->options.main = plugin_named(request->main);
     return deliver(request->out, make_kind_cluster(request->options));
   });
 }
@@ -271,13 +271,13 @@ void add_installer(CommandSpec& generate) {
 
 void add_generate(CommandSpec& root) {
   auto generate = root.command("generate", "write the files of a set-up");
-  add_network(generate, "flannel", Network::flannel,
+  add_network(generate, "flannel", MainPlugin::flannel,
               "for Flannel: a conflist, a patch of its ConfigMap, values of its chart");
-  add_network(generate, "cilium", Network::cilium,
+  add_network(generate, "cilium", MainPlugin::cilium,
               "for Cilium: a conflist, a ConfigMap, values of its chart");
-  add_network(generate, "bridge", Network::bridge,
+  add_network(generate, "bridge", MainPlugin::bridge,
               "for the bridge plugin: a conflist, or one a node");
-  add_network(generate, "ptp", Network::ptp, "for the ptp plugin: a conflist, or one a node");
+  add_network(generate, "ptp", MainPlugin::ptp, "for the ptp plugin: a conflist, or one a node");
   add_template(generate);
   add_kind(generate);
   add_installer(generate);

@@ -14,12 +14,12 @@
 
 namespace shim {
 
-/// Who calls the IPAM plugin.
-enum class Network : std::uint8_t { flannel, cilium, bridge, ptp };
+/// The plugin that makes the interfaces, and calls the IPAM plugin.
+enum class MainPlugin : std::uint8_t { flannel, cilium, bridge, ptp };
 
 /// The options that say what goes into a conflist.
 struct ConflistOptions {
-  Network network = Network::bridge;
+  MainPlugin main = MainPlugin::bridge;
   std::string name;
   std::string cni_version;
   std::vector<allocator::Cidr> subnets;          ///< host bits cleared
@@ -36,7 +36,7 @@ struct ConflistOptions {
 };
 
 /// What a network is called when nobody says so: a network's folder is named by it.
-std::string default_name(Network network);
+std::string default_name(MainPlugin plugin);
 
 /// The conflist.
 /// Errors: throws UsageError.
@@ -88,7 +88,7 @@ std::string make_cilium_values(const CiliumValuesOptions& options);
 
 struct KindOptions {
   std::string name = "delegated-ipam";
-  Network network = Network::ptp;
+  MainPlugin main = MainPlugin::ptp;
   unsigned workers = 2;
   std::string image;
   std::string binary;    ///< on the host; empty: the installer brings it

@@ -102,7 +102,7 @@ Json other_plugin(const ConflistOptions& options) {
 /// Flannel gives the ranges to every node; the others need to be told.
 void require_ranges(const ConflistOptions& options) {
   const bool is_told = !options.subnets.empty() || !options.ranges_from.empty();
-  if (options.network == Network::flannel) {
+  if (options.main == MainPlugin::flannel) {
     if (is_told || !options.gateway.empty())
       throw UsageError(
           "--subnet, --ranges-from, --gateway: Flannel gives each node its range, from subnet.env; "

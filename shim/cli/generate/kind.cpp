@@ -32,7 +32,7 @@ Json make_node(const KindOptions& options, unsigned index) {
   if (!options.image.empty()) node["image"] = options.image;
   if (!options.binary.empty()) add_mount(node, options.binary, "/opt/cni/bin/delegated-ipam");
   if (!options.conf_dir.empty()) {
-    const bool is_cilium = options.network == Network::cilium;
+    const bool is_cilium = options.main == MainPlugin::cilium;
     add_mount(node, options.conf_dir + "/" + node_name_of(options, index) + ".conflist",
               std::string("/etc/cni/net.d/") + (is_cilium ? "05-cilium" : "10-delegated-ipam") +
                   ".conflist");
@@ -76,7 +76,7 @@ std::string make_kind_cluster(const KindOptions& options) {
                   "is more than one machine runs; write at most " + std::to_string(kMostWorkers));
   require_absolute("--binary", options.binary);
   require_absolute("--conf-dir", options.conf_dir);
-  if (!options.conf_dir.empty() && options.network == Network::flannel)
+  if (!options.conf_dir.empty() && options.main == MainPlugin::flannel)
     throw UsageError(
         "--conf-dir: kube-flannel writes its conflist itself, from its ConfigMap; leave it out");
   Json cluster = parse_json(R"({"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4"})");
