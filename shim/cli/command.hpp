@@ -40,6 +40,10 @@ class CommandSpec {
   /// A command below this one. `what` is one line for people.
   CommandSpec command(const std::string& name, const std::string& what);
 
+  /// Leaves the command out of the help: people do not run it. `earlier_name` is what files of
+  /// earlier versions call it; it does the same.
+  void hide(const std::string& earlier_name);
+
   // The targets keep their defaults where the option is not given; they must outlive the parsing.
   void text(const std::string& name, std::string& target, const std::string& what);
   void number(const std::string& name, unsigned& target, const std::string& what);

@@ -37,7 +37,8 @@ std::string misspelt_command(const CLI::App& app) {
   const auto words = app.remaining(true);
   const auto& place = innermost(app);
   std::string names;
-  for (const CLI::App* command : place.get_subcommands([](const CLI::App*) { return true; }))
+  const auto is_shown = [](const CLI::App* command) { return !command->get_group().empty(); };
+  for (const CLI::App* command : place.get_subcommands(is_shown))
     names += (names.empty() ? "" : ", ") + command->get_name();
   if (words.empty() || names.empty()) return {};
   const std::string kind = words.front().starts_with('-') ? "option" : "command";
@@ -66,6 +67,8 @@ CommandSpec CommandSpec::command(const std::string& name, const std::string& wha
   app_->require_subcommand(1);
   return {*command, *chosen_};
 }
+
+void CommandSpec::hide(const std::string& earlier_name) { app_->group("")->alias(earlier_name); }
 
 void CommandSpec::text(const std::string& name, std::string& target, const std::string& what) {
   app_->add_option_function<std::string>(
@@ -127,7 +130,8 @@ int run_command_line(int argc, char** argv) {
   });
   ChosenCommand chosen;
   CommandSpec root(app, chosen);
-  add_commands(root);
+  for (const auto add : {&add_generate, &add_install, &add_uninstall, &add_validate, &add_pause})
+    add(root);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

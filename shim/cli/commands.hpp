@@ -8,9 +8,6 @@ void add_generate(CommandSpec& root);
 void add_validate(CommandSpec& root);
 void add_install(CommandSpec& root);
 void add_uninstall(CommandSpec& root);
-void add_hold(CommandSpec& root);
-
-/// All of them.
-void add_commands(CommandSpec& root);
+void add_pause(CommandSpec& root);
 
 }  // namespace shim

@@ -6,7 +6,7 @@ namespace shim {
 namespace {
 
 /// Waits for the end of the pod that it is the only container of.
-ExitCode hold() {
+ExitCode wait_for_end() {
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
@@ -20,9 +20,11 @@ ExitCode hold() {
 
 }  // namespace
 
-void add_hold(CommandSpec& root) {
-  root.command("hold", "wait for SIGTERM: what the installer's pod runs after it has installed")
-      .runs(&hold);
+void add_pause(CommandSpec& root) {
+  auto command = root.command(
+      "pause", "wait for SIGTERM: what the installer's pod runs after it has installed");
+  command.hide("hold");
+  command.runs(&wait_for_end);
 }
 
 }  // namespace shim

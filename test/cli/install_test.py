@@ -6,6 +6,7 @@ usage: install_test.py [WORD ...]
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -374,19 +375,26 @@ def waits(pid):
     return bytes_of(f"/proc/{pid}/syscall").split()[0] in (b"128", b"137")
 
 
-def hold_ends():
+def pause_ends():
     """As the first process of a container, which the kernel shields from signals that nobody handles."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        child = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", BINARY, "hold"])
+    for name, number in (("pause", signal.SIGTERM), ("pause", signal.SIGINT), ("hold", signal.SIGTERM)):
+        child = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", BINARY, name])
         try:
             children = f"/proc/{child.pid}/task/{child.pid}/children"
             first = world.wait_until(lambda: bytes_of(children).split(), 30, "unshare starts nothing")[0].decode()
-            world.wait_until(lambda: waits(first), 30, "hold does not wait")
+            world.wait_until(lambda: waits(first), 30, f"{name} does not wait")
             os.kill(int(first), number)
             assert child.wait(timeout=30) == 0
         finally:
             child.kill()
             child.wait()
+
+
+def pause_is_hidden():
+    for arguments in (["--help"], ["pauses"]):
+        done = tool.call(*arguments)
+        words = re.findall(r"\w+", done.stdout + done.stderr)
+        assert "uninstall" in words and not {"pause", "hold"} & set(words), done
 
 
 TESTS = [
@@ -406,7 +414,8 @@ TESTS = [
     ("this node's ranges come from the mounted ConfigMap, under its names", node_ranges),
     ("killed at any system call: a whole plugin is there, and the next installation ends well", killed_anywhere),
     ("with any one failing system call: a whole plugin is there", failing_anywhere),
-    ("hold ends at SIGTERM and SIGINT, also as the first process", hold_ends),
+    ("pause ends at SIGTERM and SIGINT, also as the first process; so does hold, its earlier name", pause_ends),
+    ("the help tells of neither", pause_is_hidden),
 ]
 
 

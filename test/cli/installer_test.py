@@ -175,9 +175,9 @@ def waits():
     """What the second container runs, as nobody."""
     with Host() as host:
         wrapper = [*read_only_but(), *without_capabilities(NOBODY)]
-        child = subprocess.Popen([*wrapper, host.binary, "hold"], env={"PATH": os.environ["PATH"]})
+        child = subprocess.Popen([*wrapper, host.binary, "pause"], env={"PATH": os.environ["PATH"]})
         try:
-            world.wait_until(lambda: is_waiting(child.pid), 30, "hold does not wait")
+            world.wait_until(lambda: is_waiting(child.pid), 30, "pause does not wait")
             assert os.stat(f"/proc/{child.pid}").st_uid == manifest_rules.NOBODY
             child.send_signal(signal.SIGTERM)
             assert child.wait(timeout=30) == 0

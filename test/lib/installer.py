@@ -23,7 +23,7 @@ def init(manifest):
     return manifest_rules.pod_of(manifest)["initContainers"][0]
 
 
-def hold(manifest):
+def pause(manifest):
     return manifest_rules.pod_of(manifest)["containers"][0]
 
 
@@ -46,7 +46,7 @@ def of_pod(key, value):
 
 # the rule, the mistake
 MISTAKES = [
-    *((rule, change(container, key, value)) for container in (init, hold) for rule, key, value in [
+    *((rule, change(container, key, value)) for container in (init, pause) for rule, key, value in [
         ("allowPrivilegeEscalation is false", "allowPrivilegeEscalation", None),
         ("allowPrivilegeEscalation is false", "allowPrivilegeEscalation", True),
         ("not privileged", "privileged", True),
@@ -62,8 +62,8 @@ MISTAKES = [
         ("no stranger's image can be pulled", ".image", "reg.test/ipam:1"),
         ("no port of the host", ".ports", [{"containerPort": 80}]),
         ("what is mounted is there", ".volumeMounts", [{"name": "x", "mountPath": "/x"}])]),
-    ("nobody", change(hold, "runAsNonRoot", None)),
-    ("nobody", change(hold, "runAsUser", 0)),
+    ("nobody", change(pause, "runAsNonRoot", None)),
+    ("nobody", change(pause, "runAsUser", 0)),
     ("seccomp's profile is the runtime's", of_pod("securityContext", {})),
     ("no token of the API server", of_pod("automountServiceAccountToken", None)),
     ("no process or IPC namespace of the host", of_pod("hostPID", True)),

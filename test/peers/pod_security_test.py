@@ -69,7 +69,7 @@ def check_needs(text):
         assert details.keys() == NEEDED[policy.partition(":")[0]], (policy, verdict)
         assert details.get(NETWORK, "hostNetwork=true") == "hostNetwork=true", verdict
         for reason in ROOT_USER & details.keys():
-            assert '"install"' in details[reason] and '"hold"' not in details[reason], verdict
+            assert '"install"' in details[reason] and '"pause"' not in details[reason], verdict
 
 
 def examples_need_no_more():

@@ -2,7 +2,7 @@
 import json
 
 import manifest_rules
-from installer import change, hold, init, of_pod
+from installer import change, init, of_pod, pause
 
 # Reasons of "baseline"; the last is how "restricted" calls the one before.
 NETWORK, FOLDER, VOLUME = "host namespaces", "hostPath volumes", "restricted volume types"
@@ -10,7 +10,7 @@ NETWORK, FOLDER, VOLUME = "host namespaces", "hostPath volumes", "restricted vol
 
 def of_both(level, reason, key, value):
     return [(level, reason, f"{key.lstrip('.')} {json.dumps(value)} of {container.__name__}",
-             change(container, key, value)) for container in (init, hold)]
+             change(container, key, value)) for container in (init, pause)]
 
 
 def in_pod(level, reason, key, value):

@@ -58,11 +58,11 @@ constexpr const char* kDaemonSet = R"({
           "volumeMounts": [{"name": "bin", "mountPath": "/host/bin"}]
         }],
         "containers": [{
-          "name": "hold",
+          "name": "pause",
           "image": "",
           "imagePullPolicy": "",
           "command": ["/delegated-ipam"],
-          "args": ["hold"],
+          "args": ["pause"],
           "securityContext": {
             "runAsUser": 65534,
             "runAsGroup": 65534,
