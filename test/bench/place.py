@@ -1,0 +1,88 @@
+"""Where the benchmark runs: a private mount namespace, a folder on the machine's disk, a folder in memory.
+
+Whatever ends it, nothing stays: mounts and loop devices go with the namespace, the process outside of it removes the
+folder on disk. TMPDIR names another disk to measure than that of /var/tmp.
+"""
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+
+import disk
+import sandbox
+
+FOLDER = "DELEGATED_IPAM_BENCH"
+PARENT = os.environ.get("TMPDIR") or "/var/tmp"
+MEMORY = "/var/lib/cni/bench"  # on the sandbox's tmpfs, and not below /run: that is emptied when a boot is pretended
+STOPPING = (signal.SIGTERM, signal.SIGHUP)
+IMAGE = {"size": "4G", "inodes": "1000000"}  # sparse; 60 000 reservations with their records are 180 000 inodes
+
+
+def enter():
+    """Return an empty folder on the machine's disk; ends the caller outside with the exit code from inside."""
+    if FOLDER not in os.environ:
+        if os.geteuid() != 0:
+            sys.exit("needs root: it makes a private mount namespace; run it with sudo")
+        sys.exit(_outside())
+    sandbox.enter()
+    os.makedirs(MEMORY)
+    return os.environ[FOLDER]
+
+
+def _outside():
+    for number in STOPPING:
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    folder = tempfile.mkdtemp(prefix="delegated-ipam-bench-", dir=PARENT)
+    os.environ.update({FOLDER: folder, "DELEGATED_IPAM_SANDBOX": "1"})
+    try:
+        return sandbox.run_inside()  # ends what is inside when it is itself ended
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    finally:
+        for _ in range(2):  # what was being measured may make one more file
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def on_disk(folder):
+    """A fresh folder on the machine's disk."""
+    path = tempfile.mkdtemp(dir=folder)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def on_image(folder):
+    """A fresh ext4 on a loop device; nothing is written to it but by us: no periodic commit, no late zeroing."""
+    image = disk.Disk(folder, "ext4", "-N", IMAGE["inodes"])
+    image.size = IMAGE["size"]
+    image.options += ",noinit_itable"
+    with image:
+        yield image.mount_point
+
+
+PLACES = {"image": on_image, "disk": on_disk}
+
+
+def flushes(path):
+    """How often the device below a path has been told to flush its cache; None where it does not count that."""
+    device = os.stat(path).st_dev
+    try:
+        with open(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat") as file:
+            return int(file.read().split()[15])  # Documentation/block/stat.rst: flush I/Os
+    except (OSError, IndexError):
+        return None
+
+
+def settle(path):
+    """Everything written so far is safe, and not in the way of what is measured next."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.sync()
