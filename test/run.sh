@@ -212,6 +212,7 @@ run_suite() {
             for suite in test/cli/*_test.py; do
                 tap "operator's tool: $(basename "$suite" _test.py)" "$suite"
             done
+            tap "the benchmark's own" test/bench/bench_test.py
             ;;
         validate) tap "validate" test/validate/validate_test.py ;;
         e2e)
