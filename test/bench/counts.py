@@ -74,18 +74,30 @@ class Counter:
         self._callgrind(network.key, size, "DEL unknown", network.binary, *request)
 
     def _callgrind(self, key, size, call, binary, env, conf):
-        valgrind = shutil.which("valgrind")
-        point = f"instructions of {call}"
-        if not valgrind:
+        counted = self._instructions_of(binary, env, conf)
+        if counted:
+            self._add(key, size, f"instructions of {call}", "instructions", counted)
+        elif shutil.which("valgrind"):
+            self._skip(f"instructions of {TITLES[key]}: valgrind cannot run it")
+        else:
             self._skip("instructions: needs valgrind: apt-get install valgrind")
-            return
+
+    @staticmethod
+    def _instructions_of(binary, env, conf):
+        """What callgrind counts in the process itself; None where it cannot."""
+        valgrind = shutil.which("valgrind")
+        if not valgrind:
+            return None
         wrapper = (valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null")
         done = plugin.run(binary, env, conf, wrapper=wrapper)
         found = re.search(r"Collected : (\d+)", done.stderr)
-        if done.exit != 0 or not found:
-            self._skip(f"instructions of {TITLES[key]}: valgrind cannot run it")
-            return
-        self._add(key, size, point, "instructions", int(found[1]))
+        return int(found[1]) if done.exit == 0 and found else None
+
+    def _beside(self, value, unit, start):
+        """What an empty process has of this, in the rows of all that is counted so."""
+        rows = {(about["size"], about["point"]) for about, _ in self._points if about["point"].startswith(start)}
+        for size, point in rows if value else ():
+            self._add(EMPTY, size, point, unit, value)
 
     def _skip(self, reason):
         if reason not in self.skipped:
@@ -94,7 +106,8 @@ class Counter:
     def _binaries(self):
         for key, binary in {EMPTY: self._tools.empty, OURS: plugin.BINARY, **self._others}.items():
             self._add(key, 0, "size of the binary", "bytes", os.stat(binary).st_size)
-        self._callgrind(EMPTY, 0, "an empty process", self._tools.empty, {}, "")
+        self._beside(sum(strace_counts(self._tools.empty, {}, "").values()), "calls", "system calls of")
+        self._beside(self._instructions_of(self._tools.empty, {}, ""), "instructions", "instructions of")
 
     def _add(self, key, size, point, unit, value):
         about = {"place": "image", "size": size, "point": point, "who": key, "unit": unit}

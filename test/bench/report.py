@@ -83,7 +83,8 @@ def _table(rows):
 
 def compare(old, new):
     """What of ours has grown since an earlier run by more than the noise of both: (its lines, how many points both
-    have). Times and memory are compared as multiples of the empty process in their own run, as machines and their load differ.
+    have). Times and memory are compared as multiples of the empty process in their own run, as machines and their load
+    differ.
 
     Errors: ValueError for a document of another version.
     """
