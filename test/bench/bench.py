@@ -43,7 +43,7 @@ def _earlier(path):
     """The earlier run, read before anything is measured."""
     try:
         with open(path) as file:
-            return json.load(file)
+            return report.read(file.read())
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{path}: {error}")
 
@@ -51,7 +51,7 @@ def _earlier(path):
 def measure(chosen, folder):
     """Everything; returns the document."""
     load = os.getloadavg()[0]
-    rounds, seconds, times = (15, 3, 2) if chosen.quick else (50, 30, 5)
+    rounds, seconds, times = (15, 3, 3) if chosen.quick else (50, 30, 5)
     others, missing = binaries()
     skipped = [f"{TITLES[key]}: {why}" for key, why in missing.items()]
     tools = Tools(place.MEMORY)
@@ -91,10 +91,7 @@ def write(run, folder):
 
 def tell_growth(old, new):
     """Print what has grown; returns the exit code and the words for the summary."""
-    try:
-        grown, both = report.compare(old, new)
-    except ValueError as error:
-        return 2, f"cannot be compared: {error}"
+    grown, both = report.compare(old, new)
     print("\nhas grown:" if grown else "\nnothing has grown", *grown, sep="\n  ")
     return (1 if grown else 0), f"{len(grown)} of {both} points have grown"
 

@@ -1,4 +1,6 @@
 """What a run tells: a table for people, JSON for the next run, and what has grown since an earlier one."""
+import json
+
 import budgets
 import statistic
 from contenders import DEBIAN, DELEGATE, EMPTY, NEWEST, OURS, TITLES
@@ -12,6 +14,14 @@ def document(points, skipped, machine):
     """What bench.json holds."""
     return {"version": VERSION, "machine": machine, "points": points, "skipped": skipped,
             "budgets": budgets.rows(points)}
+
+
+def read(text):
+    """What document() was written as. Errors: ValueError for anything else, and for another version."""
+    run = json.loads(text)
+    if not isinstance(run, dict) or run.get("version") != VERSION:
+        raise ValueError(f"no benchmark of version {VERSION}")
+    return run
 
 
 def tables(run):
@@ -83,13 +93,8 @@ def _table(rows):
 
 def compare(old, new):
     """What of ours has grown since an earlier run by more than the noise of both: (its lines, how many points both
-    have). Times and memory are compared as multiples of the empty process in their own run, as machines and their load
-    differ.
-
-    Errors: ValueError for a document of another version.
-    """
-    if old.get("version") != VERSION:
-        raise ValueError(f"its version is {old.get('version')}, not {VERSION}")
+    have). Times and memory are compared as multiples of the empty process in their own run, or of host-local where that
+    is the only one beside us, as machines and their load differ."""
     before = {_identity(point): point for point in old["points"]}
     grown, both = [], 0
     for point in new["points"]:
@@ -98,8 +103,10 @@ def compare(old, new):
             continue
         both += 1
         one, other, unit = earlier, point, point["unit"]
-        if "per_empty" in earlier and "per_empty" in point:
-            one, other, unit = earlier["per_empty"], point["per_empty"], f"x empty ({unit})"
+        for name, beside in (("per_empty", "empty"), ("per_host_local", "host-local")):
+            if name in earlier and name in point:
+                one, other, unit = earlier[name], point[name], f"x {beside} ({unit})"
+                break
         if statistic.has_grown(one, other, SLACK.get(point["unit"], 0)):
             grown.append(f"{point['place']}, {point['size']} reservations, {point['point']}, "
                          f"{TITLES[point['who']]}: {_span(one)} -> {_span(other)} {unit}")

@@ -1,12 +1,14 @@
 """What many measurements of one thing say, and whether a later set of them says more."""
 import statistics
 
+FEW = 10
+
 
 def summary(values):
-    """{"n", "median", "p10", "p90"} of one number or more."""
+    """{"n", "median", "p10", "p90"} of one number or more; of a few, the least and the greatest are taken for tenths."""
     values = list(values)
-    if len(values) == 1:
-        low = high = values[0]
+    if len(values) < FEW:
+        low, high = min(values), max(values)
     else:
         tenths = statistics.quantiles(values, n=10, method="inclusive")
         low, high = tenths[0], tenths[-1]
