@@ -51,7 +51,7 @@ def _earlier(path):
 def measure(chosen, folder):
     """Everything; returns the document."""
     load = os.getloadavg()[0]
-    rounds, seconds, times = (15, 3, 3) if chosen.quick else (50, 30, 5)
+    rounds, seconds, times = (15, 3, 3) if chosen.quick else (50, 20, 5)
     others, missing = binaries()
     skipped = [f"{TITLES[key]}: {why}" for key, why in missing.items()]
     tools = Tools(place.MEMORY)
@@ -71,7 +71,7 @@ def measure(chosen, folder):
         except Skip as reason:
             skipped.append(str(reason))
     machine = {"processors": os.cpu_count(), "kernel": platform.release(), "load before": load,
-               "load after": os.getloadavg()[0], "rounds": rounds}
+               "load after": os.getloadavg()[0], "rounds": rounds, "disk": place.file_system(folder)}
     return report.document(bench.points + counted, list(dict.fromkeys(skipped + counter.skipped)), machine)
 
 

@@ -29,7 +29,7 @@ from tap import Skip, Suite  # noqa: E402
 
 COUNT, HELD = 300, 20
 LAST = "10.9.1.45"  # the 300th from 10.9.0.2 on
-MACHINE = {"processors": 2, "kernel": "6.1", "load before": 0, "load after": 0, "rounds": 5}
+MACHINE = {"processors": 2, "kernel": "6.1", "load before": 0, "load after": 0, "disk": "ext4", "rounds": 5}
 
 
 def known_numbers():

@@ -21,7 +21,7 @@ def rows(points):
     for place in dict.fromkeys(point["place"] for point in points):
         for row in (*_per_empty(index, place), *_faster(index, place), *_crowds(index, place), *_peak(peaks, place)):
             made.append({"place": place, **row})
-    made += [{"place": "image", **row} for row in _counted(index)]
+        made += [{"place": place, **row} for row in _counted(index, place)]
     return made
 
 
@@ -75,10 +75,10 @@ def _peak(peaks, place):
                    AT_MOST, PEAK)
 
 
-def _counted(index):
+def _counted(index, place):
     counted = {}  # at the largest number of reservations that they were counted at
-    for (_, size, point, who), found in sorted(index.items(), key=lambda item: str(item[0][1]) == "0", reverse=True):
-        if who == OURS:
+    for (where, _, point, who), found in sorted(index.items(), key=lambda item: item[0][1] == 0, reverse=True):
+        if where == place and who == OURS:
             counted[point] = found["median"]
     table = [(f"system calls of {call}", budget) for call, budget in CALLS.items()]
     table += [(f"device flushes of {call}", budget) for call, budget in FLUSHES.items()]

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -56,16 +57,24 @@ def on_disk(folder):
 
 
 @contextlib.contextmanager
-def on_image(folder):
-    """A fresh ext4 on a loop device; nothing is written to it but by us: no periodic commit, no late zeroing."""
-    image = disk.Disk(folder, "ext4", "-N", IMAGE["inodes"])
-    image.size = IMAGE["size"]
-    image.options += ",noinit_itable"
+def on_image(folder, kind="ext4"):
+    """A fresh file system on a loop device; nothing is written to it but by us: no periodic commit, no late zeroing.
+    Only an ext4 has room for many reservations."""
+    image = disk.Disk(folder, kind, *(("-N", IMAGE["inodes"]) if kind == "ext4" else ()))
+    if kind == "ext4":
+        image.size = IMAGE["size"]
+        image.options += ",noinit_itable"
     with image:
         yield image.mount_point
 
 
 PLACES = {"image": on_image, "disk": on_disk}
+
+
+def file_system(path):
+    """Which kind of file system a path lies on, as in "ext4"."""
+    command = ["findmnt", "--noheadings", "--output", "FSTYPE", "--target", path]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def flushes(path):

@@ -28,7 +28,8 @@ def tables(run):
     """The text of a run, as lines."""
     machine, points = run["machine"], run["points"]
     yield (f"{machine['processors']} processors, Linux {machine['kernel']}, load {machine['load before']:.1f} before "
-           f"and {machine['load after']:.1f} after; medians (p10 to p90) of at most {machine['rounds']} rounds")
+           f"and {machine['load after']:.1f} after; the disk has {machine['disk']}; medians (p10 to p90) of at most "
+           f"{machine['rounds']} rounds")
     yield from ("", *_table(_timed(points)), "", *_table(_counted(points)), "", *_table(_budgets(run["budgets"])))
     if run["skipped"]:
         yield from ("", "not measured:", *(f"  {reason}" for reason in run["skipped"]))

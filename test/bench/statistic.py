@@ -5,7 +5,7 @@ FEW = 10
 
 
 def summary(values):
-    """{"n", "median", "p10", "p90"} of one number or more; of a few, the least and the greatest are taken for tenths."""
+    """{"n", "median", "p10", "p90"} of one number or more; a few have the least and the greatest for tenths."""
     values = list(values)
     if len(values) < FEW:
         low, high = min(values), max(values)

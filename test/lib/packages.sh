@@ -7,7 +7,7 @@ packages_test='catch2 clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev 
   python3 python3-yaml python3-jsonschema python3-pip jq valgrind systemd shellcheck ccache'
 packages_e2e='containerd runc busybox-static containernetworking-plugins python3 python3-grpcio python3-protobuf
   python3-yaml protobuf-compiler iproute2 util-linux dnsmasq-base iptables nftables curl openssl'
-packages_bench='gcc libc6-dev e2fsprogs util-linux strace valgrind containernetworking-plugins
+packages_bench='gcc libc6-dev e2fsprogs xfsprogs util-linux strace valgrind containernetworking-plugins
   python3 python3-matplotlib'
 
 # install_packages build|test|e2e|bench ...: install what is missing of these lists. Says nothing, and needs no network,
