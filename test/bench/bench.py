@@ -92,7 +92,9 @@ def write(run, folder):
 def tell_growth(old, new):
     """Print what has grown; returns the exit code and the words for the summary."""
     grown, both = report.compare(old, new)
-    print("\nhas grown:" if grown else "\nnothing has grown", *grown, sep="\n  ")
+    loads = [f"{run['machine']['load before']:.1f}" for run in (old, new)]
+    print(f"\ncompared with a run under load {loads[0]}, this one {loads[1]}:")
+    print("has grown:" if grown else "nothing has grown", *grown, sep="\n  ")
     return (1 if grown else 0), f"{len(grown)} of {both} points have grown"
 
 

@@ -1,4 +1,5 @@
 """Takes the times: contenders in turns, call by call, in networks of one size; many calls at once; a boot storm."""
+import statistics
 import sys
 
 import fill
@@ -29,15 +30,19 @@ class Series:
     def add(self, key, number, value):
         self._values.setdefault(key, {})[number] = value
 
-    def points(self, unit, **about):
-        """A point a contender: its values, and how many times those of others they are. The empty process is run with
-        each of our calls, so each has one to compare with."""
+    def values(self, key):
+        """What was measured of one contender, in order."""
+        return list(self._values.get(key, {}).values())
+
+    def points(self, unit, empty=None, **about):
+        """A point a contender: its values, how many times `empty` they are, and those of host-local's same round."""
         for key, values in self._values.items():
             point = {**about, "who": key, "unit": unit, **statistic.summary(values.values())}
-            for name, other in (("per_empty", EMPTY), ("per_host_local", DEBIAN)):
-                compared = key != other and statistic.ratios(values, self._values.get(other, {}))
-                if compared:
-                    point[name] = compared
+            if empty and key != EMPTY:
+                point["per_empty"] = statistic.summary(value / empty for value in values.values())
+            beside = key != DEBIAN and statistic.ratios(values, self._values.get(DEBIAN, {}))
+            if beside:
+                point["per_host_local"] = beside
             yield point
 
 
@@ -79,8 +84,11 @@ class Bench:
             for number in range(WARM_UP + rounds):
                 for variant in variants:
                     self._round(runner, variant, number, made, spent, series, count >= LARGE)
+        # One empty process is a matter of chance; those of all rounds and calls in this folder are not.
+        empty = {unit: statistics.median(value for kind in kinds for value in series[kind, unit].values(EMPTY))
+                 for unit in UNITS}
         for (kind, unit), one in series.items():
-            self.points += one.points(unit, point=kind, **about)
+            self.points += one.points(unit, empty[unit], point=kind, **about)
 
     def _round(self, runner, variant, number, made, spent, series, is_large):
         """One variant, everybody once; who is first changes from round to round."""

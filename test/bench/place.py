@@ -1,9 +1,10 @@
 """Where the benchmark runs: a private mount namespace, a folder on the machine's disk, a folder in memory.
 
-Whatever ends it, nothing stays: mounts and loop devices go with the namespace, the process outside of it removes the
-folder on disk. TMPDIR names another disk to measure than that of /var/tmp.
+Mounts and loop devices go with the namespace, however it ends; the process outside of it removes the folder on disk,
+unless it is killed by SIGKILL. TMPDIR names another disk to measure than that of /var/tmp.
 """
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import sandbox
 FOLDER = "DELEGATED_IPAM_BENCH"
 PARENT = os.environ.get("TMPDIR") or "/var/tmp"
 MEMORY = "/var/lib/cni/bench"  # on the sandbox's tmpfs, and not below /run: that is emptied when a boot is pretended
+PR_SET_PDEATHSIG = 1  # prctl(2)
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
 IMAGE = {"size": "4G", "inodes": "1000000"}  # sparse; 60 000 reservations with their records are 180 000 inodes
 
@@ -27,6 +29,7 @@ def enter():
         if os.geteuid() != 0:
             sys.exit("needs root: it makes a private mount namespace; run it with sudo")
         sys.exit(_outside())
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # not without the process that cleans up
     sandbox.enter()
     os.makedirs(MEMORY)
     return os.environ[FOLDER]

@@ -6,8 +6,9 @@ import statistic
 from contenders import DEBIAN, DELEGATE, EMPTY, NEWEST, OURS, TITLES
 
 VERSION = 1  # of the JSON
-# Where a count is the same each time there is no noise; these are the changes that nobody needs to hear of.
-SLACK = {"bytes": 0.01, "instructions": 0.01, "KiB": 0.05}
+# Smaller changes are none: nobody needs to hear of them where a count is the same each time, and what an empty process
+# takes differs by as much from run to run.
+SLACK = {"bytes": 0.01, "instructions": 0.01, "KiB": 0.05, "ms": 0.15, "ms of a processor": 0.15}
 
 
 def document(points, skipped, machine):
@@ -94,8 +95,8 @@ def _table(rows):
 
 def compare(old, new):
     """What of ours has grown since an earlier run by more than the noise of both: (its lines, how many points both
-    have). Times and memory are compared as multiples of the empty process in their own run, or of host-local where that
-    is the only one beside us, as machines and their load differ."""
+    have). Times are compared as multiples of the empty process in their own run, or of host-local where that is the
+    only one beside us, as machines and their load differ."""
     before = {_identity(point): point for point in old["points"]}
     grown, both = [], 0
     for point in new["points"]:
@@ -105,7 +106,7 @@ def compare(old, new):
         both += 1
         one, other, unit = earlier, point, point["unit"]
         for name, beside in (("per_empty", "empty"), ("per_host_local", "host-local")):
-            if name in earlier and name in point:
+            if unit != "KiB" and name in earlier and name in point:
                 one, other, unit = earlier[name], point[name], f"x {beside} ({unit})"
                 break
         if statistic.has_grown(one, other, SLACK.get(point["unit"], 0)):
