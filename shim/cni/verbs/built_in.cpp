@@ -128,10 +128,6 @@ std::vector<allocator::Address> addresses_of(
   return addresses;
 }
 
-bool has(const std::vector<allocator::Address>& addresses, const allocator::Address& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
 [[noreturn]] void fail_check(const std::string& text) {
   throw CniError(ErrorCode::internal, "host-local: " + text);
 }
@@ -148,12 +144,12 @@ void compare_with_previous(const Json& previous, const NetConf& conf,
     return allocator::set_of(conf.allocation.sets, address) < conf.allocation.sets.size();
   };
   for (const auto& address : held) {
-    if (!ours(address) || has(told, address)) continue;
+    if (!ours(address) || contains(told, address)) continue;
     fail_check("address " + address.to_string() +
                " is reserved for the attachment but prevResult lacks it");
   }
   for (const auto& address : told) {
-    if (!ours(address) || has(held, address)) continue;
+    if (!ours(address) || contains(held, address)) continue;
     fail_check("address " + address.to_string() +
                " of prevResult is not reserved for the attachment");
   }

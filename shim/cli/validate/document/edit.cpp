@@ -1,6 +1,7 @@
 #include "shim/cli/validate/document/edit.hpp"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 namespace shim::validate {
@@ -176,6 +177,13 @@ std::string clean_path(std::string_view path) {
 
 bool lies_in(std::string_view path, std::string_view folder) {
   return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+bool is_volatile(std::string_view path) {
+  constexpr std::array<std::string_view, 4> folders = {"/run", "/var/run", "/tmp", "/dev/shm"};
+  const std::string clean = clean_path(path);
+  return std::any_of(folders.begin(), folders.end(),
+                     [&](std::string_view folder) { return lies_in(clean, folder); });
 }
 
 }  // namespace shim::validate

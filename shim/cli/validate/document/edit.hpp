@@ -68,5 +68,7 @@ std::vector<std::string_view> split_list(std::string_view text);
 std::string clean_path(std::string_view path);
 /// True when `path` is `folder` or lies below it.
 bool lies_in(std::string_view path, std::string_view folder);
+/// True for a path that does not survive a reboot, on any distribution.
+bool is_volatile(std::string_view path);
 
 }  // namespace shim::validate

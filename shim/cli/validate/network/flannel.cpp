@@ -71,7 +71,7 @@ void check_flannel_ipam(const PluginPlace& place) {
   }
   const std::string_view file = text_member(plugin, "subnetFile");
   const std::string clean = clean_path(file.empty() ? "/run/flannel/subnet.env" : file);
-  if (!lies_in(clean, "/run") && !lies_in(clean, "/var/run") && !lies_in(clean, "/tmp")) return;
+  if (!is_volatile(clean)) return;
   place.found(rules::kFlannelSubnetEnv, {"/", spelled(plugin, "subnetFile")},
               {clean,
                " is gone after a reboot until flanneld has reached the API server, and "

@@ -11,10 +11,6 @@
 namespace shim::validate {
 namespace {
 
-/// What does not survive a reboot, on any distribution.
-constexpr std::array<std::string_view, 4> kVolatileFolders = {"/run", "/var/run", "/tmp",
-                                                              "/dev/shm"};
-
 void check_delegate_type(const PluginPlace& place, Json& ipam) {
   Json* delegate = object_member(ipam, "delegate");
   if (delegate == nullptr || text_member(*delegate, "type") != "delegated-ipam") return;
@@ -32,12 +28,6 @@ void move_own_keys(const PluginPlace& place, Json& ipam) {
                 {key, " is a key of delegated-ipam, not of host-local"});
     move_member(*object_member(ipam, "delegate"), key, ipam);
   }
-}
-
-bool is_volatile(std::string_view path) {
-  const std::string clean = clean_path(path);
-  return std::any_of(kVolatileFolders.begin(), kVolatileFolders.end(),
-                     [&](std::string_view folder) { return lies_in(clean, folder); });
 }
 
 /// Bindings are in stateDir: pods that return keep their addresses whatever becomes of dataDir. To
