@@ -34,6 +34,7 @@ def conflists():
                              "--pin", "shop/web-0=10.244.1.10,fd00:10:244:1::10"))
             has([], generate(folder, f"{network}-all.conflist", network, "--ranges-from", NODES_DIR))
         has(IN_MEMORY, generate(folder, "flannel.conflist", "flannel"))
+        has(IN_MEMORY, generate(folder, "flannel-shm.conflist", "flannel", "--subnet-file", "/dev/shm/subnet.env"))
         persistent = ["--subnet-file", "/var/lib/flannel/subnet.env"]
         has([], generate(folder, "flannel-disk.conflist", "flannel", *persistent))
         has(IN_MEMORY, generate(folder, "patch.yaml", "flannel", "--format", "configmap"))
