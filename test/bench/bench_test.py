@@ -17,6 +17,7 @@ sys.path[:0] = [FOLDER, os.path.join(FOLDER, "../lib")]
 import place  # noqa: E402
 
 DISK = place.enter()
+PATIENCE = 300  # unmounting waits for whatever others are writing to the disk
 
 import budgets  # noqa: E402
 import fill  # noqa: E402
@@ -231,8 +232,8 @@ def leaves_nothing():
             while "measuring" not in (line := bench.stderr.readline()):
                 assert line, "it ended by itself"
             bench.send_signal(number)
-            assert bench.wait(timeout=20) == 128 + number
-        deadline = time.monotonic() + 10
+            assert bench.wait(timeout=PATIENCE) == 128 + number
+        deadline = time.monotonic() + PATIENCE
         while (left := traces(parent)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not left, left
