@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Malformed configurations and environments: each is refused with the message in golden.txt, and changes nothing.
 
 A case is a file cases/NAME.json: "about" (a sentence), "env" (the whole environment) and the standard input as
@@ -14,14 +14,12 @@ import stat
 import subprocess
 import sys
 
-sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "../lib"))
 
-import sandbox  # noqa: E402
-from node import Node, fake_boots  # noqa: E402
-from plugin import BINARY, Outcome  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+from node import Node, fake_boots
+from plugin import BINARY, Outcome
+from tap import Suite
 
 CASES = os.path.join(HERE, "cases")
 GOLDEN = os.path.join(HERE, "golden.txt")

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What others wrote is shown, on every way out, so that it steers no terminal, is seen, and is not long.
 
 Others are the pod's author (annotations, arguments), the caller, a file's author, and a delegate. The ways out are the
@@ -8,20 +8,16 @@ usage: foreign_text_test.py [WORD ...]
 """
 import json
 import os
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tool  # noqa: E402
-import yaml  # noqa: E402
-from ledger import DelegatedNode  # noqa: E402
-from node import Node, fake_boots  # noqa: E402
-from syslog_socket import Syslog, private_dev  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import sandbox
+import tap
+import tool
+import yaml
+from ledger import DelegatedNode
+from node import Node, fake_boots
+from syslog_socket import Syslog, private_dev
 
 HOME = "/var/lib/cni/foreign"
 RANGES = [[{"subnet": "10.9.0.0/24"}]]
@@ -292,16 +288,6 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    private_dev()
-    plugin.require(plugin.BINARY)
-    suite = Suite("foreign text")
-    os.makedirs(HOME)
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("foreign text", TESTS,
+             sandbox.enter, fake_boots, private_dev, lambda: plugin.require(plugin.BINARY), lambda: os.makedirs(HOME))

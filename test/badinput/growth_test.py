@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """How work grows with what others write, counted in instructions (callgrind), not in time: ten times as many keys cost
 at most fifteen times as much.
 
@@ -10,15 +10,12 @@ import re
 import shutil
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tool  # noqa: E402
-import yaml  # noqa: E402
-from node import Node, fake_boots  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import sandbox
+import tool
+import yaml
+from node import Node, fake_boots
+from tap import Suite
 
 HOME = "/var/lib/cni/growth"
 RANGES = [[{"subnet": "10.9.0.0/24"}]]

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Configurations that a pod's author made large: what has been added is released, in little memory, unless it is larger
 than anything Kubernetes lets through; then the error has the remedy.
 
@@ -6,16 +6,12 @@ usage: large_stdin_test.py [WORD ...]
 """
 import json
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-from ledger import DelegatedNode  # noqa: E402
-from node import Node, fake_boots  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import sandbox
+import tap
+from ledger import DelegatedNode
+from node import Node, fake_boots
 
 HOME = "/var/lib/cni/large"
 RANGES = [[{"subnet": "10.9.0.0/24"}]]
@@ -172,15 +168,6 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    plugin.require(plugin.BINARY)
-    suite = Suite("large input")
-    os.makedirs(HOME)
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("large input", TESTS,
+             sandbox.enter, fake_boots, lambda: plugin.require(plugin.BINARY), lambda: os.makedirs(HOME))

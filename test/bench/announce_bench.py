@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What announcing an address costs an ADD: whole processes, medians, with and without it in turns in the same run.
 
 The same ADD of a kept address is made for bridge, and for another main plugin, where nothing is announced. On tmpfs and
@@ -11,13 +11,10 @@ import subprocess
 import sys
 import time
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import reach  # noqa: E402
-import sandbox  # noqa: E402
-from hand_made import HandMade  # noqa: E402
+import plugin
+import reach
+import sandbox
+from hand_made import HandMade
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 WARM_UP = 10

@@ -23,7 +23,8 @@ import budgets  # noqa: E402
 import fill  # noqa: E402
 import report  # noqa: E402
 import statistic  # noqa: E402
-from contenders import DEBIAN, DELEGATE, EMPTY, OURS, VARIANTS, Network, takeover  # noqa: E402
+import tap
+from contenders import DEBIAN, DELEGATE, OURS, VARIANTS, Network, takeover  # noqa: E402
 from plugin import BINARY, HOST_LOCAL, require, run  # noqa: E402
 from runner import Job, Runner, Tools  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
@@ -268,12 +269,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY)
-    suite = Suite("benchmark")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("benchmark", TESTS, lambda: require(BINARY))

@@ -1,18 +1,14 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Pods come and go for several boots: who stays keeps the address, nobody shares one, nothing grows."""
 import json
 import os
 import random
 import subprocess
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, Outcome  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+from node import Node, fake_boots, new_boot
+from plugin import BINARY, Outcome, require
 
 HOME = "/var/lib/cni/churn"
 PODS = 240
@@ -285,16 +281,11 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("churn")
-    assert os.access(BINARY, os.X_OK), f"no plugin at {BINARY}"
-    print(f"# seed {SEED}, set SEED to change it")
+def tests():
     for sentence, test in TESTS:
-        suite.run(sentence, test)
-    suite.finish()
+        yield sentence, test
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("churn", tests,
+             sandbox.enter, fake_boots, lambda: require(BINARY), lambda: print(f"# seed {SEED}, set SEED to change it"))

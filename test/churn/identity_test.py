@@ -1,16 +1,12 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Which pods, interfaces and networks are told apart, however they are named, and where their records lie."""
 import itertools
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, pod_args  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+from node import Node, fake_boots, new_boot
+from plugin import BINARY, pod_args, require
 
 HOME = "/var/lib/cni/identity"
 RANGES = [[{"subnet": "10.9.0.0/24"}]]
@@ -168,15 +164,5 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("identity")
-    assert os.access(BINARY, os.X_OK), f"no plugin at {BINARY}"
-    for sentence, test in TESTS:
-        suite.run(sentence, test)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("identity", TESTS, sandbox.enter, fake_boots, lambda: require(BINARY))

@@ -1,15 +1,11 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What the operator may say about addresses: pins, exclusions, families, narrowing, bounds, retention."""
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+from node import Node, fake_boots, new_boot
+from plugin import BINARY, require
 
 HOME = "/var/lib/cni/policy"
 SMALL = [[{"subnet": "10.9.0.0/28"}]]
@@ -291,15 +287,5 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("policy")
-    assert os.access(BINARY, os.X_OK), f"no plugin at {BINARY}"
-    for sentence, test in TESTS:
-        suite.run(sentence, test)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("policy", TESTS, sandbox.enter, fake_boots, lambda: require(BINARY))

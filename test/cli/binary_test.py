@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The release binary as readelf(1) and objdump(1) see it: what makes a fault of it hard to use.
 
 usage: binary_test.py [WORD ...]      DELEGATED_IPAM names the binary
@@ -11,11 +11,8 @@ import shutil
 import subprocess
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-from plugin import BINARY, require  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+from plugin import BINARY, require
+from tap import Skip, Suite
 
 CODE = {".init", ".plt", ".plt.got", ".plt.sec", ".iplt", ".text", ".fini", "__libc_freeres_fn"}
 # The libraries' own functions have some 500.

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """generate: what it writes can be used as it is, no address is on two nodes, and wrong input is told with its remedy.
 
 usage: generate_test.py [WORD ...]
@@ -9,20 +9,16 @@ import os
 import re
 import resource
 import shutil
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import generate_nodes  # noqa: E402
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tool  # noqa: E402
-import yaml  # noqa: E402
-from generate_errors import REFUSED  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import generate_nodes
+import plugin
+import sandbox
+import tap
+import tool
+import yaml
+from generate_errors import REFUSED
+from plugin import BINARY, require
 
 V4, V6 = "10.244.1.0/24", "fd00:10:244:1::/64"
 
@@ -315,13 +311,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    suite = Suite("generate")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("generate", TESTS, lambda: require(BINARY), sandbox.enter)

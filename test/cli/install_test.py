@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """install and uninstall: by rename, with the original kept, never from under a pod that needs the plugin.
 
 usage: install_test.py [WORD ...]
@@ -10,20 +10,16 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import result_cache  # noqa: E402
-import tool  # noqa: E402
-import trace  # noqa: E402
-import world  # noqa: E402
-from kubelet import Pod  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import result_cache
+import tap
+import tool
+import trace
+import world
+from kubelet import Pod
+from plugin import BINARY, HOST_LOCAL, require
 
 NAME = "delegated-ipam"
 KEPT = "host-local.orig"
@@ -419,12 +415,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    suite = Suite("install")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("install", TESTS, lambda: require(BINARY, HOST_LOCAL))

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The installer's DaemonSet: what its containers may, that no stranger's image can come by its name, and that
 installing works with as little as that: no capability, nothing else to write to, no system call out of the ordinary.
 
@@ -10,22 +10,18 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 
 import yaml
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import manifest_rules  # noqa: E402
-import plugin  # noqa: E402
-import tool  # noqa: E402
-import trace  # noqa: E402
-import world  # noqa: E402
-from installer import DIGEST, MISTAKES, NEEDED, VARIANTS, generated  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, ROOT, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import manifest_rules
+import plugin
+import tool
+import trace
+import world
+from installer import DIGEST, MISTAKES, NEEDED, VARIANTS, generated
+from plugin import BINARY, HOST_LOCAL, ROOT, require
+from tap import Suite
 
 NOBODY = str(manifest_rules.NOBODY)
 # what is given as --image, the policy, whether a digest is asked for

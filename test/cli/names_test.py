@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Names that others give and that become parts of paths: one that would lead out of its folder is refused at every
 place, and no system call is ever made with it.
 
@@ -8,18 +8,14 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tool  # noqa: E402
-import trace  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import sandbox
+import tap
+import tool
+import trace
+from plugin import BINARY, require
 
 MARK = "led-astray"  # in each bad name, so that it is seen in whatever call
 BAD = [f"../{MARK}", f"a/../../{MARK}", f"/{MARK}", f"{MARK}/..", f"{MARK}/x"]
@@ -190,13 +186,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    suite = Suite("names")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("names", TESTS, lambda: require(BINARY), sandbox.enter)

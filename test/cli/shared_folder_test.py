@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Files that the tool writes into a folder of everybody's: what another user has put there is neither written to nor
 taken for ours, and what a killed command leaves goes with the next one.
 
@@ -9,16 +9,12 @@ import os
 import re
 import shutil
 import stat
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import tool  # noqa: E402
-import trace  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+import tool
+import trace
+from plugin import BINARY, HOST_LOCAL, require
+from tap import Skip, Suite
 
 STRANGER = 65534
 PRECIOUS = "root's own"

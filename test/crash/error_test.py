@@ -1,19 +1,14 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Makes each system call of the plugin on files fail, with the errors that disks and kernels really give."""
 import json
-import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from node import fake_boots  # noqa: E402
-from plugin import BINARY  # noqa: E402
-from scenarios import POD, SCENARIOS, TARGET, Stage  # noqa: E402
-from scenarios import alive, come_back, host_local_empties, neighbours  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+import trace
+from node import fake_boots
+from plugin import BINARY, require
+from scenarios import POD, SCENARIOS, TARGET, Stage
+from scenarios import alive, come_back, host_local_empties, neighbours
 
 ERRORS = {
     "openat": ("EMFILE", "EACCES"),
@@ -165,16 +160,11 @@ def every_fault(scenario):
     assert not broken, "\n".join(broken)
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("error")
-    assert os.access(BINARY, os.X_OK), f"no plugin at {BINARY}"
+def tests():
     for scenario in SCENARIOS:
         sentence = f"{scenario.sentence} with any one failing system call succeeds rightly or fails without a trace"
-        suite.run(sentence, every_fault, scenario)
-    suite.finish()
+        yield sentence, every_fault, scenario
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("error", tests, sandbox.enter, fake_boots, lambda: require(BINARY))

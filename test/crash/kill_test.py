@@ -1,18 +1,12 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Kills the plugin at each of its system calls and looks at what is left, from the outside."""
-import os
-import sys
-
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from node import fake_boots  # noqa: E402
-from plugin import BINARY  # noqa: E402
-from scenarios import POD, SCENARIOS, TARGET, Stage  # noqa: E402
-from scenarios import come_back, host_local_empties, neighbours, others_return  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+import trace
+from node import fake_boots
+from plugin import BINARY, require
+from scenarios import POD, SCENARIOS, TARGET, Stage
+from scenarios import come_back, host_local_empties, neighbours, others_return
 
 KILLED = -9
 
@@ -85,16 +79,11 @@ def every_position(scenario):
     assert not broken, "\n".join(broken)
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("kill")
-    assert os.access(BINARY, os.X_OK), f"no plugin at {BINARY}"
+def tests():
     for scenario in SCENARIOS:
         sentence = f"{scenario.sentence}, killed at any system call, leaves nothing broken and loses nothing answered"
-        suite.run(sentence, every_position, scenario)
-    suite.finish()
+        yield sentence, every_position, scenario
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("kill", tests, sandbox.enter, fake_boots, lambda: require(BINARY))

@@ -1,18 +1,14 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Cuts the power right after the answer, and counts what is still there on the next boot."""
 import os
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from disk import Disk  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+import trace
+from disk import Disk
+from node import Node, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
 
 PODS = 20
 SINGLE = [[{"subnet": "10.9.0.0/24"}]]
@@ -209,30 +205,25 @@ def del_after_others(folder):
         answered_and_gone(disk, node)
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("powercut")
-    assert os.access(BINARY, os.X_OK), f"no plugin at {BINARY}"
+def tests():
     with tempfile.TemporaryDirectory(prefix="powercut.") as folder:
         for kind in ("ext4", "xfs", "btrfs"):
-            suite.run(f"all acknowledged ADDs survive a power cut on {kind}", all_survive, kind, folder, SINGLE)
-            suite.run(f"all acknowledged dual-stack ADDs survive a power cut on {kind}",
-                      all_survive, kind, folder, DUAL)
-        suite.run("without durability the cut loses acknowledged addresses", without_durability, folder)
-        suite.run("an acknowledged DEL survives a power cut and leaves the address held", deletion_stays, folder)
-        suite.run("the first ADD ever survives a power cut, its folders included", first_ever, folder)
-        suite.run("an acknowledged eviction survives a power cut", eviction_stays, folder)
+            yield f"all acknowledged ADDs survive a power cut on {kind}", all_survive, kind, folder, SINGLE
+            yield (f"all acknowledged dual-stack ADDs survive a power cut on {kind}",
+                   all_survive, kind, folder, DUAL)
+        yield "without durability the cut loses acknowledged addresses", without_durability, folder
+        yield "an acknowledged DEL survives a power cut and leaves the address held", deletion_stays, folder
+        yield "the first ADD ever survives a power cut, its folders included", first_ever, folder
+        yield "an acknowledged eviction survives a power cut", eviction_stays, folder
         for kind in ("ext4", "xfs", "btrfs"):
-            suite.run(f"acknowledged takeovers survive a power cut on {kind}", takeovers_stay, folder, kind)
-        suite.run("a repeated ADD makes durable what the first one had only written", repeated_add, folder)
+            yield f"acknowledged takeovers survive a power cut on {kind}", takeovers_stay, folder, kind
+        yield "a repeated ADD makes durable what the first one had only written", repeated_add, folder
         for kind in ("ext4", "xfs"):
-            suite.run(f"a DEL that repeats one killed at a flush survives a power cut on {kind}",
-                      repeated_del, folder, kind)
-        suite.run("a DEL after a takeover or a GC that was killed at its flush survives a power cut",
-                  del_after_others, folder)
-    suite.finish()
+            yield (f"a DEL that repeats one killed at a flush survives a power cut on {kind}",
+                   repeated_del, folder, kind)
+        yield ("a DEL after a takeover or a GC that was killed at its flush survives a power cut",
+               del_after_others, folder)
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("powercut", tests, sandbox.enter, fake_boots, lambda: require(BINARY))

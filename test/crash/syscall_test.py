@@ -1,18 +1,14 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Counts and orders the system calls of single commands: how few, what is flushed and when, what is written where."""
 import os
 import re
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+import trace
+from node import Node, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
 
 BUDGET = 80
 FIRST_OF_BOOT = 100  # the boot scan, and folders that are not there yet, come on top
@@ -271,16 +267,11 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("syscall")
-    assert os.access(BINARY, os.X_OK), f"no plugin at {BINARY}"
+def tests():
     with tempfile.TemporaryDirectory(prefix="syscall.") as folder:
         for sentence, test in TESTS:
-            suite.run(sentence, test, folder)
-    suite.finish()
+            yield sentence, test, folder
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("syscall", tests, sandbox.enter, fake_boots, lambda: require(BINARY))

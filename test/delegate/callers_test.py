@@ -1,18 +1,14 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Callers that do not take what they asked for: a lease that nobody learns of is freed, and nobody waits for them."""
 import json
 import os
 import subprocess
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from one_add import add, new_node  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from race import PATIENCE  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+from one_add import add, new_node
+from plugin import BINARY, require
+from race import PATIENCE
 
 
 def call_with(node, command, **popen):
@@ -97,22 +93,18 @@ def descriptors_closed():
     assert (done.exit, done.stdout, done.stderr) == (1, "", ""), done
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    suite = Suite("callers")
+def tests():
     noise = "seq 100000 >&2\n"
-    suite.run("a caller that does not read stderr gets the answer", stderr_unread, noise, 0, "10.50.0.2/24")
-    suite.run("a caller that does not read stderr gets the error", stderr_unread, noise + 'fail 12 "no"\n', 1, '"no"')
-    suite.run("a caller that does not read stderr gets a long error", stderr_unread,
-              "head -c 60000 /dev/zero | tr '\\0' x >&2\nexit 1\n", 1, "netplugin failed")
-    suite.run("a caller that closed our stderr gets the answer", stderr_closed)
-    suite.run("a caller that closed our stdout: the lease is freed", stdout_lost, pipe_without_reader)
-    suite.run("an answer on a full device: the lease is freed", stdout_lost, lambda: os.open("/dev/full", os.O_WRONLY))
-    suite.run("a repeated ADD whose answer is lost frees nothing", known_answer_lost)
-    suite.run("a caller that closed stdout and stderr altogether confuses nothing", descriptors_closed)
-    suite.finish()
+    yield "a caller that does not read stderr gets the answer", stderr_unread, noise, 0, "10.50.0.2/24"
+    yield "a caller that does not read stderr gets the error", stderr_unread, noise + 'fail 12 "no"\n', 1, '"no"'
+    yield ("a caller that does not read stderr gets a long error", stderr_unread,
+           "head -c 60000 /dev/zero | tr '\\0' x >&2\nexit 1\n", 1, "netplugin failed")
+    yield "a caller that closed our stderr gets the answer", stderr_closed
+    yield "a caller that closed our stdout: the lease is freed", stdout_lost, pipe_without_reader
+    yield "an answer on a full device: the lease is freed", stdout_lost, lambda: os.open("/dev/full", os.O_WRONLY)
+    yield "a repeated ADD whose answer is lost frees nothing", known_answer_lost
+    yield "a caller that closed stdout and stderr altogether confuses nothing", descriptors_closed
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("callers", tests, lambda: require(BINARY), sandbox.enter)

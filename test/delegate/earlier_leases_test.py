@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What an attachment had before the ADD that fails: the plugin's DEL must not follow then. And one container ID for
 several containers: the record of one must not answer another's ADD.
 
@@ -7,22 +7,18 @@ usage: earlier_leases_test.py [WORD ...]
 import json
 import os
 import signal
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import result_cache  # noqa: E402
-import sandbox  # noqa: E402
-from crowd import DUAL  # noqa: E402
-from ledger import DelegatedNode  # noqa: E402
-from main_plugin import let_a_tick_pass  # noqa: E402
-from node import args_of, empty_run, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from pod_process import PodProcesses  # noqa: E402
-from race import Running  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import result_cache
+import sandbox
+import tap
+from crowd import DUAL
+from ledger import DelegatedNode
+from main_plugin import let_a_tick_pass
+from node import args_of, empty_run, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
+from pod_process import PodProcesses
+from race import Running
 
 HOME = "/var/lib/cni/earlier"
 NETNS = "/var/lib/cni/netns"  # not below /run, which is emptied here
@@ -256,14 +252,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("earlier leases")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("earlier leases", TESTS, lambda: require(BINARY, HOST_LOCAL), sandbox.enter, fake_boots)

@@ -1,21 +1,15 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Each way in which a plugin's run can fail, by verb, and in ADD before and after it took its lease.
 
 What counts: the answer, whether the plugin's DEL was run, whether a lease is left, and whether the journal knows of it.
 """
-import os
-import sys
-
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from answer import same  # noqa: E402
-from ledger import Ledger  # noqa: E402
-from one_add import new_node  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
-from ways_to_fail import ABSENT, FAILING, HANGING, UNUSABLE, take_away  # noqa: E402
+import sandbox
+from answer import same
+from ledger import Ledger
+from one_add import new_node
+from plugin import BINARY, require
+from tap import Suite
+from ways_to_fail import ABSENT, FAILING, HANGING, UNUSABLE, take_away
 
 WRONG_VERSION = 1
 FREE = 'rm -f -- "$home/leases/"*"@$CNI_CONTAINERID@$CNI_IFNAME"\n'

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Plugins that behave badly: each ADD ends, with the right answer, and no lease nobody knows of is left.
 
 Every test looks afterwards whether a process is left that should not be there.
@@ -7,18 +7,14 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import world  # noqa: E402
-from ledger import Ledger  # noqa: E402
-from one_add import add, assert_leased, assert_rolled_back, new_node, nobody_left, processes  # noqa: E402
-from plugin import BINARY, Outcome, require  # noqa: E402
-from race import Running, wait_until  # noqa: E402
-from tap import Suite  # noqa: E402
+import world
+from ledger import Ledger
+from one_add import add, assert_leased, assert_rolled_back, new_node, nobody_left, processes
+from plugin import BINARY, Outcome, require
+from race import Running, wait_until
+from tap import Suite
 
 MIB = 1 << 20
 RESULT = '{"cniVersion":"1.1.0","ips":[{"address":"10.50.0.2/24"}]}'

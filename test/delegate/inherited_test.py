@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What a plugin inherits through us, as it sees it: variables, descriptors, signals, process group, umask, folder.
 
 The plugin notes them at its ADD; what must not reach it is given to us on purpose.
@@ -8,16 +8,12 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from one_add import new_node  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from race import PATIENCE  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+from one_add import new_node
+from plugin import BINARY, require
+from race import PATIENCE
 
 NOTES = """cat /proc/$$/environ >"$home/environ"
 while read -r line; do echo "$line"; done </proc/$$/status >"$home/status"  # a child would be seen in its start
@@ -141,22 +137,18 @@ def working_folder():
     assert Seen(cwd="/var/lib/cni").text("cwd") == "/var/lib/cni\n"
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    suite = Suite("inherited")
-    suite.run("the variables that a plugin needs are passed on, and no others", variables)
-    suite.run("variables that the caller has not set are not made up", few_variables)
-    suite.run("a plugin sees the descriptors 0, 1 and 2 only", no_descriptors, ())
-    suite.run("descriptors that the caller leaked to us do not reach the plugin", no_descriptors,
-              (3, 4, 9, 63, 64, 500))
-    suite.run("whatever the caller ignores or blocks, a plugin has all standard signals at their defaults", no_signals)
-    suite.run("a plugin is in a process group of its own and in the caller's session", own_group)
+def tests():
+    yield "the variables that a plugin needs are passed on, and no others", variables
+    yield "variables that the caller has not set are not made up", few_variables
+    yield "a plugin sees the descriptors 0, 1 and 2 only", no_descriptors, ()
+    yield ("descriptors that the caller leaked to us do not reach the plugin", no_descriptors,
+           (3, 4, 9, 63, 64, 500))
+    yield "whatever the caller ignores or blocks, a plugin has all standard signals at their defaults", no_signals
+    yield "a plugin is in a process group of its own and in the caller's session", own_group
     for mask in (0o022, 0o077, 0o002):
-        suite.run(f"the caller's umask {mask:03o} is the plugin's", file_mode_mask, mask)
-    suite.run("the caller's working folder is the plugin's", working_folder)
-    suite.finish()
+        yield f"the caller's umask {mask:03o} is the plugin's", file_mode_mask, mask
+    yield "the caller's working folder is the plugin's", working_folder
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("inherited", tests, lambda: require(BINARY), sandbox.enter)

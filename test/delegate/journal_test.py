@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What is known of an exec'd plugin's attachments in this boot: acknowledged ADDs, killed ones, and its CNI versions.
 
 What counts is which commands the plugin was run for, and which leases it has.
@@ -6,19 +6,15 @@ usage: journal_test.py [WORD ...]
 """
 import os
 import signal
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import journal_versions  # noqa: E402
-import sandbox  # noqa: E402
-from crowd import DUAL  # noqa: E402
-from ledger import DelegatedNode  # noqa: E402
-from node import empty_run, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from race import Running, wait_until  # noqa: E402
-from tap import Suite  # noqa: E402
+import journal_versions
+import sandbox
+import tap
+from crowd import DUAL
+from ledger import DelegatedNode
+from node import empty_run, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
+from race import Running, wait_until
 
 HOME = "/var/lib/cni/journal"
 POD = "shop/web-0"
@@ -280,14 +276,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("delegate journal")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("delegate journal", TESTS, lambda: require(BINARY, HOST_LOCAL), sandbox.enter, fake_boots)

@@ -13,13 +13,13 @@ sys.path[:0] = [os.path.join(FOLDER, "../lib"), os.path.join(FOLDER, "../crash")
 
 import sandbox  # noqa: E402
 import trace  # noqa: E402
+import tap
 from crowd import DUAL  # noqa: E402
 from error_test import errors_of  # noqa: E402
 from kill_points import KILLED, RUN, TIMING, is_error, place, seen  # noqa: E402
 from ledger import DelegatedNode  # noqa: E402
 from node import fake_boots, new_boot  # noqa: E402
 from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from tap import Suite  # noqa: E402
 
 HOME = "/var/lib/cni/kill-host-local"
 POD = "shop/web-0"
@@ -135,14 +135,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("delegate kill host-local")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("delegate kill host-local", TESTS, lambda: require(BINARY, HOST_LOCAL), sandbox.enter, fake_boots)

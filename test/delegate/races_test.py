@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Commands that meet while an exec'd plugin is at work: two ADDs, an ADD and its DEL, a GC, a boot's many pods at once.
 
 The plugin stops at a gate where the commands are to meet. usage: races_test.py [WORD ...]
@@ -7,22 +7,18 @@ import contextlib
 import os
 import random
 import signal
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import races_deleted  # noqa: E402
-import sandbox  # noqa: E402
-from crowd import SEED, assert_refused, pod  # noqa: E402
-from many_pods import PODS, at_home, start_all  # noqa: E402
-from many_pods import node_at as host_local_node  # noqa: E402
-from meeting import POD, has_ended, inside, is_at_lock, node_at, start  # noqa: E402
-from node import fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from race import Running, wait_until  # noqa: E402
-from tap import Suite  # noqa: E402
+import races_deleted
+import sandbox
+import tap
+from crowd import SEED, assert_refused, pod
+from many_pods import PODS, at_home, start_all
+from many_pods import node_at as host_local_node
+from meeting import POD, has_ended, inside, is_at_lock, node_at, start
+from node import fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
+from race import Running, wait_until
 
 WORKERS = 8
 
@@ -255,14 +251,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("delegate races")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("delegate races", TESTS, lambda: require(BINARY, HOST_LOCAL), sandbox.enter, fake_boots)

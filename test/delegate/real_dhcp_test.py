@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Debian's dhcp as a delegate, its daemon and a real DHCP server, under Debian's bridge and macvlan.
 
 usage: real_dhcp_test.py [WORD ...]; with words only those tests run whose names have one of them.
@@ -9,20 +9,17 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-from dhcp_server import DNSMASQ, DhcpServer, client_daemon  # noqa: E402
-from meeting import LATER  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from race import wait_until  # noqa: E402
-from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version  # noqa: E402
-from real_node import GATEWAY, Pod, RealNode, ended, stopped  # noqa: E402
-from tap import Suite  # noqa: E402
+from dhcp_server import DNSMASQ, DhcpServer, client_daemon
+from meeting import LATER
+from plugin import BINARY, HOST_LOCAL, require
+from race import wait_until
+from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version
+from real_node import GATEWAY, Pod, RealNode, ended, stopped
+from tap import Suite
 
 MAINS = ("bridge", "macvlan")
 AT_ONCE = 8  # Debian's dhcp waits for two to five seconds in each ADD: its first request is lost, as the link is new
@@ -247,25 +244,25 @@ def tests():
     for main in MAINS:
         for version in ("0.3.1", "0.4.0", "1.0.0"):
             yield (f"dhcp under {main}, {version}: ADD, repeated ADD, CHECK, DEL, repeated DEL",
-                   whole_life, main, version)
+                whole_life, main, version)
         yield (f"dhcp under {main}: a second ADD of the whole chain does not take the pod's lease away",
-               repeated_through_main, main)
+            repeated_through_main, main)
         for where in ("before", "after"):
             yield (f"dhcp under {main}, killed while it runs, {where} it has the lease: none is freed",
-                   killed, main, where, "ours")
+                killed, main, where, "ours")
             yield (f"dhcp under {main}, orphaned by a killed {main}, {where} it has the lease: none is freed",
-                   killed, main, where, "main")
+                killed, main, where, "main")
     for version in ("0.1.0", "0.2.0", "1.1.0"):
         yield (f"dhcp, {version}: a caller of this version is answered in it, DEL gives the lease back",
-               other_versions, version)
+            other_versions, version)
     yield "dhcp: a caller of an unknown version gets code 1, nothing is leased", unknown_version
     yield "dhcp under bridge: a DEL leaves no more leases than without us", as_stock_leaves, add_and_delete
     yield ("dhcp under bridge: the DEL after a killed ADD leaves no more leases than without us",
-           as_stock_leaves, killed_add_and_delete)
+        as_stock_leaves, killed_add_and_delete)
     yield "dhcp: an ADD that its DEL overtakes fails with code 11 and gives its lease back", overtaken
     for command in NEXT:
         yield (f"dhcp: a lease that comes after a killed ADD's DEL is given back by the next {command} after 90 s",
-               late_lease, command)
+            late_lease, command)
     yield "dhcp whose daemon died: a repeated ADD is answered, DEL fails until the daemon is back", dead_daemon
     yield "dhcp without its daemon: ADD and DEL fail with the delegate's words", no_daemon
     yield "dhcp: the address that a server reserves for a host name comes back with the pod", reserved_by_name

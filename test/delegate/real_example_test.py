@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The worked example macvlan-dhcp.conflist, as it stands, on a node with a real containerd: pods with addresses of the
 LAN's DHCP server, which they keep over a reboot, as the server knows them by the UIDs of their pods.
 """
@@ -8,19 +8,16 @@ import os
 import random
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import nsmount  # noqa: E402
-from dhcp_server import DNSMASQ, DhcpServer, client_daemon  # noqa: E402
-from kubelet import Kubelet, Pod  # noqa: E402
-from machine import CNI_PLUGINS, NETNS, Machine  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import nsmount
+from dhcp_server import DNSMASQ, DhcpServer, client_daemon
+from kubelet import Kubelet, Pod
+from machine import CNI_PLUGINS, NETNS, Machine
+from plugin import BINARY, require
+from tap import Suite
 
 EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "macvlan-dhcp.conflist")
 SOCKET = "/run/cni/dhcp.sock"

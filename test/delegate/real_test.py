@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Debian's host-local and static as delegates, under Debian's bridge, macvlan and ptp. usage: real_test.py [WORD ...]
 
 With words only those tests run whose names have one of them.
@@ -7,19 +7,16 @@ import itertools
 import os
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import node  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from real_kills import KILLS  # noqa: E402
-from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version  # noqa: E402
-from real_node import GATEWAY, SUBNET, Pod, RealNode  # noqa: E402
-from tap import Suite  # noqa: E402
+import node
+from plugin import BINARY, HOST_LOCAL, require
+from real_kills import KILLS
+from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version
+from real_node import GATEWAY, SUBNET, Pod, RealNode
+from tap import Suite
 
 MAINS = ("bridge", "macvlan", "ptp")
 DELEGATES = ("host-local", "static")
@@ -162,19 +159,19 @@ def tests():
         for version in ("0.3.1", "0.4.0", "1.0.0"):
             yield f"{over}, {version}: ADD, repeated ADD, CHECK, DEL, repeated DEL", whole_life, main, delegate, version
         yield (f"{over}: a second ADD of the whole chain does not take the pod's address away",
-               repeated_through_main, main, delegate)
+            repeated_through_main, main, delegate)
         for (kill, text), where in itertools.product(KILLS.items(), ("before", "after")):
             yield (f"{over}, {text}, {where} it has the lease: no lease is left, none is freed",
-                   killed, main, delegate, kill, where)
+                killed, main, delegate, kill, where)
     for delegate in DELEGATES:
         for version in ("0.1.0", "0.2.0", "1.1.0"):
             yield (f"{delegate}, {version}: a caller of this version is answered in it",
-                   other_versions, delegate, version)
+                other_versions, delegate, version)
         yield f"{delegate}: a caller of an unknown version gets code 1, nothing is leased", unknown_version, delegate
         yield (f"{delegate}: STATUS and GC of a plugin older than these verbs succeed and change nothing",
-               newest_verbs, delegate)
+            newest_verbs, delegate)
     yield ("built-in host-local under ptp: a second ADD of the whole chain does not take the pod's address away",
-           repeated_through_ptp)
+        repeated_through_ptp)
     yield "host-local: a pod that comes back gets its address again", returns_after_delete
     yield "host-local: a pod that comes back after a reboot gets its address again", returns_after_reboot
 

@@ -1,22 +1,16 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Pods keep their addresses although a program of its own hands them out: Debian's host-local, asked by `args.cni.ips`.
 
 Another plugin than before, and what is recorded: retention_switch.py. usage: retention_test.py [WORD ...]
 """
-import os
-import sys
-
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import retention_switch  # noqa: E402
-import sandbox  # noqa: E402
-from crowd import DUAL, small  # noqa: E402
-from live_netns import Namespace  # noqa: E402
-from many_pods import OTHER, POD, PODS, at_home, delete_all, mixed, node_at, start_all  # noqa: E402
-from node import args_of, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import retention_switch
+import sandbox
+import tap
+from crowd import DUAL, small
+from live_netns import Namespace
+from many_pods import OTHER, POD, PODS, at_home, delete_all, mixed, node_at, start_all
+from node import args_of, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
 
 ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
 
@@ -246,14 +240,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("delegate retention")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("delegate retention", TESTS, lambda: require(BINARY, HOST_LOCAL), sandbox.enter, fake_boots)

@@ -1,18 +1,14 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Ourselves as our own delegate, by every name and kind of link: refused, before anything runs in a circle."""
 import os
 import shutil
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import world  # noqa: E402
-from ledger import RECORDER  # noqa: E402
-from node import Node  # noqa: E402
-from one_add import nobody_left  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import tap
+import world
+from ledger import RECORDER
+from node import Node
+from one_add import nobody_left
+from plugin import BINARY, HOST_LOCAL, require
 
 HOME = "/var/lib/cni/self"
 RANGES = [[{"subnet": "10.60.0.0/24"}]]
@@ -168,33 +164,29 @@ def called_as_host_local():
     assert (node.runs(), node.addresses_of("c1")) == (["ADD"], [address]), (node.runs(), node.attachments())
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    world.enter()
-    suite = Suite("self")
+def tests():
     kinds = (("a hard link", hard_link), ("a symbolic link", os.symlink), ("a relative link", relative_link),
              ("a chain of links", chain_of_links), ("a link through /proc", link_through_proc))
     for sentence, make in kinds:
         for command in VERBS:
-            suite.run(f"{command}: {sentence} to us under another name is error 7", refused, make, command)
+            yield f"{command}: {sentence} to us under another name is error 7", refused, make, command
     for command in VERBS:
-        suite.run(f"{command}: our own name is error 7", own_name, command)
-        suite.run(f"{command}: a copy of us is error 7", copied, command)
-    suite.run("ADD: called by a link, we know ourselves", called_by_link)
-    suite.run("ADD: a copy of us behind a script is error 7", copied_behind_script)
-    suite.run("ADD: a plugin of our name in a later folder is run", another_behind_us)
+        yield f"{command}: our own name is error 7", own_name, command
+        yield f"{command}: a copy of us is error 7", copied, command
+    yield "ADD: called by a link, we know ourselves", called_by_link
+    yield "ADD: a copy of us behind a script is error 7", copied_behind_script
+    yield "ADD: a plugin of our name in a later folder is run", another_behind_us
     for name in ("host-local", "host-local.orig"):
         for sentence, make in kinds[:2]:
-            suite.run(f"inProcess false: {sentence} to us as the only {name} is error 7", host_local_is_us, make, name)
-    suite.run("inProcess false: we are host-local, host-local.orig is run", original_is_run, ("host-local",), "first",
-              "host-local.orig")
-    suite.run("inProcess false: we are host-local.orig, host-local is run", original_is_run, ("host-local.orig",),
-              "first", "host-local")
-    suite.run("inProcess false: we are both, host-local of a later folder is run", original_is_run,
-              ("host-local", "host-local.orig"), "second", "host-local")
-    suite.run("inProcess false: called as host-local, host-local.orig is run", called_as_host_local)
-    suite.finish()
+            yield f"inProcess false: {sentence} to us as the only {name} is error 7", host_local_is_us, make, name
+    yield ("inProcess false: we are host-local, host-local.orig is run", original_is_run, ("host-local",), "first",
+           "host-local.orig")
+    yield ("inProcess false: we are host-local.orig, host-local is run", original_is_run, ("host-local.orig",),
+           "first", "host-local")
+    yield ("inProcess false: we are both, host-local of a later folder is run", original_is_run,
+           ("host-local", "host-local.orig"), "second", "host-local")
+    yield "inProcess false: called as host-local, host-local.orig is run", called_as_host_local
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("self", tests, lambda: require(BINARY, HOST_LOCAL), world.enter)

@@ -1,20 +1,16 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """ADD and DEL of a plugin of its own when a system call for processes fails: no descriptors, no memory, no processes.
 
 Each such call fails once, by number. Afterwards no process may be left, and no lease that neither the caller nor the
 journal knows of; the runtime's DEL heals what is left.
 """
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import trace  # noqa: E402
-import world  # noqa: E402
-from one_add import new_node, nobody_left  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import tap
+import trace
+import world
+from one_add import new_node, nobody_left
+from plugin import BINARY, require
 
 FAULTS = {
     "vfork": ("EAGAIN",), "pipe2": ("EMFILE",), "fcntl": ("EINVAL",), "pidfd_open": ("EMFILE",),
@@ -84,19 +80,15 @@ def all_points(command, name, found):
     print(f"# {command}, {name}: {len(reached)} points, {sum(reached)} failed as a whole", flush=True)
 
 
-def main():
-    require(BINARY)
-    world.enter()
-    suite = Suite("starved")
+def tests():
     for command in ("ADD", "DEL"):
         found = points(command)
         for name in FAULTS:
             mine = [point for point in found if point[0] == name]
             if mine:
-                suite.run(f"{command}: each {name} that fails once leaves no process and no unknown lease",
-                          all_points, command, name, mine)
-    suite.finish()
+                yield (f"{command}: each {name} that fails once leaves no process and no unknown lease",
+                       all_points, command, name, mine)
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("starved", tests, lambda: require(BINARY), world.enter)

@@ -1,17 +1,14 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """200 time-outs of plugins that hang with children of theirs: no process and no descriptor is left of them."""
 import collections
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import world  # noqa: E402
-from one_add import new_node, nobody_left, processes  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import tap
+import world
+from one_add import new_node, nobody_left, processes
+from plugin import BINARY, require
 
 TIMES = 200
 DEAF = 10  # of them, with plugins that ignore SIGTERM: each costs a second
@@ -81,14 +78,10 @@ def leaves_its_group():
     assert done.exit == 1 and done.json["code"] == 11 and "no answer within" in done.json["msg"], done
 
 
-def main():
-    require(BINARY)
-    world.enter()
-    suite = Suite("timeouts")
-    suite.run("200 time-outs leave no zombie, no orphan and no open pipe, and all are code 11", many_time_outs)
-    suite.run("a plugin that leaves its process group is ended at the deadline", leaves_its_group)
-    suite.finish()
+def tests():
+    yield "200 time-outs leave no zombie, no orphan and no open pipe, and all are code 11", many_time_outs
+    yield "a plugin that leaves its process group is ended at the deadline", leaves_its_group
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("timeouts", tests, lambda: require(BINARY), world.enter)

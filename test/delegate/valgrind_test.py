@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The plugin with a plugin of its own, under valgrind: no error, no lost memory, no descriptor left but 0, 1 and 2.
 
 DEV_BINARY names the binary: dynamic, with symbols, by default the one of the preset `dev`.
@@ -11,14 +11,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "../lib"))
 
-import plugin  # noqa: E402
-import world  # noqa: E402
-from one_add import new_node  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import world
+from one_add import new_node
+from tap import Suite
 
 DEV_BINARY = os.environ.get("DEV_BINARY", os.path.join(plugin.ROOT, "build/dev/delegated-ipam"))
 FOUND_ERRORS = 99

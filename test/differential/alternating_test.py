@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Lets this plugin, with retention, and Debian's host-local work on one and the same directory.
 
 First in turns, with random pods, then a hundred processes at once. No reference answer exists here; what must hold
@@ -13,14 +13,12 @@ import os
 import random
 import secrets
 import subprocess
-import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tap  # noqa: E402
-import state as states  # noqa: E402
+import plugin
+import sandbox
+import tap
+import state as states
 
 TOP = "/run/alternating"
 OURS, GO = plugin.BINARY, plugin.HOST_LOCAL

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Gives thousands of random commands to this plugin and to the Go host-local and compares all they do.
 
 After every step exit code, answer and the data folder, byte for byte, must be the same, except where a rule of
@@ -14,22 +14,20 @@ import collections
 import os
 import random
 import secrets
-import sys
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
-import peers  # noqa: E402
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tap  # noqa: E402
-import generator  # noqa: E402
-import report  # noqa: E402
-import rules  # noqa: E402
-import scenarios  # noqa: E402
-import state as states  # noqa: E402
-from answer import documents  # noqa: E402
-from step import NEWEST, Answer, agree  # noqa: E402
+import peers
+import plugin
+import sandbox
+import tap
+import generator
+import report
+import rules
+import scenarios
+import state as states
+from answer import documents
+from step import NEWEST, Answer, agree
 
 TOP = "/run/differential"
 STEPS_A_WORLD = 150

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """containerd writes the conflist itself, from the template that `generate containerd-template` makes and the node's
 pod CIDRs; the plugin is put in place by `install`. Pods keep their addresses over a reboot, and are reached there.
 
@@ -8,17 +8,15 @@ SEED=<number> repeats the order of an earlier run. Needs root and the packages o
 import json
 import os
 import random
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import tool  # noqa: E402
-from kubelet import Kubelet, Pod  # noqa: E402
-from machine import CNI_PLUGINS, Machine  # noqa: E402
-from tap import Suite  # noqa: E402
+import tool
+from kubelet import Kubelet, Pod
+from machine import CNI_PLUGINS, Machine
+from tap import Suite
 
 SEED = os.environ.get("SEED", str(random.randrange(10**6)))
 CIDRS = ["10.77.3.0/24", "fd00:77:3::/64"]

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Pods under a real containerd with the real bridge, ptp and macvlan plugins: they reach each other, and keep their
 addresses over crashes of the runtime and reboots of the node, whatever order the runtime's calls come in. Who has its
 address is reached there at once, which is measured and printed.
@@ -11,15 +11,14 @@ import random
 import sys
 import uuid
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-from kubelet import Kubelet, Pod  # noqa: E402
-from machine import CNI_PLUGINS, STATE_FOLDERS, Machine  # noqa: E402
-from plugin import BINARY  # noqa: E402
-from tap import Suite  # noqa: E402
+from kubelet import Kubelet, Pod
+from machine import CNI_PLUGINS, STATE_FOLDERS, Machine
+from plugin import BINARY
+from tap import Suite
 
 NETWORK = "podnet"
 FAMILIES = {"ipv4": ["10.77.0.0/24"], "ipv6": ["fd00:77::/64"], "dual": ["10.77.0.0/24", "fd00:77::/64"]}

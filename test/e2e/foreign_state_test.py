@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Moving to delegated-ipam beside what others left: OpenYurt's marker files, a result cache torn by a power cut.
 
 usage: foreign_state_test.py [PART OF A TEST'S NAME ...]
@@ -9,15 +9,14 @@ import os
 import random
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-from kubelet import Pod  # noqa: E402
-from moving import DUAL, EACH, IPV4, NEVER, BareNode, Move  # noqa: E402
-from runtime import RESULTS  # noqa: E402
-from tap import Suite  # noqa: E402
+from kubelet import Pod
+from moving import DUAL, EACH, IPV4, NEVER, BareNode, Move
+from runtime import RESULTS
+from tap import Suite
 
 SEED = os.environ.get("SEED", str(random.randrange(10**6)))
 

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What kind/run.sh asks a node, asked of a real one: its shell functions over the real crictl, containerd and nft, with
 a docker that runs the commands on a node of the test's own.
 
@@ -7,20 +7,18 @@ usage: kind_node_test.py      Needs root, the packages of the e2e list, and cric
 import json
 import os
 import subprocess
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import nsmount  # noqa: E402
-import peers  # noqa: E402
-from edge_node import PORT, EdgeNode  # noqa: E402
-from kubelet import Pod  # noqa: E402
-from machine import CNI_PLUGINS, NETNS, PAUSE, SOCKET, Machine  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, ROOT  # noqa: E402
-from tap import Suite  # noqa: E402
+import nsmount
+import peers
+from edge_node import PORT, EdgeNode
+from kubelet import Pod
+from machine import CNI_PLUGINS, NETNS, PAUSE, SOCKET, Machine
+from plugin import BINARY, HOST_LOCAL, ROOT
+from tap import Suite
 
 KIND = f"{ROOT}/test/e2e/kind"
 NODE = "delegated-ipam-e2e-worker"

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The run over a real cluster, kind/run.sh, where there is no docker: against stand-ins that note every command and
 answer from a small model of a cluster. It does what it says, in order, and it fails when an address changes. Its read
 proxy, against an API that goes away; its cluster file, by kind's own parser, where kind is built.
@@ -12,20 +12,18 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-import kind_model  # noqa: E402
-import kube_schemas  # noqa: E402
-import peers  # noqa: E402
-import proxy_cases  # noqa: E402
-from kind_model import Model  # noqa: E402
-from plugin import BINARY, ROOT, require  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+import kind_model
+import kube_schemas
+import peers
+import proxy_cases
+from kind_model import Model
+from plugin import BINARY, ROOT, require
+from tap import Skip, Suite
 
-import yaml  # noqa: E402
+import yaml
 
 KIND = f"{ROOT}/test/e2e/kind"
 PROGRAMS = ("docker", "kind", "kubectl", "helm", "nsenter")

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Moving from the stock host-local to delegated-ipam and back with pods running: nobody's address changes, at the
 switch, over reboots, and whatever was lost on the way.
 
@@ -11,15 +11,14 @@ import random
 import shutil
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-from moving import ALL_FIRST, DUAL, EACH, IPV4, NEVER, STOCK, BareNode, Move, RealNode  # noqa: E402
-from node import is_address  # noqa: E402
-from runtime import Refused  # noqa: E402
-from tap import Suite  # noqa: E402
+from moving import ALL_FIRST, DUAL, EACH, IPV4, NEVER, STOCK, BareNode, Move, RealNode
+from node import is_address
+from runtime import Refused
+from tap import Suite
 
 SEED = os.environ.get("SEED", str(random.randrange(10**6)))
 

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Two nodes with a container runtime each, one cluster: a StatefulSet, a Deployment, a DaemonSet and CoreDNS over both,
 their conflists from `generate`, the plugin from `install`. One node restarts online, then off the network; Services
 go on by rules written once. Everything is scaled to 0, and the nodes move over from the stock host-local and back.
@@ -12,18 +12,17 @@ import random
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import peers  # noqa: E402
-from small_cluster import NODES, PLACES, Cluster  # noqa: E402
-from edge_node import PORT  # noqa: E402
-from machine import CNI_PLUGINS  # noqa: E402
-from plugin import BINARY, HOST_LOCAL  # noqa: E402
-from services import Service, rules  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+import peers
+from small_cluster import NODES, PLACES, Cluster
+from edge_node import PORT
+from machine import CNI_PLUGINS
+from plugin import BINARY, HOST_LOCAL
+from services import Service, rules
+from tap import Skip, Suite
 
 RESTARTED, OTHER = NODES
 WEB, WEB_HERE, KUBE_DNS = (["10.96.0.20", "fd00:10:96::20"], ["10.96.0.21", "fd00:10:96::21"],

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The pages of the repository: their links lead somewhere, what they name exists, and the first one stays short.
 
 usage: pages_test.py [WORD ...]
@@ -7,12 +7,8 @@ import glob
 import os
 import re
 import subprocess
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-from tap import Suite  # noqa: E402
+import tap
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 TOP = "allocator|delegate|examples|shim|test"
@@ -97,11 +93,5 @@ TESTS = [
 ]
 
 
-def main():
-    suite = Suite("pages")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("pages", TESTS, )

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Kept means reachable on a bridge that keeps VLANs apart, under Debian's bridge and Debian's kernel.
 
 Runs itself in a guest of its own, as kernels without VLANs are common. A case fails when reaching takes over 5 seconds.
@@ -6,16 +6,13 @@ Runs itself in a guest of its own, as kernels without VLANs are common. A case f
 import os
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import guest  # noqa: E402
-import peers  # noqa: E402
-import reach  # noqa: E402
-import reach_cases  # noqa: E402
-from bridge_node import STOCK, BridgeNode  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import guest
+import peers
+import reach
+import reach_cases
+from bridge_node import STOCK, BridgeNode
+from plugin import BINARY, require
+from tap import Suite
 
 PROGRAMS = [*(f"/usr/bin/{name}" for name in ("nsenter", "unshare", "mount", "umount", "ip")), "/usr/sbin/bridge",
             f"{STOCK}/bridge"]

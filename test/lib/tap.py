@@ -51,3 +51,15 @@ class Suite:
         """Print the TAP plan and end the process: 0 when nothing failed, else 1."""
         print(f"1..{self.count}", flush=True)
         sys.exit(1 if self.failed else 0)
+
+
+def main(name, tests, *needs):
+    """Run a suite: first what it needs (its sandbox, the plugin), then its tests.
+
+    tests: a table for Suite.run_all, or a function that yields one.
+    """
+    for need in needs:
+        need()
+    suite = Suite(name)
+    suite.run_all(tests() if callable(tests) else tests)
+    suite.finish()

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What is no identity: a number that comes again, a boot_id laid over the kernel's, the view from inside a container.
 
 Each test has a pod that lives in a way that is hard to see, and somebody who would like its address. Where the kernel
@@ -9,16 +9,13 @@ import os
 import subprocess
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import nsmount  # noqa: E402
-import sandbox  # noqa: E402
-from crowd import DUAL, small  # noqa: E402
-from node import Node  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from pod_process import PodProcesses  # noqa: E402
-from tap import Suite  # noqa: E402
+import nsmount
+import sandbox
+from crowd import DUAL, small
+from node import Node
+from plugin import BINARY, require
+from pod_process import PodProcesses
+from tap import Suite
 
 HOME = "/var/lib/cni/alive"
 NETNS = "/var/lib/cni/netns"

@@ -1,27 +1,23 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Real file systems that are read-only, full, over quota or broken, and a lock that is never free (S7, S13).
 
 Each test asks for every command while the disk is sick, cures it, and looks whether anything was lost or doubled.
 """
 import os
 import subprocess
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import race  # noqa: E402
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from disk import Disk, fill_blocks, fill_inodes, tmpfs  # noqa: E402
-from disk_boots import boot_on_read_only_disk, boot_without_blocks, boot_without_inodes  # noqa: E402
-from disk_boots import nothing_made_yet, run_not_writable, state_folder_read_only  # noqa: E402
-from node import fake_boots  # noqa: E402
-from patient import COMMANDS, HELD, LEAVING, NEW, NO_ATTACHMENT, NOT_AVAILABLE, PODS, RUNNING, STALE  # noqa: E402
-from patient import TRY_AGAIN, Patient, code_of, message_of  # noqa: E402
-from plugin import BINARY  # noqa: E402
-from tap import Suite  # noqa: E402
+import race
+import sandbox
+import tap
+import trace
+from disk import Disk, fill_blocks, fill_inodes, tmpfs
+from disk_boots import boot_on_read_only_disk, boot_without_blocks, boot_without_inodes
+from disk_boots import nothing_made_yet, run_not_writable, state_folder_read_only
+from node import fake_boots
+from patient import COMMANDS, HELD, LEAVING, NEW, NO_ATTACHMENT, NOT_AVAILABLE, PODS, RUNNING, STALE
+from patient import TRY_AGAIN, Patient, code_of, message_of
+from plugin import BINARY, require
 
 HOME = "/var/lib/cni/disk"
 
@@ -209,16 +205,10 @@ def tests(folder):
     yield "a read-only disk before the first ADD: code 11 names the folder, DEL succeeds", nothing_made_yet, folder
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("disk")
-    assert os.access(BINARY, os.X_OK), f"no plugin at {BINARY}"
+def all_tests():
     with tempfile.TemporaryDirectory(prefix="disk.") as folder:
-        for test in tests(folder):
-            suite.run(*test)
-    suite.finish()
+        yield from tests(folder)
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("disk", all_tests, sandbox.enter, fake_boots, lambda: require(BINARY))

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What outlives a boot and says nothing about the next one: /run where it is kept, process numbers in the runtime's cache.
 
 usage: kept_run_test.py
@@ -6,20 +6,16 @@ usage: kept_run_test.py
 import glob
 import json
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import nsmount  # noqa: E402
-import result_cache  # noqa: E402
-import sandbox  # noqa: E402
-from crowd import DUAL  # noqa: E402
-from kubelet import Pod  # noqa: E402
-from node import Node, fake_boots, name_boot, new_boot  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from pod_process import PodProcesses  # noqa: E402
-from tap import Suite  # noqa: E402
+import nsmount
+import result_cache
+import sandbox
+import tap
+from crowd import DUAL
+from kubelet import Pod
+from node import Node, fake_boots, name_boot, new_boot
+from plugin import BINARY, require
+from pod_process import PodProcesses
 
 HOME = "/var/lib/cni/kept-run"
 NETNS = "/var/lib/cni/netns"
@@ -142,24 +138,19 @@ def process_with_the_address(number, family):
     forget_cache()
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("kept run")
+def tests():
     for number, (which, change) in enumerate(TOMBSTONES):
-        suite.run(f"C7: /run is kept over a reboot: a tombstone {which} refuses nobody", tombstone, number, change)
-    suite.run("C7: a tombstone of the last boot does not hide a live container whose file is lost",
-              tombstone_and_a_lost_file)
-    suite.run("C7: a release that waits is done in the next boot", pending_release)
+        yield f"C7: /run is kept over a reboot: a tombstone {which} refuses nobody", tombstone, number, change
+    yield ("C7: a tombstone of the last boot does not hide a live container whose file is lost",
+           tombstone_and_a_lost_file)
+    yield "C7: a release that waits is done in the next boot", pending_release
     for name, of_node in (("node", True), ("pod", False)):
-        suite.run(f"the runtime's cache names a process of the last boot; now it is another {name}'s: it is nobody's",
-                  number_of_a_process, name, of_node)
+        yield (f"the runtime's cache names a process of the last boot; now it is another {name}'s: it is nobody's",
+               number_of_a_process, name, of_node)
     for number, family in enumerate(("IPv4", "IPv6")):
-        suite.run(f"the runtime's cache names a process whose namespace has the address: it is in use ({family})",
-                  process_with_the_address, number, family)
-    suite.finish()
+        yield (f"the runtime's cache names a process whose namespace has the address: it is in use ({family})",
+               process_with_the_address, number, family)
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("kept run", tests, lambda: require(BINARY), sandbox.enter, fake_boots)

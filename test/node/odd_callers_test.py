@@ -1,17 +1,13 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Callers with one container ID for everything, a /proc that tells less or of others, and a soft-reboot."""
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from crowd import DUAL, small  # noqa: E402
-from node import STAMP, Node  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from pod_process import PodProcesses  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+from crowd import DUAL, small
+from node import STAMP, Node
+from plugin import BINARY, require
+from pod_process import PodProcesses
+from tap import Suite
 
 HOME = "/var/lib/cni/callers"
 NETNS = "/var/lib/cni/netns"

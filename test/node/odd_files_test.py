@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """A pipe, a device, a socket, a link or a folder where a file of ours or of the configuration should be: nothing waits
 for it, nothing behind it is written, and who must mend it is told where.
 
@@ -9,19 +9,16 @@ import hashlib
 import json
 import os
 import stat
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tool  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
-from patient import TRY_AGAIN, code_of  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+import plugin
+import sandbox
+import tap
+import tool
+from node import Node, fake_boots, new_boot
+from patient import TRY_AGAIN, code_of
+from plugin import BINARY, HOST_LOCAL, require
+from tap import Skip
 
 HOME = "/var/lib/cni/odd-files"
 RANGES = [[{"subnet": "10.9.0.0/28"}]]
@@ -256,14 +253,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("odd_files")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("odd_files", TESTS, lambda: require(BINARY), sandbox.enter, fake_boots)

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """A runtime gives up on an ADD: it kills Flannel's plugin, and the bridge plugin below it goes on alone.
 
 The chain is real: a parent as Flannel's plugin is, Debian's bridge plugin as its child, and the address plugin as
@@ -8,18 +8,15 @@ import os
 import signal
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-from flannel_chain import (  # noqa: E402
+from flannel_chain import (
     BRIDGE, DUAL, GATE_AFTER, GATE_BEFORE, POD, SINGLE, Chain, Gate, Scene, child_of, let_clock_pass, stat_of)
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from race import lock_held, waiting_for_lock, wait_until  # noqa: E402
-from tap import Suite  # noqa: E402
+from plugin import BINARY, HOST_LOCAL, require
+from race import lock_held, waiting_for_lock, wait_until
+from tap import Suite
 
 
 def scene_of(name, ranges=DUAL, binary=BINARY):

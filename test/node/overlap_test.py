@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Pods deleted by force: the new sandbox of a name asks for addresses while the old one still runs (or does it?).
 
 Every sandbox is a live process in a network namespace of its own. At every answer of ADD, no address in it may be
@@ -8,17 +8,13 @@ SEED and ROUNDS in the environment choose another story.
 import collections
 import os
 import random
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import race  # noqa: E402
-import sandbox  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from pod_process import PodProcess  # noqa: E402
-from tap import Suite  # noqa: E402
+import race
+import sandbox
+import tap
+from node import Node, fake_boots, new_boot
+from plugin import BINARY, require
+from pod_process import PodProcess
 
 HOME = "/var/lib/cni/overlap"
 NETNS = "/run/netns"
@@ -274,18 +270,13 @@ def race_once(story, old, visitor):
     return new.addresses == old.addresses
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("overlap")
-    suite.run(f"C3: {ROUNDS} force-deletes overlap with live processes in both namespaces: no address is ever shared",
-              thousand_overlaps)
-    suite.run(f"C3: the new ADD and two DELs of the old sandbox at the same time, {RACES} times: "
-              "nobody shares an address, and each pod is bound to its newest",
-              at_the_same_time)
-    suite.finish()
+def tests():
+    yield (f"C3: {ROUNDS} force-deletes overlap with live processes in both namespaces: no address is ever shared",
+           thousand_overlaps)
+    yield (f"C3: the new ADD and two DELs of the old sandbox at the same time, {RACES} times: "
+           "nobody shares an address, and each pod is bound to its newest",
+           at_the_same_time)
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("overlap", tests, lambda: require(BINARY), sandbox.enter, fake_boots)

@@ -1,21 +1,17 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The cost of proof: all processes are looked at only when an address in use is about to be taken, and then once.
 
 Counted under strace: how often a command opens /proc as a folder, and how often it reads it to the end.
 """
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from crowd import DUAL, small  # noqa: E402
-from node import STAMP, Node, args_of, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from pod_process import PodProcesses  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+import sandbox
+import trace
+from crowd import DUAL, small
+from node import STAMP, Node, args_of, fake_boots, new_boot
+from plugin import BINARY, require
+from pod_process import PodProcesses
+from tap import Skip, Suite
 
 HOME = "/var/lib/cni/proof-cost"
 NETNS = "/var/lib/cni/netns"  # not below /run: some paths must outlive a pretended boot

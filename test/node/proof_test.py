@@ -1,20 +1,16 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Proof of death, rule by rule: when the address of an attachment that no DEL ended may be given away, and when not.
 
 Here the pod itself comes back; in reclaim_test.py others need its address. What a proof costs: proof_cost_test.py.
 """
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from crowd import DUAL  # noqa: E402
-from node import BOOT_ID, Node, args_of, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from pod_process import PodProcess, PodProcesses  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+from crowd import DUAL
+from node import BOOT_ID, Node, args_of, fake_boots, new_boot
+from plugin import BINARY, require
+from pod_process import PodProcess, PodProcesses
+from tap import Suite
 
 HOME = "/var/lib/cni/proof"
 NETNS = "/var/lib/cni/netns"  # not below /run: some paths must outlive a pretended boot

@@ -1,22 +1,18 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Races with the disk and with the configuration, and for one identity (R7 to R13)."""
 import os
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import race  # noqa: E402
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from crowd import DUAL, SEED, adds, all_at_once, assert_exhausted, dels, node_at, pair, pod, small  # noqa: E402
-from disk import Disk  # noqa: E402
-from live_netns import Namespace  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import race
+import sandbox
+import tap
+import trace
+from crowd import DUAL, SEED, adds, all_at_once, assert_exhausted, dels, node_at, pair, pod, small
+from disk import Disk
+from live_netns import Namespace
+from node import Node, fake_boots, new_boot
+from plugin import BINARY, require
 
 POD = "shop/web-0"
 MOVED = [[{"subnet": "10.8.0.0/24"}], [{"subnet": "fd00:9::/64"}]]
@@ -230,16 +226,11 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    require(BINARY)
-    suite = Suite("races, the store")
-    print(f"# seed {SEED}, set SEED to change it")
+def tests():
     for sentence, test in TESTS:
-        suite.run(sentence, test)
-    suite.finish()
+        yield sentence, test
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("races, the store", tests,
+             sandbox.enter, fake_boots, lambda: require(BINARY), lambda: print(f"# seed {SEED}, set SEED to change it"))

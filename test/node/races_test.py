@@ -1,23 +1,16 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Races for an address (R1 to R6): calls that come in odd orders, at the same time, late, twice or never.
 
 There is no R14 here: it is about a delegate that is a program of its own, and those are not run yet.
 """
-import contextlib
-import os
-import sys
-
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import race  # noqa: E402
-import sandbox  # noqa: E402
-from crowd import SEED, adds, all_at_once, assert_exhausted, assert_refused, dels, node_at, pod, small  # noqa: E402
-from live_netns import Namespace  # noqa: E402
-from main_plugin import MainPlugin, let_a_tick_pass  # noqa: E402
-from node import fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import race
+import sandbox
+import tap
+from crowd import SEED, adds, all_at_once, assert_exhausted, assert_refused, dels, node_at, pod, small
+from live_netns import Namespace
+from main_plugin import MainPlugin, let_a_tick_pass
+from node import fake_boots, new_boot
+from plugin import BINARY, require
 
 POD = "shop/web-0"
 
@@ -281,16 +274,11 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    require(BINARY)
-    suite = Suite("races")
-    print(f"# seed {SEED}, set SEED to change it")
+def tests():
     for sentence, test in TESTS:
-        suite.run(sentence, test)
-    suite.finish()
+        yield sentence, test
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("races", tests,
+             sandbox.enter, fake_boots, lambda: require(BINARY), lambda: print(f"# seed {SEED}, set SEED to change it"))

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Races with the clock, with GC, with host-local and with a disk that is full or read-only (R15 to R18).
 
 There is no R14: it is about a delegate that is a program of its own, and those are not run yet.
@@ -7,19 +7,15 @@ import contextlib
 import os
 import random
 import subprocess
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import race  # noqa: E402
-import sandbox  # noqa: E402
-from crowd import SEED, adds, all_at_once, assert_exhausted, assert_refused, node_at, pod, small  # noqa: E402
-from live_netns import Namespace  # noqa: E402
-from node import fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import race
+import sandbox
+import tap
+from crowd import SEED, adds, all_at_once, assert_exhausted, assert_refused, node_at, pod, small
+from live_netns import Namespace
+from node import fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
 
 POD = "shop/web-0"
 
@@ -197,16 +193,11 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    require(BINARY, HOST_LOCAL)
-    suite = Suite("races, the rest")
-    print(f"# seed {SEED}, set SEED to change it")
+def tests():
     for sentence, test in TESTS:
-        suite.run(sentence, test)
-    suite.finish()
+        yield sentence, test
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("races, the rest", tests,
+             sandbox.enter, fake_boots, lambda: require(BINARY, HOST_LOCAL), lambda: print(f"# seed {SEED}, set SEED to change it"))

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What announcing an address must not become: looked at with a real bridge, the kernel's tables and a listener on it.
 
 The product is called as the main plugin calls it, with links that were made by hand: a pod's namespace is its own.
@@ -6,16 +6,12 @@ The product is called as the main plugin calls it, with links that were made by 
 import os
 import re
 import socket
-import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-from hand_made import HandMade  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import sandbox
+import tap
+from hand_made import HandMade
 
 BRIDGE = {"bridge": "cni0"}
 POD_MAC = "02:00:00:00:00:07"
@@ -238,15 +234,11 @@ def in_scene(folder, number, test):
         test(scene)
 
 
-def main():
-    sandbox.enter()
-    plugin.require(plugin.BINARY)
-    suite = Suite("reach rules")
+def tests():
     with tempfile.TemporaryDirectory(prefix="reach.") as folder:
         for number, (sentence, test) in enumerate(TESTS):
-            suite.run(sentence, in_scene, folder, number, test)
-    suite.finish()
+            yield sentence, in_scene, folder, number, test
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("reach rules", tests, sandbox.enter, lambda: plugin.require(plugin.BINARY))

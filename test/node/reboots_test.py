@@ -1,20 +1,16 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Reboots in a row, half of them in the middle of the boot: every pod keeps its addresses, and nothing grows.
 
 SEED in the environment chooses another story.
 """
 import os
 import random
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from node import Node, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+import trace
+from node import Node, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
 
 HOME = "/var/lib/cni/reboots"
 RUN_FOLDER = "/run/delegated-ipam"
@@ -214,18 +210,13 @@ def host_local_beside_it():
             return
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("reboots")
-    suite.run(f"F14: {REBOOTS} reboots in a row, half of them in the middle of the boot: "
-              f"all {PODS} dual-stack pods keep their addresses in every boot, and no folder grows", fifty_reboots)
-    suite.run("F14: no DEL ever comes and there is an address for each pod and no more: "
-              f"all keep theirs over {REBOOTS} reboots, half of them cut", never_a_del)
+def tests():
+    yield (f"F14: {REBOOTS} reboots in a row, half of them in the middle of the boot: "
+           f"all {PODS} dual-stack pods keep their addresses in every boot, and no folder grows", fifty_reboots)
+    yield ("F14: no DEL ever comes and there is an address for each pod and no more: "
+           f"all keep theirs over {REBOOTS} reboots, half of them cut", never_a_del)
     host_local_beside_it()
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("reboots", tests, lambda: require(BINARY), sandbox.enter, fake_boots)

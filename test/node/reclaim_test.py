@@ -1,21 +1,17 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Addresses of the dead for pods that are not their own: only when nothing else is left, the oldest boot first.
 
 Also the leaks of the Go plugin, which says nothing about its boot, and what GC may take.
 """
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-from crowd import assert_exhausted, pair, small  # noqa: E402
-from node import Node, args_of, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from pod_process import PodProcesses  # noqa: E402
-from tap import Suite  # noqa: E402
+import plugin
+import sandbox
+import tap
+from crowd import assert_exhausted, pair, small
+from node import Node, args_of, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
+from pod_process import PodProcesses
 
 HOME = "/var/lib/cni/reclaim"
 NETNS = "/run/netns"
@@ -185,26 +181,21 @@ def gc_protects_the_living():
         assert node.add("back", "shop/dead", netns=processes.start("back").path) == dead
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("reclaim")
-    suite.run("Proof: a stranger gets a free address, then a held one, then one of the dead, then none",
-              free_then_held_then_dead)
-    suite.run("Proof: the dead of the oldest boot go first", oldest_boot_first)
-    suite.run("Proof: the whole dead attachment ends, and its other address is held for its pod", both_families_end)
-    suite.run("Proof: in a full pool the dead of this boot go, and nobody who lives: running, unlinked or by path only",
-              gone_in_this_boot)
-    suite.run("Proof: leaks of the Go plugin are stamped at the first command of a boot and dead one reboot later",
-              leaks_of_the_go_plugin)
-    suite.run("Proof: leaks of the Go plugin are stamped by an ADD that fails, too", first_command_is_an_add)
-    suite.run("Proof: what the Go plugin leaks after the first command of a boot is dead two reboots later",
-              go_plugin_in_this_boot)
-    suite.run("Proof: GC takes nobody whose namespace is there, and no Cilium ingress, whatever its list says",
-              gc_protects_the_living)
-    suite.finish()
+def tests():
+    yield ("Proof: a stranger gets a free address, then a held one, then one of the dead, then none",
+           free_then_held_then_dead)
+    yield "Proof: the dead of the oldest boot go first", oldest_boot_first
+    yield "Proof: the whole dead attachment ends, and its other address is held for its pod", both_families_end
+    yield ("Proof: in a full pool the dead of this boot go, and nobody who lives: running, unlinked or by path only",
+           gone_in_this_boot)
+    yield ("Proof: leaks of the Go plugin are stamped at the first command of a boot and dead one reboot later",
+           leaks_of_the_go_plugin)
+    yield "Proof: leaks of the Go plugin are stamped by an ADD that fails, too", first_command_is_an_add
+    yield ("Proof: what the Go plugin leaks after the first command of a boot is dead two reboots later",
+           go_plugin_in_this_boot)
+    yield ("Proof: GC takes nobody whose namespace is there, and no Cilium ingress, whatever its list says",
+           gc_protects_the_living)
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("reclaim", tests, lambda: require(BINARY, HOST_LOCAL), sandbox.enter, fake_boots)

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Two node containers (kind, LXC) that are really restarted: PID, mount, UTS and network namespaces of their own, a fresh
 /run, one kernel. No DEL comes, and every pod has its address again. And containers that are no nodes, only look alike.
 
@@ -11,15 +11,12 @@ import subprocess
 import sys
 import uuid
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from crowd import DUAL  # noqa: E402
-from node import Node  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from pod_process import PodProcesses  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+from crowd import DUAL
+from node import Node
+from plugin import BINARY, require
+from pod_process import PodProcesses
+from tap import Suite
 
 HOME = "/var/lib/cni/restarted"
 NETNS = "/run/netns"

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The calls that container runtimes and kubelets were seen to make, replayed: who keeps which address after each.
 
 usage: sequences_test.py [WORD ...]     only the tables whose name begins with one of the words, for example: K5: C3:;
@@ -10,16 +10,13 @@ import contextlib
 import os
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from live_netns import Namespace  # noqa: E402
-from node import BOOT_ID, Node, empty_run, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require, run  # noqa: E402
-from replay import Replay  # noqa: E402
-from sequence_tables import TABLES, Add, Del  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+import sandbox
+from live_netns import Namespace
+from node import BOOT_ID, Node, empty_run, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require, run
+from replay import Replay
+from sequence_tables import TABLES, Add, Del
+from tap import Skip, Suite
 
 HOME = "/var/lib/cni/sequences"
 SINGLE = [[{"subnet": "10.9.0.0/24"}]]

@@ -1,23 +1,19 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """A main plugin that refuses the address of a sandbox whose DEL never came: the pod comes up with another one, and gets
 its own back when the old sandbox is really gone. After a reboot every refusal is survived.
 
 The main plugin is a script here; with cilium-cni see test/peers. usage: set_aside_test.py [WORD ...]
 """
 import os
-import sys
 import uuid
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import sandbox  # noqa: E402
-from crowd import DUAL, pair, small  # noqa: E402
-from main_plugin import add_refusing  # noqa: E402
-from node import Node, empty_run, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from pod_process import PodProcesses  # noqa: E402
-from tap import Suite  # noqa: E402
+import sandbox
+import tap
+from crowd import DUAL, pair, small
+from main_plugin import add_refusing
+from node import Node, empty_run, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
+from pod_process import PodProcesses
 
 HOME = "/var/lib/cni/set-aside"
 NETNS = "/var/lib/cni/netns"  # not below /run, which is emptied here
@@ -238,14 +234,5 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("set aside")
-    suite.run_all(TESTS)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("set aside", TESTS, lambda: require(BINARY, HOST_LOCAL), sandbox.enter, fake_boots)

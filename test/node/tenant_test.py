@@ -1,19 +1,15 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What one namespace's pods can do to another's addresses: nothing, however they ask and however many they are."""
 import os
 import re
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from conf_node import ALL, SMALL, ConfNode  # noqa: E402
-from node import args_of, fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+import sandbox
+import tap
+import trace
+from conf_node import ALL, SMALL, ConfNode
+from node import args_of, fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
+from tap import Skip
 
 VICTIM = "bank/web-0"
 THIEF = "evil/thief"
@@ -179,11 +175,7 @@ def under_the_lock():
     assert counts[16] <= counts[0] + 16, counts
 
 
-def main():
-    sandbox.enter()
-    require(BINARY)
-    fake_boots()
-    suite = Suite("tenant")
+def tests():
     for sentence, test in (("what is held for another namespace is not had", held_is_not_had),
                            ("after a reboot neither", after_reboot),
                            ("what is free, or held for the own namespace, is had", own_and_free),
@@ -191,17 +183,16 @@ def main():
                            ('with "none" nothing is had', none_is_none)):
         for name, make in NODES.items():
             for way in WAYS:
-                suite.run(f"asking by {way}, {name}: {sentence}", test, way, make)
-    suite.run("what is recorded for a dead sandbox, and bound to nobody, is not had before its DEL", unnamed_dead)
-    suite.run("a caller without a pod speaks for the operator", operator)
-    suite.run('a pin is not had with "any" either', pins_protect)
-    suite.run("many one-shot pods of a namespace end no binding of another", one_shot_pods)
-    suite.run("many interfaces of a pod end no binding of another, and few of them are held", interface_names)
-    suite.run("a namespace that holds nothing takes from the one that holds most", stranger_pays_last)
-    suite.run("a legal annotation with 37 000 addresses is refused before the lock", many_requests)
-    suite.run("what a pod's author writes does not keep the lock", under_the_lock)
-    suite.finish()
+                yield f"asking by {way}, {name}: {sentence}", test, way, make
+    yield "what is recorded for a dead sandbox, and bound to nobody, is not had before its DEL", unnamed_dead
+    yield "a caller without a pod speaks for the operator", operator
+    yield 'a pin is not had with "any" either', pins_protect
+    yield "many one-shot pods of a namespace end no binding of another", one_shot_pods
+    yield "many interfaces of a pod end no binding of another, and few of them are held", interface_names
+    yield "a namespace that holds nothing takes from the one that holds most", stranger_pays_last
+    yield "a legal annotation with 37 000 addresses is refused before the lock", many_requests
+    yield "what a pod's author writes does not keep the lock", under_the_lock
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("tenant", tests, sandbox.enter, lambda: require(BINARY), fake_boots)

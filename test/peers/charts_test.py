@@ -1,21 +1,16 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The charts of Cilium and Flannel, rendered by helm: what our own values files rely on is there.
 
 usage: charts_test.py
 """
 import json
-import os
 import subprocess
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import charts  # noqa: E402
-import peers  # noqa: E402
-import tool  # noqa: E402
-import yaml  # noqa: E402
-from tap import Suite  # noqa: E402
+import charts
+import peers
+import tool
+import yaml
+from tap import Suite
 
 IPAM = {"type": "delegated-ipam", "delegate": {"type": "host-local"}}
 # Those of Cilium's own CI for a delegated plugin, short of masquerading.

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The real cilium-cni over sandboxes that are gone without a DEL, in one boot. Their deaths are proven only where the
 initial PID namespace is seen: so not in a world, as cilium_test.py.
 
@@ -8,21 +8,19 @@ import os
 import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../node"))
 
-import sandbox  # noqa: E402
+import sandbox
 
 sandbox.enter()
 
-import peers  # noqa: E402
-from cilium_failures import lost_sandbox  # noqa: E402
-from cilium_life import ingress_under_pressure  # noqa: E402
-from cilium_node import Place  # noqa: E402
-from node import fake_boots  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import peers
+from cilium_failures import lost_sandbox
+from cilium_life import ingress_under_pressure
+from cilium_node import Place
+from node import fake_boots
+from plugin import BINARY, require
+from tap import Suite
 
 CASES = [
     ("cilium", "the agent refuses its address, and the pod comes up with another one", lost_sandbox),

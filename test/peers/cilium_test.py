@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The real cilium-cni, its newest release and an older one, over the product, with a stand-in for Cilium's agent.
 
 usage: cilium_test.py [WORD ...]   (default: every case; else those whose sentence begins with one of the words)
@@ -6,23 +6,21 @@ usage: cilium_test.py [WORD ...]   (default: every case; else those whose senten
 import os
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../node"))
 
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import cilium_calls  # noqa: E402
-import cilium_config  # noqa: E402
-import cilium_failures  # noqa: E402
-import cilium_life  # noqa: E402
-import peers  # noqa: E402
-from cilium_node import Place  # noqa: E402
-from node import fake_boots  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import cilium_calls
+import cilium_config
+import cilium_failures
+import cilium_life
+import peers
+from cilium_node import Place
+from node import fake_boots
+from plugin import BINARY, require
+from tap import Suite
 
 NEWEST, OLDER = "cilium", "cilium-1.15"
 MODULES = (cilium_calls, cilium_config, cilium_failures, cilium_life)

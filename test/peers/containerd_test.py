@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """A hundred pods under Debian's containerd and the newest one, over bridge, Flannel and cilium-cni: all keep their
 addresses over reboots and over a runtime that dies while it starts them; what polling STATUS asks of the plugin; and
 twenty pods over bridge that crictl runs.
@@ -13,22 +13,20 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import cri  # noqa: E402
-import peers  # noqa: E402
-from containerd_crictl import CHAPTERS as CRICTL_CHAPTERS  # noqa: E402
-from containerd_crictl import CrictlStory  # noqa: E402
-from containerd_networks import GATEWAY, NETWORKS, RUNTIMES, built  # noqa: E402
-from containerd_status import CASES, StatusNode  # noqa: E402
-from kubelet import Kubelet, Pod, Sandbox  # noqa: E402
-from machine import Machine  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+import cri
+import peers
+from containerd_crictl import CHAPTERS as CRICTL_CHAPTERS
+from containerd_crictl import CrictlStory
+from containerd_networks import GATEWAY, NETWORKS, RUNTIMES, built
+from containerd_status import CASES, StatusNode
+from kubelet import Kubelet, Pod, Sandbox
+from machine import Machine
+from plugin import BINARY, require
+from tap import Skip, Suite
 
 PODS = 100
 PINGED = 8

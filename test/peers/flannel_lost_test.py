@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Flannel's real plugin over a sandbox that is gone and whose one and only DEL failed, in one boot. Its death is proven
 only where the initial PID namespace is seen: so not in a world, as flannel_test.py.
 
@@ -8,20 +8,18 @@ import os
 import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../node"))
 
-import sandbox  # noqa: E402
+import sandbox
 
 sandbox.enter()
 
-import peers  # noqa: E402
-from flannel_failures import failing_del_netns  # noqa: E402
-from flannel_node import FlannelNode, Place  # noqa: E402
-from node import fake_boots  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import peers
+from flannel_failures import failing_del_netns
+from flannel_node import FlannelNode, Place
+from node import fake_boots
+from plugin import BINARY, require
+from tap import Suite
 
 
 def main():

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Flannel's real plugin over the newest bridge and the product, run by the newest libcni.
 
 The plugin is the last one of the reference plugins: what came later (several networks in subnet.env, the DEL that is
@@ -9,22 +9,20 @@ usage: flannel_test.py [WORD ...]   (default: every case; else those whose sente
 import os
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../node"))
 
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import flannel_config  # noqa: E402
-import flannel_failures  # noqa: E402
-import flannel_life  # noqa: E402
-import peers  # noqa: E402
-from flannel_node import FlannelNode, Place  # noqa: E402
-from node import fake_boots  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import flannel_config
+import flannel_failures
+import flannel_life
+import peers
+from flannel_node import FlannelNode, Place
+from node import fake_boots
+from plugin import BINARY, require
+from tap import Suite
 
 
 def main():

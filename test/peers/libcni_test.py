@@ -1,24 +1,20 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The newest libcni, by its cnitool, over the newest bridge and the product: ADD, CHECK, DEL, GC and STATUS.
 
 usage: libcni_test.py [WORD ...]   (default: every case; else those whose sentence begins with one of the words)
 """
-import os
 import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import libcni_verbs  # noqa: E402
-import peers  # noqa: E402
-from libcni_node import LibcniNode  # noqa: E402
-from node import fake_boots  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import libcni_verbs
+import peers
+from libcni_node import LibcniNode
+from node import fake_boots
+from plugin import BINARY, require
+from tap import Suite
 
 
 class PluginNode(LibcniNode):

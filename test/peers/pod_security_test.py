@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The installer's DaemonSet before Kubernetes' own Pod Security admission: what "restricted" has against it is what
 installing needs and nothing else, and every weakening is found, as our own rules find it.
 
@@ -9,19 +9,15 @@ import glob
 import json
 import os
 import subprocess
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import installer  # noqa: E402
-import manifest_rules  # noqa: E402
-import peers  # noqa: E402
-import tool  # noqa: E402
-from installer import init  # noqa: E402
-from plugin import BINARY, ROOT, require  # noqa: E402
-from pod_security_weak import FOLDER, NETWORK, UNDER, VOLUME, WEAKENINGS  # noqa: E402
-from tap import Suite  # noqa: E402
+import installer
+import manifest_rules
+import peers
+import tool
+from installer import init
+from plugin import BINARY, ROOT, require
+from pod_security_weak import FOLDER, NETWORK, UNDER, VOLUME, WEAKENINGS
+from tap import Suite
 
 MODULE = "k8s.io/pod-security-admission"
 NEWEST = "v1." + peers.version(MODULE).split(".")[1]  # module 0.N is Kubernetes 1.N

@@ -1,20 +1,16 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Kept means reachable, under the newest bridge, and under Flannel's plugin over it and over Debian's.
 
 Prints what was measured, as test/node/reach_test.py does.
 """
 import os
-import sys
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-
-import peers  # noqa: E402
-import reach_cases  # noqa: E402
-import sandbox  # noqa: E402
-from bridge_node import STOCK, SUBNETS  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import peers
+import reach_cases
+import sandbox
+from bridge_node import STOCK, SUBNETS
+from plugin import BINARY, require
+from tap import Suite
 
 SUBNET_FILE = "/run/flannel/subnet.env"
 LINES = """FLANNEL_NETWORK=10.79.0.0/16

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Repeats every recorded conversion of a delegate's result that a call of the plugin can reach.
 
 The delegate prints the recorded input and the caller speaks the version `to`; the answer must be the recorded one. The
@@ -15,14 +15,13 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
-from answer import Begins, exact_json, same  # noqa: E402
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tap  # noqa: E402
-from delegate_rules import NO_ADDRESS, has_repeated_family, require_each, require_use, too_many_for  # noqa: E402
-from skel_rules import VERSIONS, Answer, Pairs, Rule, elements, error, expectation  # noqa: E402
-from skel_rules import field, member, parsed, with_fields  # noqa: E402
+from answer import Begins, exact_json, same
+import plugin
+import sandbox
+import tap
+from delegate_rules import NO_ADDRESS, has_repeated_family, require_each, require_use, too_many_for
+from skel_rules import VERSIONS, Answer, Pairs, Rule, elements, error, expectation
+from skel_rules import field, member, parsed, with_fields
 
 VECTORS = os.environ.get("VECTORS_DIR", HERE)
 PAIR = ("0.1.0", "0.2.0")  # versions whose results have one address a family, ip4 and ip6

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Repeats every recorded call of a delegating plugin, against the same scripted delegates, and compares the answers.
 
 Compared are the answer and every run of the delegate: its environment and its configuration. A difference is allowed
@@ -15,13 +15,12 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
-from answer import documents, exact_json, same  # noqa: E402
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tap  # noqa: E402
-from delegate_rules import NO_ADDRESS, RULES, Call, DelegateVector, Record, require_each, require_use  # noqa: E402
-from skel_rules import expectation  # noqa: E402
+from answer import documents, exact_json, same
+import plugin
+import sandbox
+import tap
+from delegate_rules import NO_ADDRESS, RULES, Call, DelegateVector, Record, require_each, require_use
+from skel_rules import expectation
 
 VECTORS = os.environ.get("VECTORS_DIR", HERE)
 STATE = ("/run/delegated-ipam", "/var/lib/delegated-ipam")

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Repeats every recorded call of the reference plugin and compares the answers.
 
 skel-head.json holds what the newest host-local answers, skel.json what Debian's 1.1.1 answers to the same calls.
@@ -11,16 +11,14 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
-from answer import documents  # noqa: E402
-import plugin  # noqa: E402
-import sandbox  # noqa: E402
-import tap  # noqa: E402
-from skel_rules import DIFFERENT, OURS, SINCE_1_1_1, VERSIONS, Answer, Vector, agrees, expectation  # noqa: E402
+from answer import documents
+import plugin
+import sandbox
+import tap
+from skel_rules import DIFFERENT, OURS, SINCE_1_1_1, VERSIONS, Answer, Vector, agrees, expectation
 
 VECTORS = os.environ.get("VECTORS_DIR", HERE)
 OUR_KEYS = '"retain": false, "onDuplicate": "error"'
