@@ -1,6 +1,5 @@
 #include "shim/cni/verbs/built_in.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "allocator/store/lease_store.hpp"
