@@ -151,9 +151,9 @@ void rebind(RecordFolder& records, const PodKey& pod, const Rebinding& change,
   };
   const bool leads_there = std::all_of(change.given.begin(), change.given.end(), is_known);
   put_hint(change.may_be_left_out && leads_there, meanwhile);
-  for (const auto& [address, binding] : change.given) {
-    write_unless_full(change.may_be_left_out && is_on(change.bound, address), notes,
-                      [&] { records.put(address, binding); });
+  for (const auto& one : change.given) {
+    write_unless_full(change.may_be_left_out && is_on(change.bound, one.first), notes,
+                      [&] { records.put(one.first, one.second); });
   }
   for (const auto& address : given_up) records.remove(address);
   if (!given_up.empty()) put_hint(change.may_be_left_out, change.hint);
