@@ -229,15 +229,22 @@ def leaves_nothing():
     command = [os.path.join(FOLDER, "bench.py"), "--quick", "--place", "image", "--out", f"{DISK}/out"]
     for number in (signal.SIGTERM, signal.SIGINT):
         pipe = {"stderr": subprocess.PIPE, "text": True}
-        with subprocess.Popen(command, env=environment, start_new_session=True, **pipe) as bench:
+        with subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=heeds_sigint,
+                              **pipe) as bench:
             while "measuring" not in (line := bench.stderr.readline()):
                 assert line, "it ended by itself"
             bench.send_signal(number)
-            assert bench.wait(timeout=PATIENCE) == 128 + number
+            code = bench.wait(timeout=PATIENCE)
+            assert code == 128 + number, (code, bench.stderr.read())
         deadline = time.monotonic() + PATIENCE
         while (left := traces(parent)) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not left, left
+
+
+def heeds_sigint():
+    """What a shell starts in the background ignores SIGINT, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def traces(parent):
