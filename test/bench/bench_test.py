@@ -23,11 +23,11 @@ import budgets  # noqa: E402
 import fill  # noqa: E402
 import report  # noqa: E402
 import statistic  # noqa: E402
-import tap
+import tap  # noqa: E402
 from contenders import DEBIAN, DELEGATE, OURS, VARIANTS, Network, takeover  # noqa: E402
 from plugin import BINARY, HOST_LOCAL, require, run  # noqa: E402
 from runner import Job, Runner, Tools  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+from tap import Skip  # noqa: E402
 
 COUNT, HELD = 300, 20
 LAST = "10.9.1.45"  # the 300th from 10.9.0.2 on
