@@ -82,7 +82,8 @@ def main():
         print(f"1..0 # SKIP needs {' '.join(missing)}: apt-get install containernetworking-plugins iproute2 util-linux")
         return
     peers.require("bridge")
-    variables = f"DELEGATED_IPAM={BINARY} DELEGATED_IPAM_PEERS={peers.CACHE}"
+    library = os.path.dirname(guest.__file__)
+    variables = f"DELEGATED_IPAM={BINARY} DELEGATED_IPAM_PEERS={peers.CACHE} PYTHONPATH={library}"
     try:
         status = guest.run(f"{variables} {sys.executable} {os.path.abspath(__file__)} --inside", [*PROGRAMS, NEWEST],
                            MODULES)
