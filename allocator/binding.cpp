@@ -1,7 +1,6 @@
 #include "allocator/binding.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "allocator/fields.hpp"
 

@@ -191,16 +191,18 @@ void bind_answer(RecordFolder& records, const Binding& binding,
   for (const auto& [address, old] : change.bound) {
     if (!has_family(addresses, address.family())) change.hint.addresses.push_back(address);
   }
+  std::vector<std::string> ended;
   for (const auto& address : addresses) {
     Binding renewed = binding;
     const auto old = records.binding(address);
     if (old && old->pod == binding.pod) renewed.kept = old->kept + 1;
     change.given.emplace_back(address, renewed);
     if (!old || old->pod == binding.pod) continue;
-    notes.push_back("the binding of " + old->pod.display() + " on " + address.to_string() +
+    ended.push_back("the binding of " + old->pod.display() + " on " + address.to_string() +
                     " ended: " + binding.pod.display() + " was given it");
   }
   rebind(records, binding.pod, change, notes);
+  notes.insert(notes.end(), ended.begin(), ended.end());
   for (const auto& [address, old] : change.bound) {
     if (contains(change.hint.addresses, address)) continue;
     const Family family = address.family();
@@ -212,7 +214,6 @@ void bind_answer(RecordFolder& records, const Binding& binding,
 }
 
 void forget(RecordFolder& records, const PodKey& pod) {
-  if (!records.readable_hint(pod)) return;
   for (const auto& [address, binding] : bindings_of(records, pod)) records.remove(address);
   records.forget_evicted(pod);
 }

@@ -56,7 +56,7 @@ Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
   const auto refused = network ? refused_now(network->folder()) : std::vector<Address>();
   for (const auto& [address, binding] : bindings_of(*records, *owner.pod)) {
     if (owner.require_same_uid && binding.uid != owner.uid) continue;
-    if (std::find(refused.begin(), refused.end(), address) != refused.end()) continue;
+    if (contains(refused, address)) continue;
     const auto file = network ? network->read(address.to_string()) : std::nullopt;
     if (file && is_torn(*file, binding)) network->remove(address.to_string());
     if (file && !is_torn(*file, binding)) {

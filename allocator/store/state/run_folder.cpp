@@ -1,7 +1,6 @@
 #include "allocator/store/state/run_folder.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <exception>
 #include <utility>

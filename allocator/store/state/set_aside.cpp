@@ -1,7 +1,6 @@
 #include "allocator/store/state/set_aside.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <exception>
 #include <optional>
 #include <utility>

@@ -1,7 +1,6 @@
 #include "allocator/store/state/stamp.hpp"
 
 #include <array>
-#include <charconv>
 #include <system_error>
 #include <vector>
 
