@@ -53,7 +53,8 @@ std::string patterned(std::size_t size) {
 }  // namespace
 
 TEST_CASE("stdin is read to its end, whatever its size up to the limit", "[stdin]") {
-  const std::size_t size = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{65536},
+  const std::size_t size = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{4095},
+                                    std::size_t{4096}, std::size_t{4097}, std::size_t{65536},
                                     std::size_t{65537}, std::size_t{200000}, shim::kStdinLimit);
   const std::string text = patterned(size);
   Pipe pipe;

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <memory>
+#include <span>
 
 #include "allocator/store/disk/posix_call.hpp"
 
@@ -26,6 +28,11 @@ FileKind kind_of(mode_t mode) {
   if (S_ISLNK(mode)) return FileKind::symbolic_link;
   return FileKind::other;
 }
+
+/// Folders of few entries are read into the stack: each page of a large buffer there is touched when
+/// the function is entered (-fstack-clash-protection), and that costs more than a system call.
+constexpr std::size_t kFirstListing = 4096;
+constexpr std::size_t kNextListing = 32768;
 
 constexpr std::int64_t kNanoseconds = 1'000'000'000;
 
@@ -99,16 +106,23 @@ std::vector<std::string> PosixFileSystem::list(const Directory& directory) {
   if (directory.was_listed && ::lseek(fd, 0, SEEK_SET) == -1) fail("read", directory.path);
   directory.was_listed = true;
   std::vector<std::string> names;
-  alignas(dirent64) std::array<char, 32768> buffer;
+  alignas(dirent64) std::array<char, kFirstListing> few;
+  std::unique_ptr<char[]> many;
+  std::span<char> buffer = few;
   while (true) {
-    const auto length = retried([&] { return ::getdents64(fd, buffer.data(), buffer.size()); });
-    if (length == -1) fail("read", directory.path);
-    if (length == 0) return names;
-    for (std::size_t offset = 0; offset < static_cast<std::size_t>(length);) {
+    const auto got = retried([&] { return ::getdents64(fd, buffer.data(), buffer.size()); });
+    if (got == -1) fail("read", directory.path);
+    if (got == 0) return names;
+    const auto length = static_cast<std::size_t>(got);
+    for (std::size_t offset = 0; offset < length;) {
       const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + offset);
       const std::string_view name = entry->d_name;
       if (name != "." && name != "..") names.emplace_back(name);
       offset += entry->d_reclen;
+    }
+    if (!many && length + sizeof(dirent64) > buffer.size()) {
+      many = std::make_unique_for_overwrite<char[]>(kNextListing);
+      buffer = {many.get(), kNextListing};
     }
   }
 }
@@ -203,7 +217,7 @@ Supported PosixFileSystem::set_attribute(const Fd& fd, const std::string& name,
 }
 
 std::optional<std::string> PosixFileSystem::get_attribute(const Fd& fd, const std::string& name) {
-  std::array<char, 4096> value{};
+  std::array<char, 4096> value;
   const auto length = ::fgetxattr(fd.number(), name.c_str(), value.data(), value.size());
   if (length >= 0) return std::string(value.data(), static_cast<std::size_t>(length));
   // EPERM, EACCES: one that we may not look at tells us nothing.
@@ -221,7 +235,7 @@ Outcome PosixFileSystem::unlink(const Directory& directory, const std::string& n
 
 std::optional<std::string> PosixFileSystem::read_link(const Directory& directory,
                                                       const std::string& name) {
-  std::array<char, 4096> target{};
+  std::array<char, 4096> target;
   const auto length =
       ::readlinkat(directory.fd.number(), name.c_str(), target.data(), target.size());
   if (length >= 0) return std::string(target.data(), static_cast<std::size_t>(length));

@@ -3,7 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
@@ -28,6 +28,11 @@ using Clock = std::chrono::steady_clock;
                      "capabilities");
 }
 
+/// A configuration fits into the first read. With -fstack-clash-protection a large buffer on the
+/// stack costs a page fault for each of its pages, used or not.
+constexpr std::size_t kFirstRead = 4096;
+constexpr std::size_t kLargestRead = 65536;  // what a pipe holds
+
 /// Whether the writer has closed its end: what can be read now is all there is.
 enum class Writer : std::uint8_t { gone, unknown };
 
@@ -50,17 +55,18 @@ Writer wait_readable(int fd, Clock::time_point deadline) {
 std::string read_stdin(std::size_t limit, int fd, std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   std::string text;
-  std::array<char, 65536> buffer;
   while (true) {
     const Writer writer = wait_readable(fd, deadline);
-    const auto got = ::read(fd, buffer.data(), buffer.size());
-    if (got == 0) return text;
+    const std::size_t length = text.size();
+    const std::size_t room = std::clamp(length, kFirstRead, kLargestRead);
+    text.resize(length + room);
+    const auto got = ::read(fd, text.data() + length, room);
     if (got == -1 && errno != EINTR && errno != EAGAIN)
       fail(std::generic_category().message(errno));
-    if (got <= 0) continue;
-    text.append(buffer.data(), static_cast<std::size_t>(got));
+    text.resize(length + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got == 0) return text;
     if (text.size() > limit) fail_as_too_long(limit);
-    const bool drained = static_cast<std::size_t>(got) < buffer.size();
+    const bool drained = got > 0 && static_cast<std::size_t>(got) < room;
     if (writer == Writer::gone && drained) return text;
   }
 }
