@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <ios>
 
 #include "shim/cli/command.hpp"
 #include "shim/cli/commands.hpp"
@@ -116,6 +117,7 @@ void CommandSpec::runs(std::function<ExitCode()> action) {
 }
 
 int run_command_line(int argc, char** argv) {
+  const std::ios_base::Init streams;  // see shim/cli/streams/iostream
   if (argc < 2) {
     std::cerr << about_text();
     return static_cast<int>(ExitCode::fine);

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <ctime>
-#include <sstream>
+#include <string_view>
 #include <system_error>
 
 namespace allocator::store {
@@ -21,6 +23,32 @@ struct Process {
   std::uint64_t started = 0;  // nanoseconds of CLOCK_BOOTTIME
 };
 
+/// The words of a text, one after the other; empty ones behind its end. A stream would bring the
+/// locales, which no other part of an ADD needs.
+class Words {
+ public:
+  explicit Words(std::string_view text) : rest_(text) {}
+
+  std::string_view next() {
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(" \n"), rest_.size()));
+    const auto word = rest_.substr(0, rest_.find_first_of(" \n"));
+    rest_.remove_prefix(word.size());
+    return word;
+  }
+
+  /// 0 where there is none.
+  template <typename Number>
+  Number next_number() {
+    const auto word = next();
+    Number number = 0;
+    std::from_chars(word.data(), word.data() + word.size(), number);
+    return number;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
 /// `process_name`: a number, or "self", as /proc may show the processes of a PID namespace above
 /// ours.
 Process read_process(FileSystem& fs, const std::string& process_name,
@@ -28,14 +56,13 @@ Process read_process(FileSystem& fs, const std::string& process_name,
   const std::string text = fs.read_path("/proc/" + process_name + "/stat", limit);
   // The name in parentheses may hold anything, spaces and parentheses too: count from its end.
   const auto name_end = text.rfind(')');
-  std::istringstream fields(name_end == std::string::npos ? "" : text.substr(name_end + 1));
+  Words fields(name_end == std::string::npos ? "" : std::string_view(text).substr(name_end + 1));
   Process process;
-  std::string skipped;
-  fields >> skipped >> process.parent;
+  fields.next();
+  process.parent = fields.next_number<int>();
   constexpr int fields_between = 22 - 5;
-  for (int i = 0; i < fields_between; ++i) fields >> skipped;
-  std::uint64_t ticks = 0;
-  fields >> ticks;
+  for (int i = 0; i < fields_between; ++i) fields.next();
+  const auto ticks = fields.next_number<std::uint64_t>();
   process.started =
       ticks * (kNanosecondsPerSecond / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
   return process;
