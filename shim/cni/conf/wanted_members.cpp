@@ -60,12 +60,15 @@ bool concerns(const std::vector<std::string>& path, const Read& read) {
 }  // namespace
 
 Wanted wanted_by(std::string_view command) {
-  std::string name = " " + std::string(command) + " ";
+  const std::string name = " " + std::string(command) + " ";
   if (kAll.find(name) == std::string_view::npos) return {};
-  return [name = std::move(name)](const std::vector<std::string>& path) {
-    return std::any_of(kReads.begin(), kReads.end(), [&](const Read& read) {
-      return read.commands.find(name) != std::string_view::npos && concerns(path, read);
-    });
+  std::vector<const Read*> reads;
+  for (const auto& read : kReads) {
+    if (read.commands.find(name) != std::string_view::npos) reads.push_back(&read);
+  }
+  return [reads = std::move(reads)](const std::vector<std::string>& path) {
+    return std::any_of(reads.begin(), reads.end(),
+                       [&](const Read* read) { return concerns(path, *read); });
   };
 }
 

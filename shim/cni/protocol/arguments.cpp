@@ -63,6 +63,13 @@ bool take_pod_key(const Pair& pair, Arguments& arguments) {
   return pair.key.starts_with("K8S_POD_");
 }
 
+[[noreturn]] void fail_unknown(const std::vector<std::string_view>& pairs) {
+  std::string list;
+  for (const auto& pair : pairs) list += (list.empty() ? "" : " ") + go_quoted(pair);
+  throw CniError(ErrorCode::internal, "ARGS: unknown args [" + list + "]", {},
+                 "add IgnoreUnknown=1 to CNI_ARGS to have them ignored");
+}
+
 }  // namespace
 
 std::optional<allocator::Address> parse_requested_address(std::string_view text) {
@@ -76,7 +83,7 @@ Arguments parse_arguments(std::string_view text) {
   Arguments arguments;
   if (text.empty()) return arguments;
   bool ignore_unknown = false;
-  std::string unknown;
+  std::vector<std::string_view> unknown;
   for (const auto& pair : split_pairs(text)) {
     if (!pair.well_formed) {
       throw CniError(ErrorCode::internal, "ARGS: invalid pair " + go_quoted(pair.text), {},
@@ -92,13 +99,10 @@ Arguments parse_arguments(std::string_view text) {
           "encoding.TextUnmarshaler");
     } else {
       take_pod_key(pair, arguments);
-      unknown += (unknown.empty() ? "" : " ") + go_quoted(pair.text);
+      unknown.push_back(pair.text);
     }
   }
-  if (!unknown.empty() && !ignore_unknown) {
-    throw CniError(ErrorCode::internal, "ARGS: unknown args [" + unknown + "]", {},
-                   "add IgnoreUnknown=1 to CNI_ARGS to have them ignored");
-  }
+  if (!unknown.empty() && !ignore_unknown) fail_unknown(unknown);
   return arguments;
 }
 

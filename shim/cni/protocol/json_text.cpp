@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
@@ -24,14 +23,10 @@ std::string place_of(std::string_view text, std::size_t position) {
          std::to_string(std::max<std::size_t>(column, 1));
 }
 
-struct Escape {
-  std::string_view raw, escaped;
-};
-
 /// What Go escapes beyond JSON's own needs: characters with a meaning in HTML. Those with one in
 /// JavaScript (U+2028, U+2029) are escaped with all that cannot be seen.
-constexpr std::array kEscapes{Escape{"<", "\\u003c"}, Escape{">", "\\u003e"},
-                              Escape{"&", "\\u0026"}};
+constexpr std::string_view kEscaped = "<>&";
+constexpr std::array<const char*, 3> kEscapes = {"\\u003c", "\\u003e", "\\u0026"};
 
 /// An object's members by their place: the library's own look-up is by key.
 using Members = std::vector<Json::object_t::value_type>;
@@ -185,7 +180,7 @@ Json parse_json(std::string_view text, const Wanted& wanted) {
 }
 
 bool same_key(std::string_view left, std::string_view right) {
-  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; };
   return std::equal(left.begin(), left.end(), right.begin(), right.end(),
                     [&](char a, char b) { return lower(a) == lower(b); });
 }
@@ -193,7 +188,8 @@ bool same_key(std::string_view left, std::string_view right) {
 const Json* find_member(const Json& object, std::string_view key) {
   if (!object.is_object()) return nullptr;
   const Json* found = nullptr;
-  for (const auto& [name, value] : object.items()) {
+  // Not by items(), which makes a text of each member's place first.
+  for (const auto& [name, value] : object.get_ref<const Json::object_t&>()) {
     if (same_key(name, key)) found = value.is_null() ? nullptr : &value;
   }
   return found;
@@ -203,14 +199,13 @@ std::string print_json(const Json& document) {
   const std::string plain = document.dump(4, ' ', false, Json::error_handler_t::replace);
   std::string escaped;
   escaped.reserve(plain.size());
-  for (std::string_view rest = plain; !rest.empty();) {
-    const auto escape =
-        std::find_if(kEscapes.begin(), kEscapes.end(),
-                     [&](const Escape& candidate) { return rest.starts_with(candidate.raw); });
-    const bool found = escape != kEscapes.end();
-    escaped += found ? escape->escaped : rest.substr(0, 1);
-    rest.remove_prefix(found ? escape->raw.size() : 1);
+  std::string_view rest = plain;
+  for (auto at = rest.find_first_of(kEscaped); at != rest.npos; at = rest.find_first_of(kEscaped)) {
+    escaped += rest.substr(0, at);
+    escaped += kEscapes[kEscaped.find(rest[at])];
+    rest.remove_prefix(at + 1);
   }
+  escaped += rest;
   return with_json_escapes(escaped);
 }
 

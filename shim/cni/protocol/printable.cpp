@@ -172,6 +172,10 @@ std::string go_quoted(std::string_view text, std::size_t limit) {
 }
 
 std::string with_json_escapes(std::string_view json) {
+  // Nearly every text has nothing to escape.
+  const bool is_plain =
+      std::all_of(json.begin(), json.end(), [](unsigned char byte) { return byte < 0x7f; });
+  if (is_plain) return std::string(json);
   std::string result;
   result.reserve(json.size());
   each_rune(json, [&](std::string_view bytes, const Rune& rune) {
