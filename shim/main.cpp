@@ -47,20 +47,21 @@ void write_to_stderr(std::string_view text) noexcept {
 }
 
 /// A caller that closed one of the first three descriptors must not make our answer land in a state
-/// file.
-void fill_standard_descriptors() {
+/// file. Returns what the same call tells of stdin: a runtime has mostly written it by now.
+shim::Writer fill_standard_descriptors() {
   std::array<pollfd, 3> descriptors = {{{0, 0, 0}, {1, 0, 0}, {2, 0, 0}}};
-  if (::poll(descriptors.data(), descriptors.size(), 0) <= 0) return;
+  if (::poll(descriptors.data(), descriptors.size(), 0) <= 0) return shim::Writer::unknown;
   // In rising order: open(2) returns the lowest free number.
   for (const auto& descriptor : descriptors) {
     if ((descriptor.revents & POLLNVAL) != 0) static_cast<void>(::open("/dev/null", O_RDWR));
   }
+  return (descriptors[0].revents & POLLHUP) != 0 ? shim::Writer::gone : shim::Writer::unknown;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  fill_standard_descriptors();
+  const shim::Writer stdin_writer = fill_standard_descriptors();
   // A caller that went away is an error of write(2) to undo the lease for, not a signal to die of.
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   const mode_t callers_umask = ::umask(022);
@@ -69,7 +70,10 @@ int main(int argc, char** argv) {
   ::mallopt(M_TOP_PAD, 1 << 20);
   shim::announce::LinuxWire wire;
   const shim::PluginIo io{&std::getenv,
-                          [](std::size_t limit) { return shim::read_stdin(limit); },
+                          [&](std::size_t limit) {
+                            return shim::read_stdin(limit, STDIN_FILENO, shim::kStdinPatience,
+                                                    stdin_writer);
+                          },
                           [](std::string_view text) { write_all(STDOUT_FILENO, text); },
                           [](std::string_view text) { write_to_stderr(text); },
                           environ,

@@ -26,7 +26,7 @@ PROCESS = {
     "getrandom": (1, "C library: malloc's tag"),
     "mprotect": (1, "what is relocated becomes read-only (RELRO)"),
     "futex": (0, "C++ library: nobody makes its streams and locales"),
-    "poll": (2, "the first three descriptors are open; stdin has something, and its writer is gone"),
+    "poll": (2, "the first three descriptors are open, and whether stdin is written; if it was not, waiting for it"),
     "rt_sigaction": (1, "a reader of the answer that went away is an error, no signal"),
     "umask": (1, "folders and files have the modes that we say"),
     "exit_group": (1, "the end"),

@@ -81,6 +81,20 @@ TEST_CASE("stdin that comes in pieces is put together", "[stdin]") {
   CHECK(got == R"({"name": "n"})");
 }
 
+TEST_CASE("stdin whose writer is gone is read without waiting", "[stdin]") {
+  const std::size_t size =
+      GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{10000});
+  const std::string text = patterned(size);
+  Pipe pipe;
+  pipe.write_and_close(text);
+  const std::chrono::milliseconds no_patience{0};
+  CHECK((shim::read_stdin(shim::kStdinLimit, pipe.reading.number(), no_patience,
+                          shim::Writer::gone) == text));
+  const std::string error =
+      cni_error([&] { shim::read_stdin(shim::kStdinLimit, pipe.reading.number(), no_patience); });
+  CHECK(error.find("not closed in time") != std::string::npos);
+}
+
 TEST_CASE("more than 4 MiB on stdin is refused, with the remedy", "[stdin]") {
   Pipe pipe;
   std::thread writer([&] { pipe.write_and_close(patterned(shim::kStdinLimit + 1)); });

@@ -33,9 +33,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kFirstRead = 4096;
 constexpr std::size_t kLargestRead = 65536;  // what a pipe holds
 
-/// Whether the writer has closed its end: what can be read now is all there is.
-enum class Writer : std::uint8_t { gone, unknown };
-
 /// Waits until `fd` has something to read or is at its end.
 Writer wait_readable(int fd, Clock::time_point deadline) {
   while (true) {
@@ -52,11 +49,12 @@ Writer wait_readable(int fd, Clock::time_point deadline) {
 
 }  // namespace
 
-std::string read_stdin(std::size_t limit, int fd, std::chrono::milliseconds patience) {
+std::string read_stdin(std::size_t limit, int fd, std::chrono::milliseconds patience,
+                       Writer writer) {
   const auto deadline = Clock::now() + patience;
   std::string text;
   while (true) {
-    const Writer writer = wait_readable(fd, deadline);
+    if (writer == Writer::unknown) writer = wait_readable(fd, deadline);
     const std::size_t length = text.size();
     const std::size_t room = std::clamp(length, kFirstRead, kLargestRead);
     text.resize(length + room);
@@ -65,6 +63,7 @@ std::string read_stdin(std::size_t limit, int fd, std::chrono::milliseconds pati
       fail(std::generic_category().message(errno));
     text.resize(length + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got == 0) return text;
+    if (got == -1) writer = Writer::unknown;  // there is a time limit to waiting
     if (text.size() > limit) fail_as_too_long(limit);
     const bool drained = got > 0 && static_cast<std::size_t>(got) < room;
     if (writer == Writer::gone && drained) return text;

@@ -1,5 +1,8 @@
 #include "shim/cni/verbs/log_line.hpp"
 
+#include <chrono>
+#include <cstdint>
+
 #include "shim/cni/protocol/error.hpp"
 
 namespace shim {
