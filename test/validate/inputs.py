@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import corpus
 from plugin import BINARY
@@ -128,8 +129,15 @@ def nasty():
                  b"kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: {a: b}\n"):
         status, _, stderr = corpus.run("-", stdin=text)
         assert status == 1 or not stderr, (text[:40], status, stderr)
-    for one in mutations(json.loads(SHARED)):
-        corpus.run("-", stdin=json.dumps(one).encode())
+    crash_nothing([json.loads(SHARED)])
+
+
+def crash_nothing(documents):
+    """Validate each distinct mutation of these, as many at a time as there are processors."""
+    texts = {json.dumps(one) for document in documents for one in mutations(document)}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for answer in [pool.submit(corpus.run, "-", stdin=text.encode()) for text in sorted(texts)]:
+            answer.result()
 
 
 def mutations(value):
@@ -172,9 +180,7 @@ CILIUM = {
 
 def mutated_kinds():
     """The same for what has more rules: values, manifests, cluster files."""
-    for document in (VALUES, CLUSTER, DAEMON_SET, FLANNEL, CILIUM):
-        for one in mutations(document):
-            corpus.run("-", stdin=json.dumps(one).encode())
+    crash_nothing([VALUES, CLUSTER, DAEMON_SET, FLANNEL, CILIUM])
 
 
 def many_files():

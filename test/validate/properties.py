@@ -94,21 +94,18 @@ def loses_nothing(before, after, found):
 
 def is_right(case):
     """The corrected files of a case: no error in them, nothing more to correct, nothing lost."""
-    stdout = corpus.run(*case.options, *case.files, cwd=case.folder)[1]
+    stdout = case.said.stdout
     if not stdout:
         return
     texts = corpus.split(stdout) if stdout.startswith("==> ") else {case.files[0]: stdout}
-    found = corpus.findings(*case.options, *case.files, cwd=case.folder)
     for name, text in texts.items():
         with open(os.path.join(case.folder, name)) as file:
-            loses_nothing(file.read(), text, [one for one in found if one["file"] == name])
-    with tempfile.TemporaryDirectory() as folder:
-        names = case.write_corrected(stdout, folder)
-        corrected = {name for name in names if any(os.path.splitext(name)[0] == stem(one) for one in texts)}
-        left = [one for one in corpus.findings(*case.options, *names, cwd=folder) if one["file"] in corrected]
-        assert not [one for one in left if one["severity"] == "error"], left
-        again = corpus.run(*case.options, *names, cwd=folder)[1]
-        assert not again, f"corrected once more:\n{again}"
+            loses_nothing(file.read(), text, [one for one in case.found if one["file"] == name])
+    names, found, again = case.corrected
+    corrected = {name for name in names if any(os.path.splitext(name)[0] == stem(one) for one in texts)}
+    left = [one for one in found if one["file"] in corrected]
+    assert not [one for one in left if one["severity"] == "error"], left
+    assert not again, f"corrected once more:\n{again}"
 
 
 def stem(name):
