@@ -8,14 +8,13 @@ import json
 import os
 import re
 import shutil
-import sys
 
 import plugin
 import sandbox
+import tap
 import tool
 import yaml
 from node import Node, fake_boots
-from tap import Suite
 
 HOME = "/var/lib/cni/growth"
 RANGES = [[{"subnet": "10.9.0.0/24"}]]
@@ -159,19 +158,16 @@ TESTS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    fake_boots()
-    plugin.require(plugin.BINARY)
+def valgrind():
     if not shutil.which("valgrind"):
-        print("1..0 # SKIP needs valgrind: apt-get install valgrind")
-        sys.exit(0)
-    suite = Suite("growth")
-    os.makedirs(HOME)
-    suite.run_all([(f"ten times the keys, at most {MOST} times the work: {sentence}", *rest)
-                   for sentence, *rest in TESTS])
-    suite.finish()
+        tap.skip("needs valgrind: apt-get install valgrind")
+
+
+def tests():
+    for sentence, *rest in TESTS:
+        yield f"ten times the keys, at most {MOST} times the work: {sentence}", *rest
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("growth", tests, sandbox.enter, fake_boots, lambda: plugin.require(plugin.BINARY), valgrind,
+             lambda: os.makedirs(HOME))

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """What can be wrong in the benchmark without anybody seeing it in its numbers: its statistics, its comparison with an
 earlier run, the folders that it fills, its runner."""
 import contextlib
@@ -7,27 +7,24 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
-sys.dont_write_bytecode = True
-FOLDER = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [FOLDER, os.path.join(FOLDER, "../lib")]
+import place
 
-import place  # noqa: E402
+FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 DISK = place.enter()
 PATIENCE = 300  # unmounting waits for whatever others are writing to the disk
 
-import budgets  # noqa: E402
-import fill  # noqa: E402
-import report  # noqa: E402
-import statistic  # noqa: E402
-import tap  # noqa: E402
-from contenders import DEBIAN, DELEGATE, OURS, VARIANTS, Network, takeover  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require, run  # noqa: E402
-from runner import Job, Runner, Tools  # noqa: E402
-from tap import Skip  # noqa: E402
+import budgets
+import fill
+import report
+import statistic
+import tap
+from contenders import DEBIAN, DELEGATE, OURS, VARIANTS, Network, takeover
+from plugin import BINARY, HOST_LOCAL, require, run
+from runner import Job, Runner, Tools
+from tap import Skip
 
 COUNT, HELD = 300, 20
 LAST = "10.9.1.45"  # the 300th from 10.9.0.2 on

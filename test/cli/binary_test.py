@@ -9,10 +9,10 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 
+import tap
 from plugin import BINARY, require
-from tap import Skip, Suite
+from tap import Skip
 
 CODE = {".init", ".plt", ".plt.got", ".plt.sec", ".iplt", ".text", ".fini", "__libc_freeres_fn"}
 # The libraries' own functions have some 500.
@@ -113,15 +113,10 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY)
-    suite = Suite("binary")
+def readelf():
     if not shutil.which("readelf"):
-        print("1..0 # SKIP needs readelf: apt-get install binutils")
-        sys.exit(0)
-    suite.run_all(TESTS)
-    suite.finish()
+        tap.skip("needs readelf: apt-get install binutils")
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("binary", TESTS, lambda: require(BINARY), readelf)

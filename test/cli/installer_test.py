@@ -16,12 +16,12 @@ import yaml
 
 import manifest_rules
 import plugin
+import tap
 import tool
 import trace
 import world
 from installer import DIGEST, MISTAKES, NEEDED, VARIANTS, generated
 from plugin import BINARY, HOST_LOCAL, ROOT, require
-from tap import Suite
 
 NOBODY = str(manifest_rules.NOBODY)
 # what is given as --image, the policy, whether a digest is asked for
@@ -204,15 +204,10 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
+def root():
     if os.geteuid() != 0:
-        print("1..0 # SKIP needs root: it takes root's capabilities away; run it with sudo")
-        return
-    suite = Suite("installer")
-    suite.run_all(TESTS)
-    suite.finish()
+        tap.skip("needs root: it takes root's capabilities away; run it with sudo")
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("installer", TESTS, lambda: require(BINARY, HOST_LOCAL), root)

@@ -11,10 +11,11 @@ import shutil
 import stat
 import tempfile
 
+import tap
 import tool
 import trace
 from plugin import BINARY, HOST_LOCAL, require
-from tap import Skip, Suite
+from tap import Skip
 
 STRANGER = 65534
 PRECIOUS = "root's own"
@@ -223,15 +224,10 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    suite = Suite("shared_folder")
+def root():
     if os.geteuid() != 0:
-        print("1..0 # SKIP needs root: it puts another user's files into a folder; run it with sudo")
-        return
-    suite.run_all(TESTS)
-    suite.finish()
+        tap.skip("needs root: it puts another user's files into a folder; run it with sudo")
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("shared_folder", TESTS, lambda: require(BINARY, HOST_LOCAL), root)

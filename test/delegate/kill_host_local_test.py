@@ -1,25 +1,20 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib:${0%/*}/../crash" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Kills the product, or fails it, at each of its system calls while Debian's host-local hands out the addresses.
 
 usage: kill_host_local_test.py [WORD ...]
 """
 import itertools
 import os
-import sys
 
-sys.dont_write_bytecode = True
-FOLDER = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(FOLDER, "../lib"), os.path.join(FOLDER, "../crash")]
-
-import sandbox  # noqa: E402
-import trace  # noqa: E402
+import sandbox
 import tap
-from crowd import DUAL  # noqa: E402
-from error_test import errors_of  # noqa: E402
-from kill_points import KILLED, RUN, TIMING, is_error, place, seen  # noqa: E402
-from ledger import DelegatedNode  # noqa: E402
-from node import fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, HOST_LOCAL, require  # noqa: E402
+import trace
+from crowd import DUAL
+from error_test import errors_of
+from kill_points import KILLED, RUN, TIMING, is_error, place, seen
+from ledger import DelegatedNode
+from node import fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
 
 HOME = "/var/lib/cni/kill-host-local"
 POD = "shop/web-0"

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib:${0%/*}/../crash" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Kills the product, or fails it, at each of its system calls while it works with an exec'd plugin.
 
 R14: afterwards the runtime's DEL leaves no lease, an ADD has exactly one, and no acknowledged lease was ever freed.
@@ -7,21 +7,16 @@ usage: kill_test.py [WORD ...]
 import contextlib
 import itertools
 import os
-import sys
 
-sys.dont_write_bytecode = True
-FOLDER = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(FOLDER, "../lib"), os.path.join(FOLDER, "../crash")]
-
-import nsmount  # noqa: E402
-import sandbox  # noqa: E402
-import trace  # noqa: E402
-from error_test import errors_of, writes_to  # noqa: E402
-from kill_points import KILLED, RUN, TIMING, is_error, place, seen  # noqa: E402
-from kill_scenarios import HOME, NEIGHBOUR, SCENARIOS, pod_of  # noqa: E402
-from node import fake_boots  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import nsmount
+import sandbox
+import tap
+import trace
+from error_test import errors_of, writes_to
+from kill_points import KILLED, RUN, TIMING, is_error, place, seen
+from kill_scenarios import HOME, NEIGHBOUR, SCENARIOS, pod_of
+from node import fake_boots
+from plugin import BINARY, require
 
 
 def calls_of(scenario):
@@ -231,21 +226,15 @@ def fill(path):
             pass
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("delegate kill")
-    tests = [(f"R14: {one.sentence}, killed at any system call, leaves no lease that nobody frees", every_kill, one)
-             for one in SCENARIOS]
-    tests += [(f"{one.sentence} with any one failing system call on our files loses no lease", every_error, one)
-              for one in SCENARIOS]
-    tests += [("a read-only /run: no ADD begins, a DEL frees", read_only_run),
-              ("a full /run: no ADD begins, a DEL frees", full_run),
-              ("an emptied and full /run: no ADD begins, and it frees no live lease", unknown_in_full_run)]
-    suite.run_all(tests)
-    suite.finish()
+def tests():
+    for one in SCENARIOS:
+        yield f"R14: {one.sentence}, killed at any system call, leaves no lease that nobody frees", every_kill, one
+    for one in SCENARIOS:
+        yield f"{one.sentence} with any one failing system call on our files loses no lease", every_error, one
+    yield "a read-only /run: no ADD begins, a DEL frees", read_only_run
+    yield "a full /run: no ADD begins, a DEL frees", full_run
+    yield "an emptied and full /run: no ADD begins, and it frees no live lease", unknown_in_full_run
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("delegate kill", tests, lambda: require(BINARY), sandbox.enter, fake_boots)

@@ -13,13 +13,13 @@ import world
 
 FOLDER = world.enter()
 
+import tap
 from dhcp_server import DNSMASQ, DhcpServer, client_daemon
 from meeting import LATER
 from plugin import BINARY, HOST_LOCAL, require
 from race import wait_until
 from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version
 from real_node import GATEWAY, Pod, RealNode, ended, stopped
-from tap import Suite
 
 MAINS = ("bridge", "macvlan")
 AT_ONCE = 8  # Debian's dhcp waits for two to five seconds in each ADD: its first request is lost, as the link is new
@@ -268,19 +268,20 @@ def tests():
     yield "dhcp: the address that a server reserves for a host name comes back with the pod", reserved_by_name
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
+def dnsmasq():
     if not os.path.exists(DNSMASQ):
-        print(f"1..0 # SKIP needs {DNSMASQ}: apt-get install dnsmasq-base")
-        sys.exit(0)
-    suite, words = Suite("dhcp as delegate"), sys.argv[1:]
+        tap.skip(f"needs {DNSMASQ}: apt-get install dnsmasq-base")
+
+
+def tell(suite):
+    """Several at a time, as each waits most of its time."""
+    words = sys.argv[1:]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         chosen = [test for test in tests() if not words or any(word in test[0] for word in words)]
         running = [(sentence, pool.submit(test, *arguments)) for sentence, test, *arguments in chosen]
         for sentence, test in running:
             suite.run(sentence, test.result)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("dhcp as delegate", tell, lambda: require(BINARY, HOST_LOCAL), dnsmasq)

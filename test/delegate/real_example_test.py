@@ -6,18 +6,17 @@ import contextlib
 import json
 import os
 import random
-import sys
 
 import world
 
 FOLDER = world.enter()
 
 import nsmount
+import tap
 from dhcp_server import DNSMASQ, DhcpServer, client_daemon
 from kubelet import Kubelet, Pod
 from machine import CNI_PLUGINS, NETNS, Machine
 from plugin import BINARY, require
-from tap import Suite
 
 EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "macvlan-dhcp.conflist")
 SOCKET = "/run/cni/dhcp.sock"
@@ -82,12 +81,12 @@ class Story(Kubelet):
         self.check_distinct()
 
 
-def main():
-    require(BINARY)
+def dnsmasq():
     if not os.path.exists(DNSMASQ):
-        print(f"1..0 # SKIP needs {DNSMASQ}: apt-get install dnsmasq-base")
-        sys.exit(0)
-    suite = Suite("worked example, macvlan and dhcp under containerd")
+        tap.skip(f"needs {DNSMASQ}: apt-get install dnsmasq-base")
+
+
+def tell(suite):
     story = Story()
     for sentence, chapter in (
             ("pods get the server's addresses and reach it", story.first_pods_get_leases),
@@ -95,8 +94,7 @@ def main():
             ("a new sandbox of a pod keeps its address", story.new_sandbox_keeps_the_address)):
         if not suite.run(sentence, chapter):
             break
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("worked example, macvlan and dhcp under containerd", tell, lambda: require(BINARY), dnsmasq)

@@ -5,18 +5,17 @@ With words only those tests run whose names have one of them.
 """
 import itertools
 import os
-import sys
 
 import world
 
 FOLDER = world.enter()
 
 import node
+import tap
 from plugin import BINARY, HOST_LOCAL, require
 from real_kills import KILLS
 from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version
 from real_node import GATEWAY, SUBNET, Pod, RealNode
-from tap import Suite
 
 MAINS = ("bridge", "macvlan", "ptp")
 DELEGATES = ("host-local", "static")
@@ -176,14 +175,5 @@ def tests():
     yield "host-local: a pod that comes back after a reboot gets its address again", returns_after_reboot
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
-    suite, words = Suite("real delegates"), sys.argv[1:]
-    for sentence, test, *arguments in tests():
-        if not words or any(word in sentence for word in words):
-            suite.run(sentence, test, *arguments)
-    suite.finish()
-
-
 if __name__ == "__main__":
-    main()
+    tap.main("real delegates", tests, lambda: require(BINARY, HOST_LOCAL))

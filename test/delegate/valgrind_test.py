@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 import plugin
+import tap
 import world
 from one_add import new_node
-from tap import Suite
 
 DEV_BINARY = os.environ.get("DEV_BINARY", os.path.join(plugin.ROOT, "build/dev/delegated-ipam"))
 FOUND_ERRORS = 99
@@ -32,8 +32,7 @@ def require_tools():
         sys.exit(f"{DEV_BINARY}: no such plugin; build the preset dev, or name another in DEV_BINARY")
     missing = [tool for tool in ("valgrind", "gcc") if not shutil.which(tool)]
     if missing or platform.machine() != "x86_64":
-        print(f"1..0 # SKIP needs x86-64 and valgrind and gcc: apt-get install {' '.join(missing)}")
-        sys.exit(0)
+        tap.skip(f"needs x86-64 and valgrind and gcc: apt-get install {' '.join(missing)}")
 
 
 def build_stand_in(folder):
@@ -107,11 +106,12 @@ def missing():
     assert done.exit == 1 and done.json["msg"].startswith("failed to find plugin"), done
 
 
-def main():
+def stand_in():
     global _stand_in
-    require_tools()
     _stand_in = build_stand_in(world.enter())
-    suite = Suite("valgrind")
+
+
+def tell(suite):
     tests = (("ADD, repeated ADD, CHECK and DEL", life), ("a plugin that speaks older versions only", older_version),
              ("an ADD that fails, and its DEL", failure), ("a time-out with a child", time_out),
              ("too much output", too_much_output), ("a plugin that is not there", missing))
@@ -119,8 +119,7 @@ def main():
         results = [(sentence, pool.submit(test)) for sentence, test in tests]
         for sentence, result in results:
             suite.run(f"{sentence}: no error, no lost memory, no descriptor left", result.result)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("valgrind", tell, require_tools, stand_in)

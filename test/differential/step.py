@@ -5,13 +5,10 @@ them); ours gets it also in the other form, with the stock keys inside `delegate
 """
 import copy
 import json
-import os
-import sys
 from dataclasses import dataclass, field
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from answer import same  # noqa: E402
-import plugin  # noqa: E402
+from answer import same
+import plugin
 
 OUR_KEYS = {"retain": False, "onDuplicate": "error"}
 NEWEST = "1.1.0"  # unknown to host-local 1.1.1

@@ -13,10 +13,10 @@ import world
 
 FOLDER = world.enter()
 
+import tap
 import tool
 from kubelet import Kubelet, Pod
 from machine import CNI_PLUGINS, Machine
-from tap import Suite
 
 SEED = os.environ.get("SEED", str(random.randrange(10**6)))
 CIDRS = ["10.77.3.0/24", "fd00:77:3::/64"]
@@ -58,13 +58,11 @@ def template_serves_pods(main):
         node.remove()
 
 
-def main():
-    print(f"# seed {SEED}")
-    suite = Suite("conf template")
+def tell(suite):
     for main_plugin in ("bridge", "ptp"):
         suite.run(f"{main_plugin}: containerd fills in the node's pod CIDRs, and its pods keep their addresses",
                   template_serves_pods, main_plugin)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story("conf template", tell, lambda: print(f"# seed {SEED}"))

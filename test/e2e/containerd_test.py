@@ -15,10 +15,10 @@ import world
 
 FOLDER = world.enter()
 
+import tap
 from kubelet import Kubelet, Pod
 from machine import CNI_PLUGINS, STATE_FOLDERS, Machine
 from plugin import BINARY
-from tap import Suite
 
 NETWORK = "podnet"
 FAMILIES = {"ipv4": ["10.77.0.0/24"], "ipv6": ["fd00:77::/64"], "dual": ["10.77.0.0/24", "fd00:77::/64"]}
@@ -228,16 +228,15 @@ def tell(suite, plugin, family, seed):
         story.node.remove()
 
 
-def main():
+def tell_chosen(suite):
     seed = os.environ.get("SEED", str(random.randrange(10**6)))
     print(f"# seed {seed}")
     chosen = sys.argv[1:]
-    suite = Suite("containerd")
     for plugin in PLUGINS:
         for family in FAMILIES:
             if not chosen or plugin in chosen or f"{plugin}/{family}" in chosen:
                 tell(suite, plugin, family, seed)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story("containerd", tell_chosen)

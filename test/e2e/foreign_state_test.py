@@ -7,16 +7,15 @@ SEED=<number> repeats the order of an earlier run. Needs root and the packages o
 import glob
 import os
 import random
-import sys
 
 import world
 
 FOLDER = world.enter()
 
+import tap
 from kubelet import Pod
 from moving import DUAL, EACH, IPV4, NEVER, BareNode, Move
 from runtime import RESULTS
-from tap import Suite
 
 SEED = os.environ.get("SEED", str(random.randrange(10**6)))
 
@@ -194,13 +193,5 @@ def torn():
         wiped_folder_beside_torn_cache_entries
 
 
-def main():
-    print(f"# seed {SEED}")
-    suite = Suite("foreign state")
-    for sentence, test, *arguments in [*openyurt(), *torn()]:
-        if not sys.argv[1:] or any(part in sentence for part in sys.argv[1:]):
-            suite.run(sentence, test, *arguments)
-    suite.finish()
-
-
-main()
+if __name__ == "__main__":
+    tap.main("foreign state", lambda: [*openyurt(), *torn()], lambda: print(f"# seed {SEED}"))

@@ -14,11 +14,11 @@ FOLDER = world.enter()
 
 import nsmount
 import peers
+import tap
 from edge_node import PORT, EdgeNode
 from kubelet import Pod
 from machine import CNI_PLUGINS, NETNS, PAUSE, SOCKET, Machine
 from plugin import BINARY, HOST_LOCAL, ROOT
-from tap import Suite
 
 KIND = f"{ROOT}/test/e2e/kind"
 NODE = "delegated-ipam-e2e-worker"
@@ -237,9 +237,7 @@ def way_is_cut(node):
     assert "delegated_ipam_test" not in tables.stdout, tables.stdout
 
 
-def main():
-    peers.require("crictl")
-    suite = Suite("kind node")
+def tell(suite):
     node = KindNode(f"{FOLDER}/machine")
     try:
         node.boot()
@@ -263,7 +261,7 @@ def main():
         suite.run("the way to the API is cut and mended", way_is_cut, node)
     finally:
         node.remove()
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story("kind node", tell, lambda: peers.require("crictl"))

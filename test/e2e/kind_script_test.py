@@ -19,9 +19,10 @@ import kind_model
 import kube_schemas
 import peers
 import proxy_cases
+import tap
 from kind_model import Model
 from plugin import BINARY, ROOT, require
-from tap import Skip, Suite
+from tap import Skip
 
 import yaml
 
@@ -307,12 +308,12 @@ SKIPS = [
 ]
 
 
-def main():
-    require(BINARY)
+def root():
     if os.geteuid() != 0:
-        print("1..0 # SKIP needs root, as the script itself does; run it with sudo")
-        return
-    suite = Suite("kind script")
+        tap.skip("needs root, as the script itself does; run it with sudo")
+
+
+def tell(suite):
     folder = tempfile.mkdtemp()
     try:
         suite.run("run.sh and what it reads are clean by shellcheck", shell_is_clean)
@@ -324,7 +325,6 @@ def main():
         proxy_cases.tell(suite, f"{folder}/proxy")
     finally:
         shutil.rmtree(folder)
-    suite.finish()
 
 
 def tell_runs(suite, folder, pool):
@@ -356,4 +356,5 @@ def arguments_of_runs(folder):
         yield sentence, {"faults": faults, **environment}
 
 
-main()
+if __name__ == "__main__":
+    tap.story("kind script", tell, lambda: require(BINARY), root)

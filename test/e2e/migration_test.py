@@ -9,16 +9,15 @@ import glob
 import os
 import random
 import shutil
-import sys
 
 import world
 
 FOLDER = world.enter()
 
+import tap
 from moving import ALL_FIRST, DUAL, EACH, IPV4, NEVER, STOCK, BareNode, Move, RealNode
 from node import is_address
 from runtime import Refused
-from tap import Suite
 
 SEED = os.environ.get("SEED", str(random.randrange(10**6)))
 
@@ -224,15 +223,11 @@ def losses():
         yield from_file, lost_folders, bare_subnet_file, what, ALL_FIRST
 
 
-def main():
-    print(f"# seed {SEED}")
-    suite = Suite("migration")
-    fifty = "1: 50 pods of host-local keep their addresses at the switch, in daily life and over a reboot; " \
-        "back under host-local its DELs empty the folder"
-    for sentence, test, *arguments in [(fifty, fifty_pods_move_over_and_back), *reboots(), *wipes(), *losses()]:
-        if not sys.argv[1:] or any(part in sentence for part in sys.argv[1:]):
-            suite.run(sentence, test, *arguments)
-    suite.finish()
+def tests():
+    yield ("1: 50 pods of host-local keep their addresses at the switch, in daily life and over a reboot; "
+           "back under host-local its DELs empty the folder", fifty_pods_move_over_and_back)
+    yield from [*reboots(), *wipes(), *losses()]
 
 
-main()
+if __name__ == "__main__":
+    tap.main("migration", tests, lambda: print(f"# seed {SEED}"))

@@ -17,12 +17,13 @@ import world
 FOLDER = world.enter()
 
 import peers
+import tap
 from small_cluster import NODES, PLACES, Cluster
 from edge_node import PORT
 from machine import CNI_PLUGINS
 from plugin import BINARY, HOST_LOCAL
 from services import Service, rules
-from tap import Skip, Suite
+from tap import Skip
 
 RESTARTED, OTHER = NODES
 WEB, WEB_HERE, KUBE_DNS = (["10.96.0.20", "fd00:10:96::20"], ["10.96.0.21", "fd00:10:96::21"],
@@ -326,10 +327,12 @@ def without_flannel():
     raise Skip(f"Flannel's plugin is not built: run {peers.BUILD} flannel (needs Go 1.24 or newer)")
 
 
-def main():
+def seed():
     os.environ.setdefault("SEED", str(random.randrange(10**6)))
     print(f"# seed {os.environ['SEED']}")
-    suite = Suite("two nodes")
+
+
+def tell_chosen(suite):
     chosen = sys.argv[1:] or [*FAMILIES, "host-local"]
     for kind in [one for one in FAMILIES if one in chosen]:
         if kind == "flannel" and not peers.binary("flannel"):
@@ -339,7 +342,7 @@ def main():
         tell(suite, kind, "host-local", MOVE)
     if "host-local" in chosen:
         tell(suite, "bridge", "host-local", CONTROL)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story("two nodes", tell_chosen, seed)

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """Everything in examples/: each file is what generate makes of it today, or valid by a schema; each guide can be
 followed.
 
@@ -12,22 +12,19 @@ import subprocess
 import sys
 import tempfile
 
-sys.dont_write_bytecode = True
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
-
-import scratch_root  # noqa: E402
+import scratch_root
 
 if "--update" not in sys.argv:
     scratch_root.enter()
 
-import by_hand  # noqa: E402
-import guide  # noqa: E402
-import installed  # noqa: E402
-import peers  # noqa: E402
-from guide import EXAMPLES  # noqa: E402
-from plugin import BINARY  # noqa: E402
-from tap import Skip, Suite  # noqa: E402
+import by_hand
+import guide
+import installed
+import peers
+import tap
+from guide import EXAMPLES
+from plugin import BINARY
+from tap import Skip
 
 NOT_FILES_OF_A_CLUSTER = {"generated.txt", "quickstart.sh"}
 GUIDES = ["README.md", *(f"{folder}/README.md" for folder in (
@@ -138,11 +135,7 @@ def links_lead_somewhere():
             assert os.path.exists(path), f"{name}: {link}"
 
 
-def main():
-    if "--update" in sys.argv:
-        update()
-        return
-    suite = Suite("examples")
+def tell(suite):
     suite.run("every file is generated, checked by a schema, or a guide", nothing_is_unlisted)
     for path, arguments in recipes():
         suite.run(f"{path} is what generate makes", is_regenerated, path, arguments)
@@ -157,7 +150,10 @@ def main():
     suite.run("links in the guides lead somewhere", links_lead_somewhere)
     for name in GUIDES:
         suite.run(f"{name} can be followed line by line", is_followed, name)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    if "--update" in sys.argv:
+        update()
+    else:
+        tap.story("examples", tell)

@@ -10,9 +10,9 @@ import guest
 import peers
 import reach
 import reach_cases
+import tap
 from bridge_node import STOCK, BridgeNode
 from plugin import BINARY, require
-from tap import Suite
 
 PROGRAMS = [*(f"/usr/bin/{name}" for name in ("nsenter", "unshare", "mount", "umount", "ip")), "/usr/sbin/bridge",
             f"{STOCK}/bridge"]
@@ -64,34 +64,29 @@ def another_vlan_hears_nothing():
         assert "announced on cni0" in node.log(), node.log()
 
 
-def inside():
-    require(BINARY)
-    suite = Suite("vlan")
-    reach_cases.run(suite, [*CASES, *NEWEST_CASES])
-    suite.run("a pod made again is reached, a VLAN whose device is above the bridge", by_the_bridge)
-    suite.run("another VLAN hears nothing of it", another_vlan_hears_nothing)
-    suite.finish()
-
-
-def main():
-    if "--inside" in sys.argv:
-        inside()
-        return
+def outside():
+    """Run this suite in a guest; returns its exit code."""
     missing = [path for path in PROGRAMS if not os.path.exists(path)]
     if missing:
-        print(f"1..0 # SKIP needs {' '.join(missing)}: apt-get install containernetworking-plugins iproute2 util-linux")
-        return
+        tap.skip(f"needs {' '.join(missing)}: apt-get install containernetworking-plugins iproute2 util-linux")
     peers.require("bridge")
     library = os.path.dirname(guest.__file__)
     variables = f"DELEGATED_IPAM={BINARY} DELEGATED_IPAM_PEERS={peers.CACHE} PYTHONPATH={library}"
     try:
-        status = guest.run(f"{variables} {sys.executable} {os.path.abspath(__file__)} --inside", [*PROGRAMS, NEWEST],
-                           MODULES)
+        return guest.run(f"{variables} {sys.executable} {os.path.abspath(__file__)} --inside", [*PROGRAMS, NEWEST],
+                         MODULES)
     except guest.CannotRun as reason:
-        print(f"1..0 # SKIP {reason}")
-        return
-    sys.exit(status)
+        return tap.skip(reason)
+
+
+def tell(suite):
+    """Inside the guest."""
+    reach_cases.run(suite, [*CASES, *NEWEST_CASES])
+    suite.run("a pod made again is reached, a VLAN whose device is above the bridge", by_the_bridge)
+    suite.run("another VLAN hears nothing of it", another_vlan_hears_nothing)
 
 
 if __name__ == "__main__":
-    main()
+    if "--inside" not in sys.argv:
+        sys.exit(outside())
+    tap.story("vlan", tell, lambda: require(BINARY))

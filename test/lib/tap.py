@@ -53,13 +53,24 @@ class Suite:
         sys.exit(1 if self.failed else 0)
 
 
+def skip(reason):
+    """End a suite that cannot run here; the text says why and how to get it."""
+    print(f"1..0 # SKIP {reason}", flush=True)
+    sys.exit(0)
+
+
 def main(name, tests, *needs):
     """Run a suite: first what it needs (its sandbox, the plugin), then its tests.
 
     tests: a table for Suite.run_all, or a function that yields one.
     """
+    story(name, lambda suite: suite.run_all(tests() if callable(tests) else tests), *needs)
+
+
+def story(name, tell, *needs):
+    """Run a suite whose tests hang together: as main(), but tell(suite) runs them."""
     for need in needs:
         need()
     suite = Suite(name)
-    suite.run_all(tests() if callable(tests) else tests)
+    tell(suite)
     suite.finish()

@@ -11,11 +11,11 @@ import sys
 
 import nsmount
 import sandbox
+import tap
 from crowd import DUAL, small
 from node import Node
 from plugin import BINARY, require
 from pod_process import PodProcesses
-from tap import Suite
 
 HOME = "/var/lib/cni/alive"
 NETNS = "/var/lib/cni/netns"
@@ -235,18 +235,17 @@ def whose_boot(suite):
     in_both(suite, "A8: after a real reboot, a number that came again does not cost an address", stranger_to_the_number)
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
+def private_proc():
     subprocess.run(["mount", "--make-private", "/proc"], check=True)
-    suite = Suite("alive")
+
+
+def tell(suite):
     chosen = sys.argv[1:]
     parts = {"A7": who_is_inside, "A8": whose_boot}
     for name, part in parts.items():
         if not chosen or name in chosen:
             part(suite)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("alive", tell, lambda: require(BINARY), sandbox.enter, private_proc)

@@ -3,11 +3,11 @@
 import os
 
 import sandbox
+import tap
 from crowd import DUAL, small
 from node import STAMP, Node
 from plugin import BINARY, require
 from pod_process import PodProcesses
-from tap import Suite
 
 HOME = "/var/lib/cni/callers"
 NETNS = "/var/lib/cni/netns"
@@ -133,16 +133,12 @@ def what_proc_tells(suite):
         suite.run(f"C6: /proc is {which}: ADD, repeat, DEL and ADD again work", works_with, number, wrapper)
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    suite = Suite("callers")
+def tell(suite):
     one_id(suite)
     what_proc_tells(suite)
     suite.run("soft-reboot: DEL or an unmounted namespace keep the address; one that is mounted still has it",
               after_soft_reboot)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("callers", tell, lambda: require(BINARY), sandbox.enter)

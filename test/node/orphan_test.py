@@ -6,7 +6,6 @@ bridge's. The parent is killed, its DEL is answered, and only then the orphans g
 """
 import os
 import signal
-import sys
 
 import world
 
@@ -14,9 +13,9 @@ FOLDER = world.enter()
 
 from flannel_chain import (
     BRIDGE, DUAL, GATE_AFTER, GATE_BEFORE, POD, SINGLE, Chain, Gate, Scene, child_of, let_clock_pass, stat_of)
+import tap
 from plugin import BINARY, HOST_LOCAL, require
 from race import lock_held, waiting_for_lock, wait_until
-from tap import Suite
 
 
 def scene_of(name, ranges=DUAL, binary=BINARY):
@@ -195,17 +194,15 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY, HOST_LOCAL)
+def bridge():
     if not os.path.exists(BRIDGE):
-        print(f"1..0 # SKIP needs {BRIDGE}: apt-get install containernetworking-plugins")
-        sys.exit(0)
-    suite = Suite("orphan")
-    for sentence, test in TESTS:
-        if sentence.startswith(tuple(sys.argv[1:]) or ("",)):
-            suite.run(sentence, test)
+        tap.skip(f"needs {BRIDGE}: apt-get install containernetworking-plugins")
+
+
+def tell(suite):
+    suite.run_all(TESTS)
     tell_host_local()
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story("orphan", tell, lambda: require(BINARY, HOST_LOCAL), bridge)

@@ -6,12 +6,13 @@ Counted under strace: how often a command opens /proc as a folder, and how often
 import os
 
 import sandbox
+import tap
 import trace
 from crowd import DUAL, small
 from node import STAMP, Node, args_of, fake_boots, new_boot
 from plugin import BINARY, require
 from pod_process import PodProcesses
-from tap import Skip, Suite
+from tap import Skip
 
 HOME = "/var/lib/cni/proof-cost"
 NETNS = "/var/lib/cni/netns"  # not below /run: some paths must outlive a pretended boot
@@ -172,25 +173,19 @@ def full_pool_of_living():
         node.assert_in_use({container_id: addresses for _, container_id, addresses in pods})
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("cost of proof")
-    suite.run("Proof: first ADD, another, repeated ADD, CHECK, DEL, repeated DEL and return never scan /proc",
-              ordinary_life)
-    suite.run("Proof: a pod that returns in another boot, with a DEL or without, never scans /proc", another_boot)
-    suite.run("Proof: an overlap with a namespace that is at its path never scans /proc", overlap_with_a_live_path)
-    suite.run("Proof: taking over from a dead attachment of this boot scans /proc once", own_takeover)
-    suite.run("Proof: where the kernel numbers namespaces once, neither takeover nor overlap scans /proc",
-              kernel_is_asked)
-    suite.run("Proof: an overlap with a process whose path is gone scans /proc once", overlap_with_a_live_process)
-    suite.run(f"Proof: {POOL // 2} living and {POOL - POOL // 2} dead candidates in a full pool: /proc is scanned once",
-              full_pool_of_dead_and_living)
-    suite.run(f"Proof: {POOL} candidates that all live: no scan while they have paths, one when they have not",
-              full_pool_of_living)
-    suite.finish()
+TESTS = [
+    ("Proof: first ADD, another, repeated ADD, CHECK, DEL, repeated DEL and return never scan /proc", ordinary_life),
+    ("Proof: a pod that returns in another boot, with a DEL or without, never scans /proc", another_boot),
+    ("Proof: an overlap with a namespace that is at its path never scans /proc", overlap_with_a_live_path),
+    ("Proof: taking over from a dead attachment of this boot scans /proc once", own_takeover),
+    ("Proof: where the kernel numbers namespaces once, neither takeover nor overlap scans /proc", kernel_is_asked),
+    ("Proof: an overlap with a process whose path is gone scans /proc once", overlap_with_a_live_process),
+    (f"Proof: {POOL // 2} living and {POOL - POOL // 2} dead candidates in a full pool: /proc is scanned once",
+     full_pool_of_dead_and_living),
+    (f"Proof: {POOL} candidates that all live: no scan while they have paths, one when they have not",
+     full_pool_of_living),
+]
 
 
 if __name__ == "__main__":
-    main()
+    tap.main("cost of proof", TESTS, lambda: require(BINARY), sandbox.enter, fake_boots)

@@ -6,11 +6,11 @@ Here the pod itself comes back; in reclaim_test.py others need its address. What
 import os
 
 import sandbox
+import tap
 from crowd import DUAL
 from node import BOOT_ID, Node, args_of, fake_boots, new_boot
 from plugin import BINARY, require
 from pod_process import PodProcess, PodProcesses
-from tap import Suite
 
 HOME = "/var/lib/cni/proof"
 NETNS = "/var/lib/cni/netns"  # not below /run: some paths must outlive a pretended boot
@@ -276,15 +276,10 @@ def stamps_and_exceptions(suite):
         suite.run(f"Proof: equal UIDs replace no proof: not taken over {when}", equal_uids, number, end)
 
 
-def main():
-    require(BINARY)
-    sandbox.enter()
-    fake_boots()
-    suite = Suite("proof")
+def tell(suite):
     boots_and_namespaces(suite)
     stamps_and_exceptions(suite)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("proof", tell, lambda: require(BINARY), sandbox.enter, fake_boots)

@@ -4,13 +4,12 @@
 Prints what was measured; a case fails when it takes over 5 seconds, as without an announcement it takes 8 to 54.
 """
 import os
-import sys
 
 import reach_cases
 import sandbox
+import tap
 from bridge_node import STOCK
 from plugin import BINARY, require
-from tap import Suite
 
 # Debian's macvlan says nothing over IPv6, with any IPAM plugin.
 OTHERS = [
@@ -21,16 +20,11 @@ OTHERS = [
 ]
 
 
-def main():
-    sandbox.enter()
-    require(BINARY)
+def stock_bridge():
     if not os.path.exists(f"{STOCK}/bridge"):
-        print(f"1..0 # SKIP needs {STOCK}/bridge: apt-get install containernetworking-plugins")
-        sys.exit(0)
-    suite = Suite("reach")
-    reach_cases.run(suite, [*reach_cases.BRIDGES, *OTHERS])
-    suite.finish()
+        tap.skip(f"needs {STOCK}/bridge: apt-get install containernetworking-plugins")
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("reach", lambda suite: reach_cases.run(suite, [*reach_cases.BRIDGES, *OTHERS]), sandbox.enter,
+              lambda: require(BINARY), stock_bridge)

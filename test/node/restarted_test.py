@@ -12,11 +12,11 @@ import sys
 import uuid
 
 import sandbox
+import tap
 from crowd import DUAL
 from node import Node
 from plugin import BINARY, require
 from pod_process import PodProcesses
-from tap import Suite
 
 HOME = "/var/lib/cni/restarted"
 NETNS = "/run/netns"
@@ -133,18 +133,14 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY)
-    if sys.argv[1:2] == ["--inside"]:
-        inside(*sys.argv[2:])
-        return
-    sandbox.enter()
-    suite = Suite("restarted")
+def tests():
     for sentence, test in TESTS:
         for has_ids, kernel in ((True, "as on this kernel"), (False, "as on a kernel before 6.18")):
-            suite.run(f"{sentence} ({kernel})", test, has_ids)
-    suite.finish()
+            yield f"{sentence} ({kernel})", test, has_ids
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--inside"]:
+        inside(*sys.argv[2:])
+    else:
+        tap.main("restarted", tests, lambda: require(BINARY), sandbox.enter)

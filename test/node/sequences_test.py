@@ -11,12 +11,13 @@ import os
 import sys
 
 import sandbox
+import tap
 from live_netns import Namespace
 from node import BOOT_ID, Node, empty_run, fake_boots, new_boot
 from plugin import BINARY, HOST_LOCAL, require, run
 from replay import Replay
 from sequence_tables import TABLES, Add, Del
-from tap import Skip, Suite
+from tap import Skip
 
 HOME = "/var/lib/cni/sequences"
 SINGLE = [[{"subnet": "10.9.0.0/24"}]]
@@ -180,11 +181,7 @@ def tell_host_local_of_podman():
     print(f"# host-local: podman's second ADD: exit {again.exit}: {(again.json or {}).get('msg', '')}", flush=True)
 
 
-def main():
-    sandbox.enter()
-    require(BINARY, HOST_LOCAL)
-    fake_boots()
-    suite = Suite("sequences")
+def tell(suite):
     chosen = tuple(sys.argv[1:]) or ("",)
     for table in TABLES:
         if table.name.startswith(chosen):
@@ -205,8 +202,7 @@ def main():
             suite.run(f"podman restarts a container in the same boot: same ID, same addresses, new stamp ({families})",
                       restart_under_same_id, ranges, empty_run)
         tell_host_local_of_podman()
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("sequences", tell, sandbox.enter, lambda: require(BINARY, HOST_LOCAL), fake_boots)

@@ -8,9 +8,9 @@ import subprocess
 
 import charts
 import peers
+import tap
 import tool
 import yaml
-from tap import Suite
 
 IPAM = {"type": "delegated-ipam", "delegate": {"type": "host-local"}}
 # Those of Cilium's own CI for a delegated plugin, short of masquerading.
@@ -149,17 +149,14 @@ CASES = {
 }
 
 
-def main():
-    charts.require()
-    peers.require("kind")
-    suite = Suite("charts")
+def tell(suite):
     for program, cases in CASES.items():
         suite.name = f"{program} {peers.version(program)}"
         failed = suite.failed
         for sentence, test in cases:
             suite.run(sentence, test)
         peers.summary(program, len(cases), suite.failed - failed)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story("charts", tell, charts.require, lambda: peers.require("kind"))

@@ -1,26 +1,22 @@
-#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib:${0%/*}/../node" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The real cilium-cni over sandboxes that are gone without a DEL, in one boot. Their deaths are proven only where the
 initial PID namespace is seen: so not in a world, as cilium_test.py.
 
 usage: cilium_lost_test.py [WORD ...]
 """
-import os
-import sys
 import tempfile
-
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../node"))
 
 import sandbox
 
 sandbox.enter()
 
 import peers
+import tap
 from cilium_failures import lost_sandbox
 from cilium_life import ingress_under_pressure
 from cilium_node import Place
 from node import fake_boots
 from plugin import BINARY, require
-from tap import Suite
 
 CASES = [
     ("cilium", "the agent refuses its address, and the pod comes up with another one", lost_sandbox),
@@ -29,19 +25,17 @@ CASES = [
 ]
 
 
-def main():
-    require(BINARY)
+def built():
     for peer in ("cilium", "cilium-1.15"):
         peers.require("cilium-cni", peer=peer)
-    sandbox.need_initial_pid_namespace()
-    fake_boots()
-    suite = Suite("")
+
+
+def tell(suite):
     with tempfile.TemporaryDirectory(dir="/var/lib/cni") as folder:
         for peer, sentence, test in CASES:
             suite.name = f"cilium-cni {peers.version('cilium-cni', peer)}, a sandbox that is gone without its DEL"
-            if any(word in sentence for word in sys.argv[1:] or [""]):
-                suite.run(sentence, test, Place(folder, peer))
-    suite.finish()
+            suite.run_all([(sentence, test, Place(folder, peer))])
 
 
-main()
+if __name__ == "__main__":
+    tap.story("cilium-cni", tell, lambda: require(BINARY), built, sandbox.need_initial_pid_namespace, fake_boots)

@@ -1,13 +1,8 @@
-#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib:${0%/*}/../node" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The real cilium-cni, its newest release and an older one, over the product, with a stand-in for Cilium's agent.
 
-usage: cilium_test.py [WORD ...]   (default: every case; else those whose sentence begins with one of the words)
+usage: cilium_test.py [WORD ...]   (default: every case; else those whose sentences have one of the words)
 """
-import os
-import sys
-
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../node"))
-
 import world
 
 FOLDER = world.enter()
@@ -17,10 +12,10 @@ import cilium_config
 import cilium_failures
 import cilium_life
 import peers
+import tap
 from cilium_node import Place
 from node import fake_boots
 from plugin import BINARY, require
-from tap import Suite
 
 NEWEST, OLDER = "cilium", "cilium-1.15"
 MODULES = (cilium_calls, cilium_config, cilium_failures, cilium_life)
@@ -39,22 +34,20 @@ def run(peer, suite):
     before, failed = suite.count - suite.skipped, suite.failed
     suite.name = f"cilium-cni {peers.version('cilium-cni', peer)}"
     place = Place(FOLDER, peer)
-    for sentence, test in cases_of(peer):
-        if sentence.startswith(tuple(sys.argv[1:]) or ("",)):
-            suite.run(sentence, test, place)
+    suite.run_all([(sentence, test, place) for sentence, test in cases_of(peer)])
     return suite.count - suite.skipped - before, suite.failed - failed
 
 
-def main():
-    require(BINARY)
+def built():
     for peer in (NEWEST, OLDER):
         peers.require("cilium-cni", peer=peer)
-    fake_boots()
-    suite = Suite("")
+
+
+def tell(suite):
     counts = {peer: run(peer, suite) for peer in (NEWEST, OLDER)}
     for peer, (cases, failed) in counts.items():
         peers.summary("cilium-cni", cases, failed, peer)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story("cilium-cni", tell, lambda: require(BINARY), built, fake_boots)

@@ -19,6 +19,7 @@ FOLDER = world.enter()
 
 import cri
 import peers
+import tap
 from containerd_crictl import CHAPTERS as CRICTL_CHAPTERS
 from containerd_crictl import CrictlStory
 from containerd_networks import GATEWAY, NETWORKS, RUNTIMES, built
@@ -26,7 +27,7 @@ from containerd_status import CASES, StatusNode
 from kubelet import Kubelet, Pod, Sandbox
 from machine import Machine
 from plugin import BINARY, require
-from tap import Skip, Suite
+from tap import Skip
 
 PODS = 100
 PINGED = 8
@@ -243,17 +244,15 @@ def _skip(reason):
     raise reason
 
 
-def main():
-    require(BINARY)
+def tell_chosen(suite):
     seed = os.environ.get("SEED", str(random.randrange(10**6)))
     print(f"# seed {seed}", flush=True)
-    suite = Suite("containerd")
     told = [story for name in RUNTIMES if chosen_stories(name) for story in run(suite, name, seed)]
     for peer in sorted({peer for peer, _, _ in told}):
         cases = sum(count for name, count, _ in told if name == peer)
         failed = sum(count for name, _, count in told if name == peer)
         print(f"# peer {peer}: {cases} cases, {cases - failed} passed", flush=True)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story("containerd", tell_chosen, lambda: require(BINARY))

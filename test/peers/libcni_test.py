@@ -1,9 +1,8 @@
 #!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The newest libcni, by its cnitool, over the newest bridge and the product: ADD, CHECK, DEL, GC and STATUS.
 
-usage: libcni_test.py [WORD ...]   (default: every case; else those whose sentence begins with one of the words)
+usage: libcni_test.py [WORD ...]   (default: every case; else those whose sentences have one of the words)
 """
-import sys
 
 import world
 
@@ -11,10 +10,10 @@ FOLDER = world.enter()
 
 import libcni_verbs
 import peers
+import tap
 from libcni_node import LibcniNode
 from node import fake_boots
 from plugin import BINARY, require
-from tap import Suite
 
 
 class PluginNode(LibcniNode):
@@ -23,16 +22,12 @@ class PluginNode(LibcniNode):
     programs = ("bridge", "host-local")
 
 
-def main():
-    require(BINARY)
-    peers.require("cnitool", *PluginNode.programs)
-    fake_boots()
-    suite = Suite(f"libcni {peers.version('cnitool')}")
-    for sentence, test in libcni_verbs.CASES:
-        if sentence.startswith(tuple(sys.argv[1:]) or ("",)):
-            suite.run(sentence, test, lambda *args, **more: PluginNode(FOLDER, *args, **more))
+def tell(suite):
+    suite.run_all([(sentence, test, lambda *args, **more: PluginNode(FOLDER, *args, **more))
+                   for sentence, test in libcni_verbs.CASES])
     peers.summary("cnitool", suite.count - suite.skipped, suite.failed)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story(f"libcni {peers.version('cnitool')}", tell,
+              lambda: require(BINARY), lambda: peers.require("cnitool", *PluginNode.programs), fake_boots)

@@ -1,27 +1,22 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib:${0%/*}/../delegate" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The newest bridge, macvlan and ptp over the product, whose delegate is built in or the newest host-local.
 
 usage: plugins_test.py [WORD ...]   (default: every case; else those whose sentences have one of the words)
 """
 import itertools
 import os
-import sys
 
-sys.dont_write_bytecode = True
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "../lib"), os.path.join(HERE, "../delegate")]
-
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import node  # noqa: E402
-import peers  # noqa: E402
-import reach  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from real_life import delete_twice, live  # noqa: E402
-from real_node import GATEWAY, SUBNET, Pod, RealNode  # noqa: E402
-from tap import Suite  # noqa: E402
+import node
+import peers
+import reach
+import tap
+from plugin import BINARY, require
+from real_life import delete_twice, live
+from real_node import GATEWAY, SUBNET, Pod, RealNode
 
 MAINS = ("bridge", "macvlan", "ptp")
 DELEGATES = {"the built-in allocator": True, "the newest host-local": False}
@@ -99,18 +94,13 @@ def tests():
         yield main, f"{over}: STATUS comes through, and so does a refusal where there is one", status, main, built_in
 
 
-def main():
-    require(BINARY)
-    peers.require("host-local", *MAINS)
-    suite, words = Suite("plugins"), sys.argv[1:]
+def tell(suite):
     for program, cases in itertools.groupby(tests(), lambda case: case[0]):
         suite.name = f"{program} {peers.version(program)}"
         before, failed = suite.count, suite.failed
-        for _, sentence, test, *arguments in cases:
-            if not words or any(word in sentence for word in words):
-                suite.run(sentence, test, *arguments)
+        suite.run_all([case[1:] for case in cases])
         peers.summary(program, suite.count - before, suite.failed - failed)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story("plugins", tell, lambda: require(BINARY), lambda: peers.require("host-local", *MAINS))

@@ -13,11 +13,11 @@ import subprocess
 import installer
 import manifest_rules
 import peers
+import tap
 import tool
 from installer import init
 from plugin import BINARY, ROOT, require
 from pod_security_weak import FOLDER, NETWORK, UNDER, VOLUME, WEAKENINGS
-from tap import Suite
 
 MODULE = "k8s.io/pod-security-admission"
 NEWEST = "v1." + peers.version(MODULE).split(".")[1]  # module 0.N is Kubernetes 1.N
@@ -255,14 +255,10 @@ TESTS = [
 ]
 
 
-def main():
-    require(BINARY)
-    peers.require("pod-security")
-    suite = Suite("Pod Security")
+def tell(suite):
     suite.run_all(TESTS)
     peers.summary(MODULE, suite.count, suite.failed)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("Pod Security", tell, lambda: require(BINARY), lambda: peers.require("pod-security"))

@@ -8,9 +8,9 @@ import os
 import peers
 import reach_cases
 import sandbox
+import tap
 from bridge_node import STOCK, SUBNETS
 from plugin import BINARY, require
-from tap import Suite
 
 SUBNET_FILE = "/run/flannel/subnet.env"
 LINES = """FLANNEL_NETWORK=10.79.0.0/16
@@ -35,11 +35,7 @@ def flannel_cases():
         yield f"dual stack under Flannel, {below}", (4, 6), keys, more
 
 
-def main():
-    sandbox.enter()
-    require(BINARY)
-    peers.require("bridge", "macvlan", "flannel")
-    suite = Suite(f"reach, bridge {peers.version('bridge')}")
+def tell(suite):
     newest = {"plugins": os.path.dirname(peers.binary("bridge"))}
     reach_cases.run(suite, [(*case, {**more, **newest}) for *case, more in reach_cases.BRIDGES])
     macvlan = {**newest, "main": "macvlan", "links": reach_cases.UPLINK}
@@ -47,7 +43,8 @@ def main():
     suite.name = f"reach, Flannel {peers.version('flannel')}"
     reach_cases.run(suite, flannel_cases())
     peers.summary("bridge", suite.count, suite.failed)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story(f"reach, bridge {peers.version('bridge')}", tell,
+              sandbox.enter, lambda: require(BINARY), lambda: peers.require("bridge", "macvlan", "flannel"))

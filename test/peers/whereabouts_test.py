@@ -1,30 +1,24 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib:${0%/*}/../delegate" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """whereabouts as a delegate, under Debian's bridge, macvlan and ptp, with a stand-in for the cluster's API server.
 
 usage: whereabouts_test.py [WORD ...]   (default: every case; else those whose sentences have one of the words)
 """
 import itertools
-import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
-sys.dont_write_bytecode = True
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "../lib"), os.path.join(HERE, "../delegate")]
-
-import world  # noqa: E402
+import world
 
 FOLDER = world.enter()
 
-import peers  # noqa: E402
-import reach  # noqa: E402
-from node import fake_boots, new_boot  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from real_kills import KILLS  # noqa: E402
-from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version  # noqa: E402
-from real_node import Pod  # noqa: E402
-from tap import Suite  # noqa: E402
-from whereabouts_node import FIRST, POOLS, ClusterNode  # noqa: E402
+import peers
+import reach
+import tap
+from node import fake_boots, new_boot
+from plugin import BINARY, require
+from real_kills import KILLS
+from real_life import delete_twice, live, live_without_main_plugin, refuse_unknown_version
+from real_node import Pod
+from whereabouts_node import FIRST, POOLS, ClusterNode
 
 MAINS = ("bridge", "macvlan", "ptp")
 FORBIDDEN = (403, "Forbidden", "ippools is forbidden: who are you?")
@@ -225,16 +219,11 @@ def failures():
     yield "GC and STATUS, which it has not got, succeed and change nothing", newest_verbs
 
 
-def main():
-    require(BINARY)
-    peers.require("whereabouts")
-    fake_boots()
-    suite, words = Suite(f"whereabouts {peers.version('whereabouts')}"), sys.argv[1:]
-    for sentence, test, *arguments in tests():
-        if not words or any(word in sentence for word in words):
-            suite.run(sentence, test, *arguments)
+def tell(suite):
+    suite.run_all(tests())
     peers.summary("whereabouts", suite.count - suite.skipped, suite.failed)
-    suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    tap.story(f"whereabouts {peers.version('whereabouts')}", tell,
+              lambda: require(BINARY), lambda: peers.require("whereabouts"), fake_boots)

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """validate: finds every mistake in the corpus and no other, corrects what can be corrected, accepts what is right.
 
 usage: validate_test.py [--write]
@@ -9,21 +9,19 @@ before you keep it.
 import os
 import sys
 
-sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 
-import article  # noqa: E402
-import corpus  # noqa: E402
-import generated  # noqa: E402
-import in_memory  # noqa: E402
-import inputs  # noqa: E402
-import on_node  # noqa: E402
-import properties  # noqa: E402
-import sandbox  # noqa: E402
-import upstream  # noqa: E402
-from plugin import BINARY, require  # noqa: E402
-from tap import Suite  # noqa: E402
+import article
+import corpus
+import generated
+import in_memory
+import inputs
+import on_node
+import properties
+import sandbox
+import tap
+import upstream
+from plugin import BINARY, require
 
 GOLDEN = os.path.join(HERE, "golden.txt")
 HEADS = os.path.join(HERE, "../../shim/cli/validate/document/rules.hpp")
@@ -62,10 +60,7 @@ def accepted(case):
     assert strict == (1 if case.findings else 0), f"--strict: exit {strict}"
 
 
-def main():
-    sandbox.enter()
-    require(BINARY)
-    suite = Suite("validate")
+def tell(suite):
     broken, good = corpus.load("corpus", "expected.json"), corpus.load("good", "good.json")
     if sys.argv[1:] == ["--write"]:
         with open(GOLDEN, "w") as file:
@@ -80,8 +75,7 @@ def main():
     suite.run("every rule has a case, every case its golden text", is_complete, broken, texts)
     for part in (article, generated, in_memory, inputs, properties, upstream, on_node):
         part.run(suite)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("validate", tell, sandbox.enter, lambda: require(BINARY))

@@ -163,10 +163,8 @@ def check(vector, number, folder, used):
     used.update(names)
 
 
-def main():
-    plugin.require(plugin.BINARY)
-    sandbox.enter()
-    suite, used = tap.Suite("delegate conversions"), set()
+def tell(suite):
+    used = set()
     with open(os.path.join(VECTORS, "conversion.json"), encoding="utf-8") as file:
         raws = [raw for raw in json.load(file)["vectors"] if raw["mode"] == "delegate"]
     vectors = [vector for vector in map(Conversion, [*raws, *FURTHER]) if vector.is_reachable]
@@ -180,8 +178,7 @@ def main():
             suite.run(title.replace("#", "\\#"), check, vector, number, folder, used)
     if os.path.realpath(VECTORS) == HERE:
         suite.run("every rule is needed by a result", require_use, RULES, used)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("delegate conversions", tell, lambda: plugin.require(plugin.BINARY), sandbox.enter)

@@ -149,10 +149,8 @@ def check(vector, used):
     used.update(names)
 
 
-def main():
-    plugin.require(plugin.BINARY)
-    sandbox.enter()
-    suite, used = tap.Suite("delegate vectors"), set()
+def tell(suite):
+    used = set()
     with open(os.path.join(VECTORS, "delegate-exec.json"), encoding="utf-8") as file:
         vectors = json.load(file)["vectors"]
     if not vectors:
@@ -162,8 +160,7 @@ def main():
         suite.run(title, check, DelegateVector(raw), used)
     if os.path.realpath(VECTORS) == HERE:
         suite.run("every rule is needed by a call", require_use, RULES, used)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("delegate vectors", tell, lambda: plugin.require(plugin.BINARY), sandbox.enter)

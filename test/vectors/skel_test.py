@@ -85,14 +85,10 @@ def run_file(suite, name, rules, twins):
     return seen
 
 
-def main():
-    plugin.require(plugin.BINARY)
-    sandbox.enter()
-    suite = tap.Suite("skel vectors")
+def tell(suite):
     twins = run_file(suite, "skel-head.json", OURS, {})
     run_file(suite, "skel.json", SINCE_1_1_1 + OURS, twins)
-    suite.finish()
 
 
 if __name__ == "__main__":
-    main()
+    tap.story("skel vectors", tell, lambda: plugin.require(plugin.BINARY), sandbox.enter)
