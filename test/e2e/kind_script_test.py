@@ -76,8 +76,8 @@ class Run:
             assert not model.nodes, "the cluster is still there"
             assert model.images == [kind_model.NODE_IMAGE], model.images
         assert os.listdir(f"{self.folder}/tmp") == [], os.listdir(f"{self.folder}/tmp")
-        for pid in self._lines("proxies", int):
-            assert not is_running(pid), f"a proxy still runs: {pid}"
+        for pid, started in self._lines("proxies", str.split):
+            assert not is_running(pid, started), f"a proxy still runs: {pid}"
 
     def _lines(self, name, read):
         if not os.path.exists(f"{self.folder}/{name}"):
@@ -86,13 +86,14 @@ class Run:
             return [read(line) for line in file]
 
 
-def is_running(pid):
-    """True unless the process has ended, be it collected or not."""
+def is_running(pid, started):
+    """True unless the process that was started then has ended, be it collected or not."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+            fields = file.read().rpartition(")")[2].split()
     except OSError:
         return False
+    return fields[0] not in ("Z", "X") and fields[19] == started
 
 
 def put(path):

@@ -307,8 +307,10 @@ def main():
             print(f"{program}: no answer to {sys.argv[1:]}", file=sys.stderr)
             sys.exit(64)
     if program == "nsenter":
+        with open("/proc/self/stat") as file:
+            started = file.read().rpartition(")")[2].split()[19]  # proc(5); the number alone may come again
         with open(f"{FOLDER}/proxies", "a") as file:
-            file.write(f"{os.getpid()}\n")
+            file.write(f"{os.getpid()} {started}\n")
         signal.pause()
 
 
