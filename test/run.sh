@@ -37,8 +37,9 @@ if command -v ccache >/dev/null; then
 fi
 if [ -z "$LANE" ]; then
     RUN=$(mktemp -d) # of the whole run; in it each lane has a folder of its own
-    WORK=$RUN STARTED=$EPOCHSECONDS BUSY=()
-    trap 'kill "${BUSY[@]}" 2>/dev/null; rm -rf "$RUN"' EXIT
+    WORK=$RUN STARTED=$EPOCHSECONDS CHILDREN=()
+    trap 'kill "${CHILDREN[@]}" 2>/dev/null; rm -rf "$RUN"' EXIT
+    trap 'exit 143' INT TERM
     export RUN STARTED
 else
     WORK=$RUN/$LANE
@@ -351,6 +352,7 @@ start_lane() {
     local own=()
     if [ "$(id -u)" -eq 0 ]; then own=(unshare --mount --propagation private --net); fi
     "${own[@]}" test/run.sh --lane "$@" &
+    CHILDREN+=($!)
 }
 
 run_lanes() { # run_lanes SUITE...
@@ -403,7 +405,7 @@ start_peers "${SUITES[@]}"
 static_binary
 for ((busy = 0; busy < LOAD; busy++)); do
     (while :; do :; done) &
-    BUSY+=($!)
+    CHILDREN+=($!)
 done
 run_lanes "${SUITES[@]}"
 nothing_left "$WORK/before"

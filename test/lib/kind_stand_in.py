@@ -11,7 +11,7 @@ import sys
 import textwrap
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from kind_model import CONF_DIR, MANIFESTS, SERVICES, Model, workloads_in  # noqa: E402
+from kind_model import CONF_DIR, SERVICES, Model, workloads_in  # noqa: E402
 
 FOLDER = os.environ.get("KIND_MODEL", "")
 MAPS = {  # kubeadm's, as far as it matters
