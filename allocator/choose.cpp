@@ -76,6 +76,7 @@ class Chooser {
     if (auto own = pick_own(index)) return *own;
     if (auto free = pick_free(index)) return *free;
     if (auto evicting = pick_held(index)) return *evicting;
+    if (auto unclaimed = pick_unclaimed(index)) return *unclaimed;
     if (auto reclaimed = pick_dead(index)) return *reclaimed;
     if (auto refused = pick_set_aside(index)) return *refused;
     throw exhausted(index);
@@ -148,7 +149,7 @@ class Chooser {
     if (binding && is_same_pod(binding->pod, *wish_.pod)) return;
     if (binding && binding->pod.pod_namespace != wish_.pod->pod_namespace)
       throw Error(Kind::refused, kept_for_others_text(address));
-    if (!snapshot_.holder(address)) return;
+    if (!snapshot_.is_in_use(address)) return;
     throw Error(Kind::busy, "requested IP address " + address.to_string() +
                                 " is recorded for a sandbox that is gone and has not been deleted "
                                 "yet; it is given as soon as that has been");
@@ -193,6 +194,20 @@ class Chooser {
   }
 
   std::optional<Pick> pick_free(std::size_t index) {
+    return walk(index, [this](const Address& address) { return !snapshot_.is_taken(address); });
+  }
+
+  /// A record that makes no sense binds nobody, and is written over when nothing else is left.
+  std::optional<Pick> pick_unclaimed(std::size_t index) {
+    return walk(index, [this](const Address& address) {
+      return !snapshot_.is_in_use(address) && !snapshot_.is_closed(address) &&
+             !snapshot_.binding(address);
+    });
+  }
+
+  /// Round robin over the addresses for which `is_free` holds.
+  template <typename Question>
+  std::optional<Pick> walk(std::size_t index, Question is_free) {
     Lap lap(sets_[index], snapshot_.cursor(index));
     while (const auto candidate = lap.next()) {
       if (const Span* span = span_around(reservations_, candidate->address)) {
@@ -200,10 +215,7 @@ class Chooser {
         continue;
       }
       if (pin_on(reservations_, candidate->address) != nullptr) continue;
-      if (snapshot_.holder(candidate->address) || snapshot_.is_closed(candidate->address) ||
-          snapshot_.binding(candidate->address))
-        continue;
-      if (snapshot_.is_set_aside(candidate->address)) continue;
+      if (!is_free(candidate->address) || snapshot_.is_set_aside(candidate->address)) continue;
       return take(candidate->address, candidate->range, index, Reason::round_robin);
     }
     return std::nullopt;
@@ -222,14 +234,26 @@ class Chooser {
   /// address that nobody uses never keeps a pod from coming up.
   std::optional<Pick> pick_held(std::size_t index) {
     const RangeSet& set = sets_[index];
-    auto held = snapshot_.held();
-    std::erase_if(held, [&](const HeldAddress& one) {
-      return range_for_anybody(set, one.address) == nullptr;
-    });
-    const auto own = wish_.pod ? std::optional(wish_.pod->pod_namespace) : std::nullopt;
-    const HeldAddress* evicted = first_to_go(held, own);
-    if (evicted == nullptr) return std::nullopt;
-    return take(evicted->address, set.range_of(evicted->address), index, Reason::evicted);
+    const auto own = wish_.pod
+                         ? std::optional(snapshot_.number_of_namespace(wish_.pod->pod_namespace))
+                         : std::nullopt;
+    do {
+      auto held = snapshot_.held();
+      std::erase_if(held, [&](const HeldAddress& one) {
+        return range_for_anybody(set, one.address) == nullptr;
+      });
+      const HeldAddress* evicted = first_to_go(held, own);
+      if (evicted != nullptr && is_held_now(*evicted))
+        return take(evicted->address, set.range_of(evicted->address), index, Reason::evicted);
+    } while (snapshot_.distrust_held());
+    return std::nullopt;
+  }
+
+  /// A list may be out of date; what it leads to is looked at before it is taken.
+  bool is_held_now(const HeldAddress& one) {
+    if (snapshot_.is_in_use(one.address) || snapshot_.is_closed(one.address)) return false;
+    const auto binding = snapshot_.binding(one.address);
+    return binding && binding->sequence == one.sequence;
   }
 
   std::optional<Pick> pick_dead(std::size_t index) {
@@ -251,7 +275,7 @@ class Chooser {
 
   Pick take(const Address& address, const Range* range, std::size_t index, Reason reason) {
     const auto binding = snapshot_.binding(address);
-    Pick pick{address, range, index, reason, snapshot_.holder(address).has_value(), binding};
+    Pick pick{address, range, index, reason, snapshot_.is_in_use(address), binding};
     if (binding) pick.last_boot = binding->boot8;
     if (binding && wish_.pod && binding->pod == *wish_.pod) pick.evicted.reset();
     return pick;

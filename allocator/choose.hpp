@@ -9,7 +9,8 @@
 ///   2. a requested address
 ///   3. the pod's own held address
 ///   4. round robin over free addresses
-///   5. an address that another pod holds, see fairness.hpp; that pod's binding ends
+///   5. an address that another pod holds, see fairness.hpp; that pod's binding ends; if none is
+///      held, one with a record that makes no sense
 ///   6. an address in use whose owner is proven dead, oldest boot first
 ///   7. an address that is set aside, which 3 to 6 pass over
 /// At 1 to 3 an address whose owner is proven dead counts as not in use: it is taken over.
@@ -31,13 +32,22 @@ class Snapshot {
   virtual ~Snapshot() = default;
   /// The holder of `address` as "<container ID> <ifname>"; nullopt when no attachment holds it.
   virtual std::optional<std::string> holder(const Address& address) = 0;
+  virtual bool is_in_use(const Address& address) = 0;
+  /// True when an attachment holds the address, or a record is there that binds it, even one that
+  /// makes no sense: what round robin passes over.
+  virtual bool is_taken(const Address& address) = 0;
   virtual std::optional<Binding> binding(const Address& address) = 0;
   /// Who uses `address` and the file that says so, for whoever is refused it.
   virtual std::string describe_use(const Address& address) = 0;
   /// True when nobody can tell whether a pod is bound to `address`: it is handed out to nobody.
   virtual bool is_closed(const Address& address) = 0;
-  /// Every address that is bound and not in use: read only when nothing is free.
+  /// Every address that is bound and not in use: asked for only when nothing is free.
   virtual std::vector<HeldAddress> held() = 0;
+  /// What held() said is not so. True when it says something else the next time, as it had not
+  /// looked at everything.
+  virtual bool distrust_held() = 0;
+  /// The number that stands for a namespace in held().
+  virtual std::uint64_t number_of_namespace(const std::string& name) = 0;
   /// True when the attachment that holds `address` is proven dead. Expensive: asked only when its
   /// address would be taken.
   virtual bool is_dead(const Address& address) = 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <queue>
+#include <tuple>
+#include <unordered_map>
 #include <utility>
 
 namespace allocator {
@@ -10,9 +12,11 @@ namespace {
 
 /// Sequence 0 means that no DEL ever ended the use (somebody wiped the directory): such a pod was
 /// the last to let go. Unsigned arithmetic turns 0 into the largest number.
+std::uint64_t order_of(const HeldAddress& held) { return held.sequence - 1; }
+
 bool held_longer(const HeldAddress& left, const HeldAddress& right) {
-  const std::uint64_t left_order = left.binding.sequence - 1;
-  const std::uint64_t right_order = right.binding.sequence - 1;
+  const std::uint64_t left_order = order_of(left);
+  const std::uint64_t right_order = order_of(right);
   return left_order != right_order ? left_order < right_order : left.address < right.address;
 }
 
@@ -25,19 +29,19 @@ struct Share {
 }  // namespace
 
 const HeldAddress* first_to_go(const std::vector<HeldAddress>& held,
-                               const std::optional<std::string>& pod_namespace) {
-  std::map<std::string_view, Share> shares;
+                               const std::optional<std::uint64_t>& space) {
+  std::unordered_map<std::uint64_t, Share> shares;
   for (const auto& one : held) {
-    Share& share = shares[one.binding.pod.pod_namespace];
+    Share& share = shares[one.space];
     ++share.count;
     if (share.oldest == nullptr || held_longer(one, *share.oldest)) share.oldest = &one;
   }
-  if (pod_namespace) {
-    const auto own = shares.find(*pod_namespace);
+  if (space) {
+    const auto own = shares.find(*space);
     if (own != shares.end()) return own->second.oldest;
   }
   const Share* largest = nullptr;
-  for (const auto& [name, share] : shares) {
+  for (const auto& [id, share] : shares) {
     const bool is_larger =
         largest == nullptr || share.count > largest->count ||
         (share.count == largest->count && held_longer(*share.oldest, *largest->oldest));
@@ -53,27 +57,30 @@ std::vector<HeldAddress> surplus(std::vector<HeldAddress> held, std::size_t limi
     return held_longer(right, left);
   });
   std::vector<HeldAddress> too_many;
-  std::map<std::pair<std::string, std::string>, std::size_t> of_pod;
-  std::map<std::string, std::vector<HeldAddress>> of_namespace;
+  std::unordered_map<std::uint64_t, std::size_t> of_pod;
+  std::map<std::uint64_t, std::vector<HeldAddress>> of_namespace;
   std::size_t total = 0;
   for (auto& one : held) {
-    const PodKey& pod = one.binding.pod;
-    if (++of_pod[{pod.pod_namespace, pod.pod_name}] > per_pod) {
-      too_many.push_back(std::move(one));
+    if (++of_pod[one.pod] > per_pod) {
+      too_many.push_back(one);
       continue;
     }
     ++total;
-    of_namespace[pod.pod_namespace].push_back(std::move(one));
+    of_namespace[one.space].push_back(one);
   }
-  std::priority_queue<std::pair<std::size_t, std::string>> by_size;
-  for (const auto& [name, list] : of_namespace) by_size.emplace(list.size(), name);
+  // The largest first; of two as large the one whose oldest is held longer.
+  std::priority_queue<std::tuple<std::size_t, std::uint64_t, std::uint64_t>> by_size;
+  const auto enqueue = [&](std::uint64_t space, const std::vector<HeldAddress>& list) {
+    if (!list.empty()) by_size.emplace(list.size(), ~order_of(list.back()), space);
+  };
+  for (const auto& [space, list] : of_namespace) enqueue(space, list);
   for (; total > limit; --total) {
-    const std::string name = by_size.top().second;
+    const std::uint64_t space = std::get<2>(by_size.top());
     by_size.pop();
-    auto& list = of_namespace[name];
-    too_many.push_back(std::move(list.back()));
+    auto& list = of_namespace[space];
+    too_many.push_back(list.back());
     list.pop_back();
-    by_size.emplace(list.size(), name);
+    enqueue(space, list);
   }
   return too_many;
 }

@@ -2,25 +2,28 @@
 /// Whose held addresses go when they have to: every namespace pays for its own pods first, so that
 /// no tenant ends another one's bindings by making many pods. Pure.
 #include <cstddef>
+#include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "allocator/binding.hpp"
+#include "allocator/address.hpp"
 
 namespace allocator {
 
-/// An address that is bound and in no use.
+/// An address that is bound and in no use. Names are told apart by numbers, which whoever reads the
+/// store makes of them.
 struct HeldAddress {
   Address address;
-  Binding binding;
+  std::uint64_t space;  ///< the pod's namespace
+  std::uint64_t pod;    ///< with its namespace, without its interface
+  std::uint64_t sequence;
 };
 
 /// The one that makes room for a new pod: of the pod's own namespace if that has any, else of the
 /// namespace that has most; of these the one held longest. nullptr when there is none.
-/// `pod_namespace`: nullopt for a caller without a pod.
+/// `space`: the pod's namespace; nullopt for a caller without a pod.
 const HeldAddress* first_to_go(const std::vector<HeldAddress>& held,
-                               const std::optional<std::string>& pod_namespace);
+                               const std::optional<std::uint64_t>& space);
 
 /// What is too much: of a pod, on all its interfaces, over `per_pod`; of all together over `limit`,
 /// taken from the namespace that has most at the time. Of each the ones held longest.

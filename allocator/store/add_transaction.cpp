@@ -4,7 +4,7 @@
 #include <map>
 #include <system_error>
 
-#include "allocator/store/former_use.hpp"
+#include "allocator/store/alive/former_use.hpp"
 
 namespace allocator::store {
 namespace {
@@ -26,7 +26,7 @@ std::int64_t changed_ns(NetworkDir& network, const Address& address) {
 
 void AddTransaction::run() {
   for (int attempt = 0; attempt < kPublishAttempts; ++attempt) {
-    network_.scan_if_changed();
+    context_.session.look_at_network();
     find_present();
     if (pod_records_.has_lost()) {
       context_.session.look_for_lost(request_.sets);
@@ -45,6 +45,7 @@ void AddTransaction::run() {
     }
     write_cursors();
     take_set_asides();
+    context_.session.settle_held();
     pod_records_.note_changes(picks_);
     look_at_former_use();
     return;
@@ -92,10 +93,8 @@ Wish AddTransaction::make_wish() {
   std::stable_partition(wish.bound.begin(), wish.bound.end(), [&](const Address& address) {
     return context_.session.set_asides().is_due_back(address);
   });
-  for (const auto& file : network_.files()) {
-    const bool same =
-        file.address && parse_owner(file.owner).container_id == request_.attachment.container_id;
-    if (same) wish.same_sandbox.push_back(*file.address);
+  for (const auto& file : network_.find_container(request_.attachment.container_id)) {
+    if (file.address) wish.same_sandbox.push_back(*file.address);
   }
   return wish;
 }
@@ -127,7 +126,7 @@ bool AddTransaction::rescue_lost(const std::vector<Pick>& picks) {
   }
   if (lost.empty()) return false;
   context_.session.look_for_lost(request_.sets);
-  std::erase_if(lost, [&](const Address& address) { return network_.holder(address).has_value(); });
+  std::erase_if(lost, [&](const Address& address) { return network_.is_in_use(address); });
   context_.session.forget_unbound(lost);
   find_present();
   return true;
@@ -165,9 +164,10 @@ bool AddTransaction::publish() {
   end_dead_owners();
   for (const auto& pick : picks_) {
     if (pick.reason == Reason::present) continue;
+    context_.session.note_taken(pick.address);
     const OwnFile& file = file_to_link();
     if (file.stamp == Supported::no) record_stamp(pick.address, file.identity);
-    if (network_.publish(file.fd, pick.address) == Outcome::exists) {
+    if (network_.publish(file.fd, request_.attachment, pick.address) == Outcome::exists) {
       take_back();
       return false;
     }
@@ -179,6 +179,7 @@ bool AddTransaction::publish() {
     files_.push_back(std::move(*new_file_));
     new_file_.reset();
   }
+  network_.seal();
   return true;
 }
 
@@ -222,8 +223,9 @@ void AddTransaction::take_set_asides() {
 /// between leaves a free address.
 void AddTransaction::end_dead_owner(const std::string& owner) {
   std::vector<Address> freed;
-  context_.session.will_remove(parse_owner(owner));
-  for (const auto& file : network_.files()) {
+  const Attachment dead = parse_owner(owner);
+  context_.session.will_remove(dead);
+  for (const auto& file : network_.find_container(dead.container_id)) {
     if (file.owner != owner || !file.address) continue;
     network_.remove(file.name);
     const bool is_picked = std::any_of(picks_.begin(), picks_.end(), [&](const Pick& pick) {

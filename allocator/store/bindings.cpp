@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "allocator/fairness.hpp"
+#include "allocator/store/disk/sha256.hpp"
 
 namespace allocator::store {
 namespace {
@@ -20,21 +20,6 @@ std::uint64_t highest_sequence(RecordFolder& records) {
     if (binding.sequence < kSequenceLimit) number = std::max(number, binding.sequence);
   }
   return number;
-}
-
-/// Ends the bindings that are too many. Those in use have sequence 0.
-void trim(RecordFolder& records) {
-  const auto bindings = records.bindings();
-  for (const Family family : {Family::v4, Family::v6}) {
-    std::vector<HeldAddress> held;
-    for (const auto& [address, binding] : bindings) {
-      if (address.family() == family && binding.sequence != 0) held.push_back({address, binding});
-    }
-    for (const auto& [address, binding] : surplus(std::move(held), kHeldPerFamily, kHeldPerPod)) {
-      records.remove(address);
-      records.forget_evicted(binding.pod);
-    }
-  }
 }
 
 bool has_family(const std::vector<Address>& addresses, Family family) {
@@ -53,6 +38,50 @@ bool is_bound_elsewhere(RecordFolder& records, const PodHint& hint, const PodKey
 }
 
 }  // namespace
+
+HeldAddress as_held(const Address& address, const Binding& binding) {
+  const PodKey& pod = binding.pod;
+  return {address, number_of_namespace(pod.pod_namespace),
+          sha256_number(pod.pod_namespace + "/" + pod.pod_name), binding.sequence};
+}
+
+std::uint64_t number_of_namespace(const std::string& name) { return sha256_number(name); }
+
+void trim(RecordFolder& records, std::vector<HeldAddress> held,
+          const std::function<bool(const Address&)>& is_in_use) {
+  // What no DEL has stamped may be in use by a pod whose file somebody removed.
+  std::erase_if(held, [](const HeldAddress& one) { return one.sequence == 0; });
+  for (const Family family : {Family::v4, Family::v6}) {
+    std::vector<HeldAddress> of_family;
+    std::copy_if(held.begin(), held.end(), std::back_inserter(of_family),
+                 [&](const HeldAddress& one) { return one.address.family() == family; });
+    for (const auto& one : surplus(std::move(of_family), kHeldPerFamily, kHeldPerPod)) {
+      try {
+        const auto binding = records.binding(one.address);
+        const bool is_held =
+            binding && binding->sequence == one.sequence && !is_in_use(one.address);
+        if (!is_held) continue;
+        records.remove(one.address);
+        records.forget_evicted(binding->pod);
+      } catch (const std::system_error&) {
+        continue;
+      } catch (const ClosedRecord&) {
+        continue;
+      }
+    }
+  }
+}
+
+void trim(RecordFolder& records) {
+  std::vector<HeldAddress> held;
+  try {
+    for (const auto& [address, binding] : records.bindings())
+      held.push_back(as_held(address, binding));
+  } catch (const std::system_error&) {
+    return;
+  }
+  trim(records, std::move(held), [](const Address&) { return false; });
+}
 
 std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses) {
   std::vector<Address> kept;
@@ -218,7 +247,7 @@ void forget(RecordFolder& records, const PodKey& pod) {
   records.forget_evicted(pod);
 }
 
-void hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& freed,
+bool hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& freed,
           const Owner& owner) {
   std::optional<std::uint64_t> sequence;
   const auto next = [&] {
@@ -250,14 +279,7 @@ void hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& fre
       continue;
     }
   }
-  if (!sequence || *sequence % kTrimInterval != 0) return;
-  try {
-    trim(records);
-  } catch (const std::system_error&) {
-    return;  // the next occasion will do
-  } catch (const ClosedRecord&) {
-    return;
-  }
+  return sequence && *sequence % kTrimInterval == 0;
 }
 
 }  // namespace allocator::store

@@ -6,23 +6,37 @@
 /// up, which stay in the hint until they are gone. After a crash in between a pod is bound to what
 /// it had or to what it was given, or to both; the next ADD mends the hint. The lock is held; undo
 /// is the record folder's.
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "allocator/fairness.hpp"
 #include "allocator/store/owner.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/state/run_folder.hpp"
 
 namespace allocator::store {
 
+/// A binding as one in a list of held addresses.
+HeldAddress as_held(const Address& address, const Binding& binding);
+/// The number that stands for a namespace there.
+std::uint64_t number_of_namespace(const std::string& name);
+
 /// Stamps the bindings of freed addresses with the next sequence number. A binding that cannot be
 /// stamped (full disk, a closed record) stays as it is: that costs its place in the
 /// queue, nothing else, and the release has happened. An address without a binding is adopted for
-/// `owner`, unless that pod has one of the family already. Now and then the bindings in no use are
-/// counted: at most 4 096 of a family stay, and 16 of a pod, see surplus().
-void hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& freed,
+/// `owner`, unless that pod has one of the family already. True when it is time to count the
+/// bindings in no use, see trim().
+bool hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& freed,
           const Owner& owner);
+
+/// Ends the bindings that are too many of those that are held: at most 4 096 of a family stay, and
+/// 16 of a pod, see surplus(). What cannot be ended, or is not held after all, stays.
+void trim(RecordFolder& records, std::vector<HeldAddress> held,
+          const std::function<bool(const Address&)>& is_in_use);
+/// The same for who keeps no list of them: whatever a DEL has stamped counts.
+void trim(RecordFolder& records);
 
 /// Binds `address` to a pod that has no binding of the family yet, but for those on addresses of
 /// the same attachment: one a range set. False when it has one, or the address is bound.

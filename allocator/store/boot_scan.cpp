@@ -186,7 +186,7 @@ void BootScan::publish(const CachedAttachment& cached, const Address& address) {
       parts_.fs, parts_.viewpoint(), cached.attachment.container_id, cached.netns_path));
   if (network_.set_stamp(file.fd, stamp) == Supported::no)
     network_.record_stamp(address, network_.file_identity(file.fd), stamp);
-  const Outcome outcome = network_.publish(file.fd, address);
+  const Outcome outcome = network_.publish(file.fd, cached.attachment, address);
   if (!file.unnamed) network_.discard_private_name();
   if (outcome != Outcome::done) return;
   parts_.fs.sync(file.fd, network_.path());
@@ -241,7 +241,7 @@ void BootScan::stamp_released(RecordFolder& records) {
   for (const auto& [address, binding] : found.bindings) {
     if (binding.sequence == 0 && !network_.holder(address)) released.push_back(address);
   }
-  hold(records, parts_.run, released, {});
+  if (hold(records, parts_.run, released, {})) trim(records);
   for (const auto& reason : found.closed) {
     parts_.notes.push_back("boot scan: " + reason + "; until then nobody is given its address");
   }

@@ -191,7 +191,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
     session.prepare(lock, request.sets);
     for (std::size_t pass = 0; pass < std::max<std::size_t>(request.passes, 1) && !failures.any();
          ++pass) {
-      network.scan();
+      session.look_at_network();
       const auto files = network.find(request.attachment);
       if (files.empty()) break;
       if (!found) session.will_remove(request.attachment);
@@ -203,6 +203,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
         });
       }
     }
+    network.seal();
     if (!found) {
       refuse_if_unreadable(session, request.attachment, request.owner.pod);
       // Whoever removed it may have died before its flush.
@@ -210,6 +211,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
     }
     if (!freed.empty() && request.owner.pod) session.try_records();
     session.end_use(freed, request.owner);
+    session.settle_held();
     if (!failures.any()) session.run().put_tombstone(request.attachment, boottime_now());
     session.set_asides().end(request.attachment);
     session.set_asides().put(taken_back, notes_);
@@ -227,8 +229,8 @@ void LeaseStore::refuse_if_unreadable(Session& session, const Attachment& attach
   NetworkDir& network = session.network();
   network.refuse_unreadable_of(attachment, "release");
   if (!session.records() || !pod) return;
-  for (const auto& file : network.files()) {
-    if (file.readable || !file.address) continue;
+  for (const auto& file : network.unreadable()) {
+    if (!file.address) continue;
     const auto binding = session.records()->readable_binding(*file.address);
     if (!binding || binding->pod != *pod) continue;
     throw TryAgain("release " + file.address->to_string() + " of " + pod->display() + ": " +
@@ -244,7 +246,8 @@ std::vector<AttachmentFile> LeaseStore::files_of(const Attachment& attachment) {
   RunFolder run(fs_, options_.run_dir, fs_.identify(network.folder().fd));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
   if (run.is_pending(attachment)) return {};
-  network.scan();
+  network.use_index(run.folder(), read_boot_id(fs_, options_.boot_id_path));
+  network.look();
   network.refuse_unreadable_of(attachment, "look at");
   return network.find(attachment);
 }

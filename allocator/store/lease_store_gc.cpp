@@ -32,7 +32,9 @@ std::vector<FreedAddress> LeaseStore::collect(const std::vector<Attachment>& val
         collected.push_back({parse_owner(file.owner), *file.address});
       });
     }
+    network.seal();
     session.end_use(freed, {});
+    session.settle_held();
   }
   if (!freed.empty()) session.flush_release(failures);
   failures.raise();

@@ -4,10 +4,10 @@
 #include <system_error>
 #include <tuple>
 
+#include "allocator/store/alive/former_use.hpp"
 #include "allocator/store/bindings.hpp"
 #include "allocator/store/disk/errors.hpp"
 #include "allocator/store/disk/failure_list.hpp"
-#include "allocator/store/former_use.hpp"
 
 namespace allocator::store {
 namespace {
@@ -30,6 +30,7 @@ Session::Session(const Parts& parts, Directory folder, std::vector<std::string> 
 void Session::open_run() {
   run_.emplace(parts_.fs, parts_.options.run_dir, parts_.fs.identify(network_.folder().fd));
   run_->set_boot(boot_id_);
+  network_.use_index(run_->folder(), boot_id_);
   generation_ = generation();
 }
 
@@ -154,14 +155,15 @@ void Session::try_records() {
 
 void Session::end_use(const std::vector<Address>& freed, const Owner& owner) {
   forget_unbound(freed);
-  if (records_) hold(*records_, *run_, freed, owner);
+  touch(freed);
+  if (records_ && hold(*records_, *run_, freed, owner)) is_trim_due_ = true;
   remember_use(*run_, records_ ? &*records_ : nullptr, freed);
 }
 
 void Session::replay_pending() {
   const auto pending = run_->pending();
   if (pending.empty()) return;
-  network_.scan();
+  network_.look();
   bool any_done = false;
   for (const auto& attachment : pending) {
     if (replay(attachment)) {
@@ -198,6 +200,9 @@ bool Session::replay(const Attachment& attachment) {
 
 void Session::run_boot_scan(const RangeSets& sets) {
   flush_what_is_unknown();
+  // It changes what is held.
+  static_cast<void>(distrust_held());
+  held_.reset();
   BootScan scan({parts_.fs, network_, *run_, parts_.source, boot_id_,
                  [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options.retains,
                  parts_.notes});

@@ -44,11 +44,26 @@ class Session {
   /// live attachments without a file get theirs back; none when the ranges are not known.
   void prepare(const NetworkLock& lock, const RangeSets& sets);
 
+  /// What is known of the network folder, and of what is held, begins anew: see NetworkDir::look().
+  void look_at_network();
+
+  /// Every address that is bound and not in use, from the index where that tells.
+  [[nodiscard]] std::vector<HeldAddress> held();
+  /// What held() said is not so. True when it came from the index: the next time all records are
+  /// read.
+  bool distrust_held();
+  /// An attachment is about to get the address.
+  void note_taken(const Address& address);
+  /// The last step under the lock of a command that may have changed what is held: the index's list
+  /// follows, and now and then what is held too much goes, see trim(). Whatever fails here costs
+  /// the next eviction some reading.
+  void settle_held() noexcept;
+
   /// Looks at the runtime's cache once more: address files were found missing in the middle of a
   /// boot. Once in a command. The records' changes count anew.
   void look_for_lost(const RangeSets& sets);
   /// True for a binding whose address file vanished in this boot: its pod may still run.
-  [[nodiscard]] bool is_lost(const Address& address, const Binding& binding) const;
+  [[nodiscard]] bool is_lost(const Address& address, const Binding& binding);
 
   /// True for an address without a file that was in use in this boot and that nobody has released:
   /// by its binding, or by note_unbound().
@@ -117,6 +132,10 @@ class Session {
   void run_boot_scan(const RangeSets& sets);
   void flush_what_is_unknown();
   void forget_removals();
+  [[nodiscard]] std::vector<HeldAddress> read_held();
+  void keep_held();
+  void touch(const std::vector<Address>& addresses);
+  [[nodiscard]] bool list(AttachmentIndex& index, const Address& address);
 
   Parts parts_;
   NetworkDir network_;
@@ -135,6 +154,10 @@ class Session {
   bool looked_for_lost_ = false;
   bool cache_read_ = false;
   bool was_first_ = false;  ///< nothing was known of this boot, or /run has been emptied
+  bool has_looked_ = false;
+  bool is_trim_due_ = false;
+  std::optional<std::vector<HeldAddress>> held_;  ///< as found, before this command's changes
+  std::vector<Address> touched_;                  ///< what may be held since, or not any more
   std::vector<Attachment> removed_;
   std::vector<CachedAttachment> cached_;
 };

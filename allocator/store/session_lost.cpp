@@ -11,7 +11,7 @@ void Session::look_for_lost(const RangeSets& sets) {
   static_cast<void>(cached());
   restore_due_ = true;
   run_boot_scan(sets);
-  network_.scan_if_changed();
+  look_at_network();
   if (records_) records_->begin();
 }
 
@@ -44,8 +44,9 @@ void Session::forget_unbound(const std::vector<Address>& freed) {
   }
 }
 
-bool Session::is_lost(const Address& address, const Binding& binding) const {
-  return binding.sequence == 0 && binding.boot8 == boot8_of(boot_id_) && !network_.holder(address);
+bool Session::is_lost(const Address& address, const Binding& binding) {
+  return binding.sequence == 0 && binding.boot8 == boot8_of(boot_id_) &&
+         !network_.is_in_use(address);
 }
 
 }  // namespace allocator::store

@@ -17,13 +17,8 @@ std::string StoreSnapshot::describe_use(const Address& address) {
          (file == nullptr ? "" : "/" + file->name);
 }
 
-std::vector<HeldAddress> StoreSnapshot::held() {
-  std::vector<HeldAddress> held;
-  if (!records_) return held;
-  for (auto& [address, binding] : records_->bindings()) {
-    if (!network_.holder(address)) held.push_back({address, std::move(binding)});
-  }
-  return held;
+bool StoreSnapshot::is_taken(const Address& address) {
+  return network_.is_in_use(address) || (records_ && records_->has_binding(address));
 }
 
 bool StoreSnapshot::is_closed(const Address& address) {

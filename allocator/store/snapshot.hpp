@@ -17,11 +17,17 @@ class StoreSnapshot final : public Snapshot {
   std::optional<std::string> holder(const Address& address) override {
     return network_.holder(address);
   }
+  bool is_in_use(const Address& address) override { return network_.is_in_use(address); }
+  bool is_taken(const Address& address) override;
   /// Errors: throws ClosedRecord.
   std::optional<Binding> binding(const Address& address) override;
   std::string describe_use(const Address& address) override;
   bool is_closed(const Address& address) override;
-  std::vector<HeldAddress> held() override;
+  std::vector<HeldAddress> held() override { return session_.held(); }
+  bool distrust_held() override { return session_.distrust_held(); }
+  std::uint64_t number_of_namespace(const std::string& name) override {
+    return store::number_of_namespace(name);
+  }
   bool is_dead(const Address& address) override;
   std::vector<Address> in_use_by_age(const RangeSet& set) override;
   bool is_set_aside(const Address& address) override {

@@ -107,12 +107,20 @@ class History final : public allocator::Snapshot {
   }
   std::string describe_use(const Address&) override { return {}; }
   bool is_closed(const Address&) override { return false; }
+  bool is_in_use(const Address& address) override { return holder(address).has_value(); }
+  bool is_taken(const Address& address) override {
+    return is_in_use(address) || binding(address).has_value();
+  }
   std::vector<allocator::HeldAddress> held() override {
     std::vector<allocator::HeldAddress> held;
     for (const auto& [address, binding] : bindings_) {
-      if (in_use_.count(address) == 0) held.push_back({address, binding});
+      if (in_use_.count(address) == 0) held.push_back(test::held_address(address, binding));
     }
     return held;
+  }
+  bool distrust_held() override { return false; }
+  std::uint64_t number_of_namespace(const std::string& name) override {
+    return test::number_of(name);
   }
   bool is_dead(const Address& address) override { return in_use_.at(address); }
   std::vector<Address> in_use_by_age(const allocator::RangeSet&) override {

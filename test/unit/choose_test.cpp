@@ -72,6 +72,16 @@ TEST_CASE("each step of the choice comes before the later ones", "[choose]") {
   }
 }
 
+TEST_CASE("an address whose record makes no sense is given behind those that are held",
+          "[choose]") {
+  Node node;
+  node.snapshot.use("10.0.0.2").use("10.0.0.3").use("10.0.0.4").scribble("10.0.0.5");
+  node.snapshot.bind("10.0.0.6", pod("db"), 1);
+  CHECK(node.choice(web()) == "10.0.0.6 evicted");
+  node.snapshot.use("10.0.0.6");
+  CHECK(node.choice(web()) == "10.0.0.5 round robin");
+}
+
 TEST_CASE("a pin that is not the asked-for address leaves the request unmet", "[choose]") {
   Node node;
   node.reservations.pins = {pin("web", "10.0.0.6")};

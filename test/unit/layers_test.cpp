@@ -20,7 +20,8 @@ const Arrows& arrows() {
     Arrows all = {
         {"allocator", {}},
         {"allocator/store/disk", {}},
-        {"allocator/store/state", {"allocator", "allocator/store/disk"}},
+        {"allocator/store/index", {"allocator", "allocator/store/disk"}},
+        {"allocator/store/state", {"allocator", "allocator/store/disk", "allocator/store/index"}},
         {"delegate", {}},
     };
     const auto below = [&](const std::string& folder, std::set<std::string> more = {}) {

@@ -142,7 +142,7 @@ TEST_CASE("recorded stamps go with their files at the next boot", "[stamp]") {
 TEST_CASE("a stamp record names inode and birth", "[stamp]") {
   using allocator::store::encode_stamp_record;
   using allocator::store::stamp_in_record;
-  const allocator::store::FileIdentity file{1, 7, allocator::store::FileKind::regular, 0, 5, 9};
+  const allocator::store::FileIdentity file{1, 7, allocator::store::FileKind::regular, 0, 5, 9, 9};
   auto younger = file;
   younger.born_ns = 10;
   auto other = file;

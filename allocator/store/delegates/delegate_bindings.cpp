@@ -257,7 +257,7 @@ void DelegateBindings::release(const DelegatedOwner& owner, const std::vector<Ad
       const auto still_free = not_taken_again(*records, *folder, owner, freed);
       // The built-in allocator counts in the folder's own run folder.
       RunFolder own(fs_, options_.run_dir, fs_.identify(folder->fd));
-      hold(*records, is_host_local() ? own : run_, still_free, owner);
+      if (hold(*records, is_host_local() ? own : run_, still_free, owner)) trim(*records);
     }
     // What a power cut takes is the order in which held addresses grow old, unless it is adoption.
     if (!changed.empty()) flush(*records, changed);

@@ -1,5 +1,6 @@
 #include "allocator/store/disk/file_system.hpp"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <utility>
@@ -13,6 +14,22 @@ Fd& Fd::operator=(Fd&& other) noexcept {
 
 Fd::~Fd() {
   if (number_ >= 0) ::close(number_);
+}
+
+std::vector<std::string> FileSystem::list(const Directory& directory) {
+  std::vector<std::string> names;
+  visit_names(directory, [&](std::string_view name) { names.emplace_back(name); });
+  return names;
+}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (bytes_ != nullptr) ::munmap(bytes_, size_);
 }
 
 }  // namespace allocator::store

@@ -7,11 +7,13 @@
 /// fail each call in turn.
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "allocator/store/disk/errors.hpp"
@@ -36,6 +38,27 @@ class Fd {
   int number_ = -1;
 };
 
+/// The bytes of a file in memory, shared with all who map it; unmapped by the destructor. What is
+/// written is in the file at once, and stays there when this process is killed.
+class Mapping {
+ public:
+  /// `bytes`: what mmap(2) returned for `size` bytes.
+  Mapping(void* bytes, std::size_t size) : bytes_(bytes), size_(size) {}
+  Mapping(Mapping&& other) noexcept
+      : bytes_(std::exchange(other.bytes_, nullptr)), size_(other.size_) {}
+  Mapping& operator=(Mapping&& other) noexcept;
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping();
+
+  [[nodiscard]] void* bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  void* bytes_;
+  std::size_t size_;
+};
+
 /// A directory that is open, with the path for messages.
 struct Directory {
   Fd fd;
@@ -52,11 +75,12 @@ struct FileIdentity {
   FileKind kind;
   std::uint64_t size;  ///< in bytes
   std::int64_t
-      changed_ns;  ///< time of the last status change; for display only, clocks decide nothing
+      changed_ns;  ///< time of the last status change. Says that something has changed, not when
   /// Time of birth; where the file system keeps none, of the last change of the content. With the
   /// inode it tells a file from a later one that was given its number; which came first it does
   /// not tell.
   std::int64_t born_ns;
+  std::int64_t modified_ns;  ///< time of the last change of the content, or what somebody set
 
   [[nodiscard]] bool same_file(const FileIdentity& other) const {
     return device == other.device && inode == other.inode;
@@ -126,8 +150,11 @@ class FileSystem {
   [[nodiscard]] virtual std::optional<Directory> open_directory(const std::string& path) = 0;
   /// mkdir(2): done, exists, or missing when the parent is.
   virtual Outcome make_directory(const std::string& path, unsigned mode) = 0;
-  /// Names in the directory but "." and "..", in no order.
-  [[nodiscard]] virtual std::vector<std::string> list(const Directory& directory) = 0;
+  /// Calls `visit` with each name in the directory but "." and "..", in no order.
+  virtual void visit_names(const Directory& directory,
+                           const std::function<void(std::string_view)>& visit) = 0;
+  /// All of them at once.
+  [[nodiscard]] std::vector<std::string> list(const Directory& directory);
 
   /// lstat of a name; nullopt when it is missing.
   [[nodiscard]] virtual std::optional<FileIdentity> identify(const Directory& directory,
@@ -184,6 +211,19 @@ class FileSystem {
   /// overwrite another file of this disk.
   virtual void write_in_place(const Directory& directory, const std::string& name,
                               std::string_view bytes, unsigned mode) = 0;
+  /// Sets the time of the last change of the content. futimens(3).
+  virtual void set_modified(const Fd& fd, std::int64_t modified_ns,
+                            const std::string& path_for_errors) = 0;
+  /// mmap(2) of a whole file, to be read and written. nullopt when it is missing, empty, larger
+  /// than `limit`, or not a regular file without holes, of one name, that belongs to this user, who
+  /// alone may write to it.
+  [[nodiscard]] virtual std::optional<Mapping> map_file(const Directory& directory,
+                                                        const std::string& name,
+                                                        std::size_t limit) = 0;
+  /// The same of a new file of zeros, in the place of any of that name. All of it is allocated:
+  /// where a disk is full this throws, and no later write to the memory fails.
+  [[nodiscard]] virtual Mapping map_new_file(const Directory& directory, const std::string& name,
+                                             std::size_t size, unsigned mode) = 0;
   /// Whether files could be made in the folder `path`; nullopt when it is missing.
   [[nodiscard]] virtual std::optional<bool> is_writable(const std::string& path) = 0;
   /// fsync(2). Never repeat it after a failure: the kernel may have dropped the pages and then

@@ -42,6 +42,7 @@ FileIdentity identity_of(const struct stat& status) {
           kind_of(status.st_mode),
           static_cast<std::uint64_t>(status.st_size),
           status.st_ctim.tv_sec * kNanoseconds + status.st_ctim.tv_nsec,
+          status.st_mtim.tv_sec * kNanoseconds + status.st_mtim.tv_nsec,
           status.st_mtim.tv_sec * kNanoseconds + status.st_mtim.tv_nsec};
 }
 
@@ -52,7 +53,8 @@ FileIdentity identity_of(const struct statx& status) {
           kind_of(status.stx_mode),
           status.stx_size,
           status.stx_ctime.tv_sec * kNanoseconds + status.stx_ctime.tv_nsec,
-          born.tv_sec * kNanoseconds + born.tv_nsec};
+          born.tv_sec * kNanoseconds + born.tv_nsec,
+          status.stx_mtime.tv_sec * kNanoseconds + status.stx_mtime.tv_nsec};
 }
 
 /// statx(2), or fstatat(2) where a container's filter refuses the newer call. nullopt: errno.
@@ -100,24 +102,24 @@ Outcome PosixFileSystem::make_directory(const std::string& path, unsigned mode) 
   fail("mkdir", path);
 }
 
-std::vector<std::string> PosixFileSystem::list(const Directory& directory) {
+void PosixFileSystem::visit_names(const Directory& directory,
+                                  const std::function<void(std::string_view)>& visit) {
   // getdents64(2) on the descriptor that we have: readdir(3) would open and ask about another one.
   const int fd = directory.fd.number();
   if (directory.was_listed && ::lseek(fd, 0, SEEK_SET) == -1) fail("read", directory.path);
   directory.was_listed = true;
-  std::vector<std::string> names;
   alignas(dirent64) std::array<char, kFirstListing> few;
   std::unique_ptr<char[]> many;
   std::span<char> buffer = few;
   while (true) {
     const auto got = retried([&] { return ::getdents64(fd, buffer.data(), buffer.size()); });
     if (got == -1) fail("read", directory.path);
-    if (got == 0) return names;
+    if (got == 0) return;
     const auto length = static_cast<std::size_t>(got);
     for (std::size_t offset = 0; offset < length;) {
       const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + offset);
       const std::string_view name = entry->d_name;
-      if (name != "." && name != "..") names.emplace_back(name);
+      if (name != "." && name != "..") visit(name);
       offset += entry->d_reclen;
     }
     if (!many && length + sizeof(dirent64) > buffer.size()) {

@@ -8,7 +8,8 @@ class PosixFileSystem final : public FileSystem {
  public:
   std::optional<Directory> open_directory(const std::string& path) override;
   Outcome make_directory(const std::string& path, unsigned mode) override;
-  std::vector<std::string> list(const Directory& directory) override;
+  void visit_names(const Directory& directory,
+                   const std::function<void(std::string_view)>& visit) override;
   std::optional<FileIdentity> identify(const Directory& directory,
                                        const std::string& name) override;
   FileIdentity identify(const Fd& fd) override;
@@ -32,6 +33,12 @@ class PosixFileSystem final : public FileSystem {
   void rename(const Directory& directory, const std::string& from, const std::string& to) override;
   void write_in_place(const Directory& directory, const std::string& name, std::string_view bytes,
                       unsigned mode) override;
+  void set_modified(const Fd& fd, std::int64_t modified_ns,
+                    const std::string& path_for_errors) override;
+  std::optional<Mapping> map_file(const Directory& directory, const std::string& name,
+                                  std::size_t limit) override;
+  Mapping map_new_file(const Directory& directory, const std::string& name, std::size_t size,
+                       unsigned mode) override;
   std::optional<bool> is_writable(const std::string& path) override;
   void sync(const Fd& fd, const std::string& path_for_errors) override;
   Fd open_lock(const Directory& directory, const std::string& name, unsigned mode) override;

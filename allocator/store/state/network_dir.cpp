@@ -45,18 +45,17 @@ std::string trimmed(std::string_view text) {
   return std::string(text);
 }
 
-/// The address that a file name reserves: only Go's own spelling does.
-std::optional<Address> address_of_name(const std::string& name) {
-  const auto address = Address::parse(name);
-  if (!address || address->to_string() != name) return std::nullopt;
-  return address;
-}
-
 bool is_bookkeeping(const std::string& name) {
   return name == "lock" || name == kPrivateName || name.starts_with(kCursorPrefix);
 }
 
 }  // namespace
+
+std::optional<Address> address_of_name(std::string_view name) {
+  const auto address = Address::parse(name);
+  if (!address || address->to_string() != name) return std::nullopt;
+  return address;
+}
 
 OwnerMatch match_owner(const AttachmentFile& file, const Attachment& attachment) {
   if (file.owner.empty()) return OwnerMatch::none;
@@ -89,34 +88,44 @@ bool still_has(FileSystem& fs, const std::string& path, const Attachment& attach
   });
 }
 
-void NetworkDir::scan() {
-  files_.clear();
-  by_address_.clear();
-  cursors_.clear();
-  nested_.clear();
-  nested_trouble_.clear();
-  scanned_ = true;
+void NetworkDir::read_all() {
+  is_changing_ = false;
+  added_.clear();
+  removed_.clear();
+  has_files_ = true;
+  is_current_ = true;
   std::vector<std::string> names = fs_.list(folder_);
+  // Only now it is known that an index pays; what it is made from is read behind the times.
+  if (run_ != nullptr && !here_ && is_worth_it(names.size())) {
+    here_ = times();
+    names = fs_.list(folder_);
+  }
   std::sort(names.begin(), names.end());
   const std::string own_name = folder_.path.substr(folder_.path.find_last_of('/') + 1);
-  for (auto& name : names) {
+  for (const auto& name : names) {
     if (name == own_name) scan_nested(name);
     if (name.starts_with(kCursorPrefix)) cursors_.push_back(name);
     if (is_bookkeeping(name)) continue;
-    AttachmentFile file{name, address_of_name(name), {}, true};
-    try {
-      const auto content = fs_.read_file(folder_, name, kOwnerLimit);
-      if (content && content->bytes.size() < kOwnerLimit) {
-        file.owner = trimmed(content->bytes);
-        file.is_padded = file.owner.size() != content->bytes.size();
-      }
-    } catch (const std::system_error& error) {
-      if (is_own_want(error)) throw;
-      file.readable = false;
-    }
+    AttachmentFile file = read_entry(name);
     if (file.address) by_address_.emplace(*file.address, files_.size());
     files_.push_back(std::move(file));
   }
+}
+
+AttachmentFile NetworkDir::read_entry(const std::string& name) {
+  AttachmentFile file{name, address_of_name(name), {}, true};
+  try {
+    const auto content = fs_.read_file(folder_, name, kOwnerLimit);
+    if (content && content->bytes.size() < kOwnerLimit) {
+      file.owner = trimmed(content->bytes);
+      file.is_padded = file.owner.size() != content->bytes.size();
+    }
+    file.is_regular = content.has_value();
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+    file.readable = false;
+  }
+  return file;
 }
 
 void NetworkDir::scan_nested(const std::string& name) {
@@ -138,10 +147,19 @@ void NetworkDir::list_nested(const std::string& name) {
   }
 }
 
+/// None where the index tells of the folder: it does of no folder with such a file, and a file that
+/// has become one since is found out when it is looked up.
+std::vector<AttachmentFile> NetworkDir::unreadable() const {
+  std::vector<AttachmentFile> found;
+  std::copy_if(files_.begin(), files_.end(), std::back_inserter(found),
+               [](const AttachmentFile& file) { return !file.readable; });
+  return found;
+}
+
 void NetworkDir::refuse_unreadable_of(const Attachment& attachment, const std::string& what) {
   const std::string hash = container_hash(attachment.container_id);
-  for (const auto& file : files_) {
-    if (file.readable || !file.address) continue;
+  for (const auto& file : unreadable()) {
+    if (!file.address) continue;
     const auto stamp = stamp_of(file.name);
     if (!stamp || stamp->container_hash != hash) continue;
     throw TryAgain(what + " " + attachment.container_id + " " + attachment.ifname + ": its file " +
@@ -156,36 +174,31 @@ void NetworkDir::refuse_unreadable_nested(const std::string& what) const {
                  nested_trouble_ + "; repair the disk or remove the folder");
 }
 
-const AttachmentFile* NetworkDir::file_of(const Address& address) const {
-  const auto found = by_address_.find(address);
-  return found == by_address_.end() ? nullptr : &files_[found->second];
-}
-
 std::optional<FileContent> NetworkDir::read(const std::string& name) {
   return fs_.read_file(folder_, name, kOwnerLimit);
 }
 
-std::vector<AttachmentFile> NetworkDir::find(const Attachment& attachment) const {
+std::vector<AttachmentFile> NetworkDir::find(const Attachment& attachment) {
   std::vector<AttachmentFile> exact;
   std::vector<AttachmentFile> by_container;
-  for (const auto& file : files_) {
+  for (auto& file : find_container(attachment.container_id)) {
     const OwnerMatch match = match_owner(file, attachment);
-    if (match == OwnerMatch::container_and_ifname) exact.push_back(file);
-    if (match == OwnerMatch::container_only) by_container.push_back(file);
+    if (match == OwnerMatch::container_and_ifname) exact.push_back(std::move(file));
+    if (match == OwnerMatch::container_only) by_container.push_back(std::move(file));
   }
   return exact.empty() ? by_container : exact;
 }
 
-std::vector<Address> NetworkDir::claimed_by(const Attachment& attachment) const {
+std::vector<Address> NetworkDir::claimed_by(const Attachment& attachment) {
   std::vector<Address> addresses;
-  for (const auto& file : files_) {
+  for (const auto& file : find_container(attachment.container_id)) {
     const auto address = Address::parse(file.name);
     if (address && match_owner(file, attachment) != OwnerMatch::none) addresses.push_back(*address);
   }
   return addresses;
 }
 
-std::optional<std::string> NetworkDir::holder(const Address& address) const {
+std::optional<std::string> NetworkDir::holder(const Address& address) {
   const AttachmentFile* file = file_of(address);
   if (file == nullptr) {
     if (nested_.count(address) == 0) return std::nullopt;
@@ -198,7 +211,9 @@ std::optional<std::string> NetworkDir::holder(const Address& address) const {
 
 std::optional<Address> NetworkDir::cursor(std::size_t set) {
   const std::string name = std::string(kCursorPrefix) + std::to_string(set);
-  if (std::find(cursors_.begin(), cursors_.end(), name) == cursors_.end()) return std::nullopt;
+  const bool is_missing =
+      has_files_ && std::find(cursors_.begin(), cursors_.end(), name) == cursors_.end();
+  if (is_missing) return std::nullopt;
   try {
     const auto content = fs_.read_file(folder_, name, kOwnerLimit);
     // No trimming: host-local does not trim here either, and both must walk alike.
@@ -225,6 +240,11 @@ void NetworkDir::write_cursor(std::size_t set, const Address& address) {
 
 FileSystem::NewFile NetworkDir::create(const Attachment& attachment) {
   auto file = fs_.create_file(folder_, kPrivateName, kFileMode);
+  // A name of its own has changed the folder, and what others did before cannot be told from that.
+  if (!file.unnamed) {
+    is_current_ = false;
+    is_sealable_ = false;
+  }
   try {
     fs_.write_all(file.fd, owner_text(attachment), folder_.path);
   } catch (...) {
@@ -235,16 +255,6 @@ FileSystem::NewFile NetworkDir::create(const Attachment& attachment) {
 }
 
 void NetworkDir::discard_private_name() { fs_.unlink(folder_, kPrivateName); }
-
-Outcome NetworkDir::publish(const Fd& file, const Address& address) {
-  scanned_ = false;
-  return fs_.link_file(file, folder_, address.to_string());
-}
-
-Outcome NetworkDir::remove(const std::string& name) {
-  scanned_ = false;
-  return fs_.unlink(folder_, name);
-}
 
 std::optional<FileIdentity> NetworkDir::identify(const Address& address) {
   return fs_.identify(folder_, address.to_string());

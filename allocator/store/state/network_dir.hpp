@@ -20,9 +20,11 @@
 #include <vector>
 
 #include "allocator/address.hpp"
+#include "allocator/address_set.hpp"
 #include "allocator/binding.hpp"
 #include "allocator/store/disk/file_system.hpp"
 #include "allocator/store/disk/folders.hpp"
+#include "allocator/store/index/attachment_index.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/state/stamp.hpp"
 
@@ -40,7 +42,12 @@ struct AttachmentFile {
   bool readable = true;
   /// True when the content has white space around it: host-local never writes that.
   bool is_padded = false;
+  /// False for a folder, a link or a pipe.
+  bool is_regular = true;
 };
+
+/// The address that a file name reserves: only Go's own spelling does.
+std::optional<Address> address_of_name(std::string_view name);
 
 /// How a file's content names an attachment.
 enum class OwnerMatch : std::uint8_t {
@@ -68,6 +75,8 @@ Attachment parse_owner(std::string_view owner);
 bool still_has(FileSystem& fs, const std::string& path, const Attachment& attachment,
                const std::vector<Address>& addresses);
 
+/// What is known of it within a command comes from the index in the run folder, where that tells of
+/// the folder as it is, and else from reading every file; the answers are the same.
 class NetworkDir {
  public:
   NetworkDir(FileSystem& fs, Directory folder) : fs_(fs), folder_(std::move(folder)) {}
@@ -75,23 +84,38 @@ class NetworkDir {
   [[nodiscard]] Directory& folder() { return folder_; }
   [[nodiscard]] const std::string& path() const { return folder_.path; }
 
-  /// Reads the folder anew: what is known of it ends when the lock is taken.
+  /// Looks things up in the index of the run folder from here on, and keeps it. `run`: nullptr for
+  /// none; must outlive this. `boot_id`: empty for none.
+  void use_index(const Directory* run, const std::string& boot_id);
+  /// What is known of the folder ends: it begins when the lock is taken, and anew when this object
+  /// has changed the folder.
+  /// Errors: as scan().
+  void look();
+  /// Reads the folder anew.
   /// Errors: throws std::system_error when the folder cannot be listed, or a file not be opened for
   /// want of descriptors or memory: taking it for somebody else's would leak an address. Whatever
   /// else is wrong with a file is that file's own trouble: its address is in use.
   void scan();
-  /// The same, unless this object has scanned the folder and changed nothing since.
-  void scan_if_changed() {
-    if (!scanned_) scan();
-  }
-  /// All files but the lock and the cursors, by name.
-  [[nodiscard]] const std::vector<AttachmentFile>& files() const { return files_; }
+  /// Has the index tell of the folder as this object has left it. To be called right behind the
+  /// last change: what others do without the lock in between is not noticed. Whatever fails here
+  /// costs the next command a scan.
+  void seal() noexcept;
+  /// The index that is looked things up in, or that seal() has made; nullptr for none. The list of
+  /// held addresses in it is the caller's.
+  [[nodiscard]] AttachmentIndex* index() { return index_ ? &*index_ : nullptr; }
+  /// seal() makes room in the index for so many held addresses. To be called before anything is
+  /// changed. Errors: as scan().
+  void want_held(std::size_t count);
+  /// All files but the lock and the cursors, by name. Reads them all.
+  [[nodiscard]] const std::vector<AttachmentFile>& files();
   /// The files of an attachment with its ifname; if there are none, those with its ID alone (the Go
-  /// plugin's two passes).
-  [[nodiscard]] std::vector<AttachmentFile> find(const Attachment& attachment) const;
+  /// plugin's two passes). By name.
+  [[nodiscard]] std::vector<AttachmentFile> find(const Attachment& attachment);
+  /// The files with this container ID, whatever the ifname, by name.
+  [[nodiscard]] std::vector<AttachmentFile> find_container(const std::string& container_id);
   /// host-local's duplicate check: every file of the attachment, in either form, whose name is an
   /// address in any spelling, by name.
-  [[nodiscard]] std::vector<Address> claimed_by(const Attachment& attachment) const;
+  [[nodiscard]] std::vector<Address> claimed_by(const Attachment& attachment);
   /// Errors: throws TryAgain when a file cannot be read and its stamp, elsewhere on the disk, says
   /// that it is the attachment's. `what`: what cannot be done then.
   void refuse_unreadable_of(const Attachment& attachment, const std::string& what);
@@ -99,10 +123,19 @@ class NetworkDir {
   /// are in use in it is not known. `what`: what cannot be done then.
   void refuse_unreadable_nested(const std::string& what) const;
   /// The file that reserves an address; nullptr when none does, or only one in the nested folder.
-  [[nodiscard]] const AttachmentFile* file_of(const Address& address) const;
+  /// Valid until the next look() or scan().
+  /// Errors: throws std::system_error for want of descriptors or memory only.
+  [[nodiscard]] const AttachmentFile* file_of(const Address& address);
+  /// True when something reserves the address.
+  [[nodiscard]] bool is_in_use(const Address& address);
+  /// The same on the disk as this object has left it.
+  /// Errors: as file_of().
+  [[nodiscard]] bool is_in_use_now(const Address& address);
+  /// The files whose content the disk refuses to give.
+  [[nodiscard]] std::vector<AttachmentFile> unreadable() const;
   /// The owner of an address as "<container ID> <ifname>" ("an unknown owner" for a file that does
   /// not tell); nullopt when nothing reserves the address.
-  [[nodiscard]] std::optional<std::string> holder(const Address& address) const;
+  [[nodiscard]] std::optional<std::string> holder(const Address& address);
 
   /// The cursor of a range set; nullopt when there is none or it makes no sense.
   [[nodiscard]] std::optional<Address> cursor(std::size_t set);
@@ -132,7 +165,8 @@ class NetworkDir {
   [[nodiscard]] std::optional<Stamp> stamp_of(const std::string& name);
   [[nodiscard]] std::optional<Stamp> recorded_stamp(const std::string& name);
   [[nodiscard]] FileIdentity file_identity(const Fd& file) { return fs_.identify(file); }
-  Outcome publish(const Fd& file, const Address& address);
+  /// `file`: what create() made for the attachment, or one of its files.
+  Outcome publish(const Fd& file, const Attachment& attachment, const Address& address);
   Outcome remove(const std::string& name);
   /// The inode that reserves `address` now.
   [[nodiscard]] std::optional<FileIdentity> identify(const Address& address);
@@ -147,6 +181,21 @@ class NetworkDir {
   void sync() { fs_.sync(folder_.fd, folder_.path); }
 
  private:
+  [[nodiscard]] std::optional<FileIdentity> times() noexcept;
+  [[nodiscard]] bool has_changed() noexcept;
+  void forget();
+  void read_all();
+  [[nodiscard]] bool open_index();
+  void list_names();
+  [[nodiscard]] AttachmentFile read_entry(const std::string& name);
+  [[nodiscard]] std::optional<std::vector<AttachmentFile>> find_by_index(
+      const std::string& container_id);
+  void distrust_index();
+  void will_change();
+  [[nodiscard]] bool deserves_index() const;
+  void make_index();
+  [[nodiscard]] bool is_worth_it(std::size_t files) const;
+  void note_removed(const std::string& name);
   void scan_nested(const std::string& name);
   void list_nested(const std::string& name);
   [[nodiscard]] std::optional<std::string> text_in_record(const std::string& name, const Fd& file);
@@ -161,7 +210,24 @@ class NetworkDir {
   std::set<Address> nested_;
   std::string nested_trouble_;  ///< why the nested folder cannot be read; "" when it can
   RecordFolder* records_ = nullptr;
-  bool scanned_ = false;
+  bool is_current_ = false;  ///< this object changed nothing since it looked
+  bool has_files_ = false;   ///< `files_` and its like are what the last scan found
+
+  // Where nothing was scanned: what single looks found, and all names once there were many looks.
+  std::map<Address, std::optional<AttachmentFile>> looked_at_;
+  std::size_t looks_ = 0;
+  std::optional<AddressSet> names_;
+
+  const Directory* run_ = nullptr;
+  std::string boot_id_;
+  std::optional<AttachmentIndex> index_;
+  std::optional<FileIdentity> here_;  ///< the folder when what is known of it was true
+  bool is_changing_ = false;          ///< this object changed the folder since `here_`
+  std::size_t wanted_held_ = 0;
+  bool is_sealable_ = true;  ///< nobody else did, as far as one can see
+  /// What this object changed since the scan.
+  std::vector<AttachmentIndex::Entry> added_;
+  std::set<std::string> removed_;
 };
 
 }  // namespace allocator::store

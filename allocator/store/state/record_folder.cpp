@@ -17,15 +17,16 @@ constexpr const char* kNetdirName = "netdir";
 constexpr std::string_view kStampPrefix = "stamp.";
 constexpr const char* kTemporaryName = ".new";
 constexpr int kTemporaryNames = 3;
+// From so many single looks on, one list of all names is cheaper.
+constexpr std::size_t kSingleLooks = 64;
 
 std::string binding_name(const Address& address) {
   return std::string(kBindingPrefix) + address.to_string();
 }
 
 /// The address that a record of this kind is about; nullopt for a record of another kind.
-std::optional<Address> address_in(const std::string& name, std::string_view prefix) {
-  return name.starts_with(prefix) ? Address::parse(std::string_view(name).substr(prefix.size()))
-                                  : std::nullopt;
+std::optional<Address> address_in(std::string_view name, std::string_view prefix) {
+  return name.starts_with(prefix) ? Address::parse(name.substr(prefix.size())) : std::nullopt;
 }
 
 std::string stamp_name(const Address& address) {
@@ -59,9 +60,8 @@ std::string record_folder_name(const std::string& netdir) {
   return name.size() <= kNameLimit ? name : "~" + sha256_hex(netdir);
 }
 
-std::optional<Address> bound_address(const std::string& name) {
-  if (!name.starts_with(kBindingPrefix)) return std::nullopt;
-  return Address::parse(std::string_view(name).substr(kBindingPrefix.size()));
+std::optional<Address> bound_address(std::string_view name) {
+  return address_in(name, kBindingPrefix);
 }
 
 std::string hint_name(const PodKey& pod) {
@@ -135,6 +135,26 @@ bool RecordFolder::wrote(const std::string& name) const {
 std::optional<Binding> RecordFolder::binding(const Address& address) {
   const auto record = read(binding_name(address));
   return record ? decode_binding(*record) : std::nullopt;
+}
+
+bool RecordFolder::has_binding(const Address& address) {
+  const std::string name = binding_name(address);
+  const auto known = read_.find(name);
+  if (known != read_.end()) return known->second.has_value();
+  if (!bound_ && ++looks_ > kSingleLooks) list_bound();
+  if (bound_ && !wrote(name)) return bound_->contains(address);
+  try {
+    return read(name).has_value();
+  } catch (const ClosedRecord&) {
+    return true;
+  }
+}
+
+void RecordFolder::list_bound() {
+  bound_.emplace();
+  fs_->visit_names(folder_, [&](std::string_view name) {
+    if (const auto address = bound_address(name)) bound_->insert(*address);
+  });
 }
 
 std::optional<PodHint> RecordFolder::hint(const PodKey& pod) {

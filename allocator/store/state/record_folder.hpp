@@ -24,9 +24,11 @@
 #include <string_view>
 #include <vector>
 
+#include "allocator/address_set.hpp"
 #include "allocator/binding.hpp"
 #include "allocator/store/disk/file_system.hpp"
 #include "allocator/store/disk/folders.hpp"
+#include "allocator/store/index/odd_time.hpp"
 
 namespace allocator::store {
 
@@ -60,6 +62,8 @@ class RecordFolder {
   /// Errors: throws ClosedRecord.
   [[nodiscard]] std::optional<Binding> binding(const Address& address);
   [[nodiscard]] std::optional<PodHint> hint(const PodKey& pod);
+  /// True when there is a record of that address, whatever it says.
+  [[nodiscard]] bool has_binding(const Address& address);
   /// The same, with none for what is closed.
   [[nodiscard]] std::optional<Binding> readable_binding(const Address& address);
   [[nodiscard]] std::optional<PodHint> readable_hint(const PodKey& pod);
@@ -100,6 +104,7 @@ class RecordFolder {
   /// From here on changes are counted for undo(): those before belong to somebody else's business.
   void begin() {
     if (!changes_.empty()) is_new_ = false;
+    bound_.reset();
     changes_.clear();
   }
   /// What this object changed so far.
@@ -108,6 +113,10 @@ class RecordFolder {
   /// binding comes back only while its pod has not been bound anew.
   void undo();
   void sync() { fs_->sync(folder_.fd, folder_.path); }
+  /// The folder itself.
+  [[nodiscard]] FileIdentity identity() { return fs_->identify(folder_.fd); }
+  /// Marks the folder as it is now, see odd_time.hpp.
+  [[nodiscard]] std::optional<FileIdentity> mark() { return mark_with_odd_time(*fs_, folder_); }
   [[nodiscard]] const std::string& path() const { return folder_.path; }
 
  private:
@@ -116,6 +125,7 @@ class RecordFolder {
   [[nodiscard]] std::optional<std::string> read(const std::string& name);
   [[nodiscard]] std::optional<std::string> read_from_disk(const std::string& name);
   [[nodiscard]] bool is_listed(const std::string& name);
+  void list_bound();
   void complete(const std::string& netdir);
   [[nodiscard]] std::string make_temporary(const std::string& target);
   [[nodiscard]] bool wrote(const std::string& name) const;
@@ -140,6 +150,9 @@ class RecordFolder {
   std::map<std::string, std::optional<std::string>> read_;
   /// The names in the folder when the first record could not be read.
   std::optional<std::set<std::string>> listed_;
+  /// For has_binding(): how often it looked, and what is there once that was often.
+  std::size_t looks_ = 0;
+  std::optional<AddressSet> bound_;
 };
 
 /// The folder of a network inside the state folder: its path with "/" as "_", "_" and other bytes
@@ -147,7 +160,7 @@ class RecordFolder {
 std::string record_folder_name(const std::string& netdir);
 
 /// The address whose binding has this name; nullopt for records of other kinds.
-std::optional<Address> bound_address(const std::string& name);
+std::optional<Address> bound_address(std::string_view name);
 
 /// The name of a pod's hint: "pod.<key>", or "pod~<SHA-256>" for a key over 200 bytes ("~" is in no
 /// escaped key).

@@ -18,6 +18,8 @@
 ///         used.<4|6>.<n> -> somebody had an address of the family that ends in these 12 bits
 ///         pending/<key> -> "<container ID>\r\n<ifname>": a release that is not written yet
 ///         unbound/<address> -> in use by an attachment that no binding tells of
+///         index            which addresses each attachment has, and which are held, see
+///                          attachment_index.hpp
 ///         unflushed.<key> -> files of the attachment were removed, which nobody has flushed yet
 ///
 /// The generation is "<boot_id>~<inode and time of birth of the network's lock file>~<number of the
@@ -59,6 +61,8 @@ class RunFolder {
 
   /// False for an object that knows nothing.
   [[nodiscard]] bool is_open() const noexcept { return folder_.has_value(); }
+  /// nullptr for an object that knows nothing.
+  [[nodiscard]] const Directory* folder() const noexcept { return folder_ ? &*folder_ : nullptr; }
 
   /// Which boot it is: /run may survive one, and what ends with a boot carries its name.
   void set_boot(const std::string& boot_id) { boot_id_ = boot_id; }

@@ -33,6 +33,9 @@ class HookedFileSystem final : public store::FileSystem {
   /// As on xfs, where the next file gets the number of the one that was removed: every regular file
   /// says that it has the same one.
   bool inodes_come_again = false;
+  bool has_birth_times = true;
+  /// How exactly the file system keeps times.
+  std::int64_t time_step_ns = 1;
   /// False: as if a container's boot_id lay over it.
   bool has_kernels_boot_id = true;
   /// True: as the kernel of this machine has them; false: as before Linux 6.18.
@@ -62,8 +65,9 @@ class HookedFileSystem final : public store::FileSystem {
     return hooked({"make_directory", path},
                   [&] { return real_.make_directory(redirected(path), mode); });
   }
-  std::vector<std::string> list(const store::Directory& directory) override {
-    return hooked({"list", directory.path}, [&] { return real_.list(directory); });
+  void visit_names(const store::Directory& directory,
+                   const std::function<void(std::string_view)>& visit) override {
+    hooked({"list", directory.path}, [&] { real_.visit_names(directory, visit); });
   }
   std::optional<store::FileIdentity> identify(const store::Directory& directory,
                                               const std::string& name) override {
@@ -140,6 +144,19 @@ class HookedFileSystem final : public store::FileSystem {
                       std::string_view bytes, unsigned mode) override {
     hooked({"write_in_place", name}, [&] { real_.write_in_place(directory, name, bytes, mode); });
   }
+  void set_modified(const store::Fd& fd, std::int64_t modified_ns,
+                    const std::string& path) override {
+    hooked({"set_modified", path}, [&] { real_.set_modified(fd, modified_ns, path); });
+  }
+  std::optional<store::Mapping> map_file(const store::Directory& directory, const std::string& name,
+                                         std::size_t limit) override {
+    return hooked({"map_file", name}, [&] { return real_.map_file(directory, name, limit); });
+  }
+  store::Mapping map_new_file(const store::Directory& directory, const std::string& name,
+                              std::size_t size, unsigned mode) override {
+    return hooked({"map_new_file", name},
+                  [&] { return real_.map_new_file(directory, name, size, mode); });
+  }
   std::optional<bool> is_writable(const std::string& path) override {
     return hooked({"is_writable", path}, [&] { return real_.is_writable(redirected(path)); });
   }
@@ -207,6 +224,9 @@ class HookedFileSystem final : public store::FileSystem {
   }
 
   [[nodiscard]] store::FileIdentity as_numbered(store::FileIdentity identity) const {
+    if (!has_birth_times) identity.born_ns = identity.modified_ns;
+    identity.modified_ns -= identity.modified_ns % time_step_ns;
+    identity.changed_ns -= identity.changed_ns % time_step_ns;
     if (inodes_come_again && identity.kind == store::FileKind::regular) identity.inode = 7;
     return identity;
   }

@@ -14,6 +14,13 @@ class MemorySnapshot final : public allocator::Snapshot {
     const auto found = holders_.find(address);
     return found == holders_.end() ? std::nullopt : std::optional(found->second);
   }
+  bool is_in_use(const allocator::Address& address) override {
+    return holders_.count(address) != 0;
+  }
+  bool is_taken(const allocator::Address& address) override {
+    return is_in_use(address) || is_closed(address) || bindings_.count(address) != 0 ||
+           nonsense_.count(address) != 0;
+  }
   std::optional<allocator::Binding> binding(const allocator::Address& address) override {
     const auto found = bindings_.find(address);
     return found == bindings_.end() ? std::nullopt : std::optional(found->second);
@@ -26,10 +33,12 @@ class MemorySnapshot final : public allocator::Snapshot {
     ++held_questions;
     std::vector<allocator::HeldAddress> held;
     for (const auto& [address, binding] : bindings_) {
-      if (holders_.count(address) == 0) held.push_back({address, binding});
+      if (holders_.count(address) == 0) held.push_back(held_address(address, binding));
     }
     return held;
   }
+  bool distrust_held() override { return false; }
+  std::uint64_t number_of_namespace(const std::string& name) override { return number_of(name); }
   bool is_dead(const allocator::Address& address) override {
     ++death_questions;
     return dead_.count(address) != 0;
@@ -69,6 +78,11 @@ class MemorySnapshot final : public allocator::Snapshot {
     cursors_.insert_or_assign(set, ip(address));
     return *this;
   }
+  /// A record that makes no sense.
+  MemorySnapshot& scribble(const std::string& address) {
+    nonsense_.insert(ip(address));
+    return *this;
+  }
   MemorySnapshot& put_aside(const std::string& address) {
     aside_.insert(ip(address));
     return *this;
@@ -99,6 +113,7 @@ class MemorySnapshot final : public allocator::Snapshot {
   std::vector<allocator::Address> by_age_;
   std::set<allocator::Address> dead_;
   std::set<allocator::Address> aside_;
+  std::set<allocator::Address> nonsense_;
   std::set<allocator::Address> closed_;
 };
 

@@ -59,6 +59,16 @@ inline std::vector<allocator::Address> ips(std::initializer_list<const char*> te
   return addresses;
 }
 
+/// The number that stands for a name in a list of held addresses.
+inline std::uint64_t number_of(const std::string& name) { return std::hash<std::string>()(name); }
+
+inline allocator::HeldAddress held_address(const allocator::Address& address,
+                                           const allocator::Binding& binding) {
+  const allocator::PodKey& pod = binding.pod;
+  return {address, number_of(pod.pod_namespace), number_of(pod.pod_namespace + "/" + pod.pod_name),
+          binding.sequence};
+}
+
 inline allocator::PodKey pod(const std::string& name, const std::string& ifname = "eth0") {
   return {"default", name, ifname};
 }

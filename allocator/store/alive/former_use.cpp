@@ -1,4 +1,4 @@
-#include "allocator/store/former_use.hpp"
+#include "allocator/store/alive/former_use.hpp"
 
 #include <algorithm>
 
