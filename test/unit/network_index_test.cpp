@@ -712,7 +712,7 @@ void once_before(StoreWorld& world, const std::string& method, const std::functi
 TEST_CASE("a file that somebody makes without the lock in the middle of a command is found",
           "[index]") {
   IndexedWorld world;
-  const std::string command = GENERATE("ADD", "DEL", "unknown DEL");
+  const std::string command = GENERATE("ADD", "DEL", "unknown DEL", "making");
   CAPTURE(command);
   const auto make = [&] {
     wait_for_next_tick();
@@ -724,6 +724,10 @@ TEST_CASE("a file that somebody makes without the lock in the middle of a comman
   } else if (command == "DEL") {
     once_before(world, "make_link", make);  // the word for whoever comes after a kill
     world.release("c7");
+  } else if (command == "making") {
+    fs::remove(world.index_file());
+    once_before(world, "map_new_file", make);
+    world.add("new", "new");
   } else {
     fs::remove(world.network_file("10.0.0.9"));  // there is a scan
     once_before(world, "read_file", make);

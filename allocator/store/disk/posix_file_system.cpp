@@ -29,8 +29,8 @@ FileKind kind_of(mode_t mode) {
   return FileKind::other;
 }
 
-/// Folders of few entries are read into the stack: each page of a large buffer there is touched when
-/// the function is entered (-fstack-clash-protection), and that costs more than a system call.
+/// Folders of few entries are read into the stack: each page of a large buffer there is touched
+/// when the function is entered (-fstack-clash-protection), and that costs more than a system call.
 constexpr std::size_t kFirstListing = 4096;
 constexpr std::size_t kNextListing = 32768;
 

@@ -9,9 +9,9 @@
 /// times of modification and of status change are those that it was sealed with: whoever changes
 /// the folder without a word to it (the Go plugin, rm, a restored backup) changes both. The first
 /// is a number of ours, which no clock gives, so that a change in the same tick is seen; the second
-/// only the kernel sets, by its clock, so that a time that was put back is seen. The held addresses stand and fall with
-/// the records' folder as well, in the same way. What it says of an attachment or an address is
-/// looked at on the disk before it counts.
+/// only the kernel sets, by its clock, so that a time that was put back is seen. The held addresses
+/// stand and fall with the records' folder as well, in the same way. What it says of an attachment
+/// or an address is looked at on the disk before it counts.
 ///
 /// All methods want the network's lock held. After a crash: from begin() to seal() it tells of no
 /// folder, and is made anew by the next command.

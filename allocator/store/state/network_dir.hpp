@@ -194,6 +194,7 @@ class NetworkDir {
   void will_change();
   [[nodiscard]] bool deserves_index() const;
   void make_index();
+  [[nodiscard]] bool prepare_index();
   [[nodiscard]] bool is_worth_it(std::size_t files) const;
   void note_removed(const std::string& name);
   void scan_nested(const std::string& name);

@@ -245,18 +245,28 @@ void NetworkDir::make_index() {
 
 void NetworkDir::seal() noexcept {
   if (!here_ || !is_sealable_ || (index_ && !is_changing_)) return;
-  if (!is_changing_ && has_changed()) return;
   try {
-    if (!index_) make_index();
-    if (index_ && index_->room_for_held() < wanted_held_)
-      index_ = AttachmentIndex::make_from(fs_, *run_, *index_, wanted_held_);
-    if (!index_) return;
+    const bool is_ready = index_ && index_->room_for_held() >= wanted_held_;
+    if (!is_ready && !prepare_index()) return;
     here_ = mark_with_odd_time(fs_, folder_);
     if (here_) index_->seal(*here_);
     is_changing_ = false;
   } catch (const std::exception&) {
     is_sealable_ = false;
   }
+}
+
+/// Making one takes its time: false when somebody changed the folder meanwhile, too.
+bool NetworkDir::prepare_index() {
+  if (is_changing_) here_ = times();
+  if (index_) {
+    index_ = AttachmentIndex::make_from(fs_, *run_, *index_, wanted_held_);
+  } else {
+    make_index();
+  }
+  if (here_ && index_ && !has_changed()) return true;
+  is_sealable_ = false;
+  return false;
 }
 
 }  // namespace allocator::store
