@@ -246,10 +246,11 @@ std::vector<AttachmentFile> LeaseStore::files_of(const Attachment& attachment) {
   RunFolder run(fs_, options_.run_dir, fs_.identify(network.folder().fd));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
   if (run.is_pending(attachment)) return {};
-  network.use_index(run.folder(), read_boot_id(fs_, options_.boot_id_path));
+  network.use_index(&run, read_boot_id(fs_, options_.boot_id_path));
   network.look();
+  auto files = network.find(attachment);
   network.refuse_unreadable_of(attachment, "look at");
-  return network.find(attachment);
+  return files;
 }
 
 std::optional<RememberedRanges> LeaseStore::last_ranges() {

@@ -30,7 +30,7 @@ Session::Session(const Parts& parts, Directory folder, std::vector<std::string> 
 void Session::open_run() {
   run_.emplace(parts_.fs, parts_.options.run_dir, parts_.fs.identify(network_.folder().fd));
   run_->set_boot(boot_id_);
-  network_.use_index(run_->folder(), boot_id_);
+  network_.use_index(&*run_, boot_id_);
   generation_ = generation();
 }
 
@@ -155,7 +155,7 @@ void Session::try_records() {
 
 void Session::end_use(const std::vector<Address>& freed, const Owner& owner) {
   forget_unbound(freed);
-  touch(freed);
+  if (!freed.empty()) touch(freed);
   if (records_ && hold(*records_, *run_, freed, owner)) is_trim_due_ = true;
   remember_use(*run_, records_ ? &*records_ : nullptr, freed);
 }

@@ -2,7 +2,10 @@
 /// and kept from there on, so that the next one reads no record but that of its choice.
 #include <algorithm>
 #include <exception>
+#include <system_error>
+#include <utility>
 
+#include "allocator/store/alive/former_use.hpp"
 #include "allocator/store/session.hpp"
 
 namespace allocator::store {
@@ -13,7 +16,12 @@ void Session::look_at_network() {
   AttachmentIndex* const index = network_.index();
   if (index == nullptr || has_looked_) return;
   has_looked_ = true;
-  if (records_ && index->has_held()) index->trust_held(records_->identity());
+  if (!records_ || !index->has_held()) return;
+  try {
+    index->trust_held(records_->identity());
+  } catch (const std::system_error&) {
+    index->distrust_held();  // an eviction will meet the same trouble
+  }
 }
 
 std::vector<HeldAddress> Session::held() {
@@ -57,6 +65,7 @@ void Session::settle_held() noexcept {
     is_trim_due_ = false;
     trim(*records_, held(),
          [&](const Address& address) { return network_.is_in_use_now(address); });
+    remember_use(*run_, &*records_, {});
     keep_held();
   } catch (const std::exception&) {
     // What is not kept is read again, and the next occasion to count will do.

@@ -38,7 +38,7 @@ namespace {
 namespace fs = std::filesystem;
 using Times = std::array<timespec, 2>;
 
-constexpr int kPods = 40;  // more than an index is made for
+constexpr std::size_t kPods = 40;  // more than an index is made for
 
 /// The two times of a folder that a program can set.
 Times times_of(const std::string& path) {
@@ -64,8 +64,8 @@ void wait_for_next_tick() {
 /// A folder with so many pods, and an index of it.
 class IndexedWorld : public StoreWorld {
  public:
-  explicit IndexedWorld(int pods = kPods) : StoreWorld(sets_of({"10.0.0.0/23"})) {
-    for (int i = 0; i < pods; ++i) add(container(i), "pod-" + std::to_string(i));
+  explicit IndexedWorld(std::size_t pods = kPods) : StoreWorld(sets_of({"10.0.0.0/23"})) {
+    for (std::size_t i = 0; i < pods; ++i) add(container(i), "pod-" + std::to_string(i));
   }
 
   static std::string container(std::size_t number) { return "c" + std::to_string(number); }
@@ -86,7 +86,7 @@ class IndexedWorld : public StoreWorld {
     const RunFolder run(fs, options.run_dir, fs.identify(looking.folder().fd));
     bool was_listed = false;
     fs.before = [&](const Call& call) { was_listed = was_listed || call.method == "list"; };
-    looking.use_index(run.folder(), boot_id());
+    looking.use_index(&run, boot_id());
     looking.look();
     for (int i = 0; i < 4; ++i) check_attachment(looking, scanned, container(random.below(kPods)));
     const Address address = ip("10.0.0." + std::to_string(1 + random.below(80)));
@@ -97,7 +97,7 @@ class IndexedWorld : public StoreWorld {
   }
   void check_all_answers() {
     Random random;
-    for (int i = 0; i < kPods; ++i) check_answers(random);
+    for (std::size_t i = 0; i < kPods; ++i) check_answers(random);
   }
 
   [[nodiscard]] std::string boot_id() {
@@ -132,6 +132,7 @@ class Strangers {
 
   /// One event; tells what it was.
   std::string act() {
+    if (random_.coin()) clean_up();
     const std::string container = IndexedWorld::container(random_.below(kPods));
     switch (random_.below(17)) {
       case 0:
@@ -243,12 +244,21 @@ class Strangers {
     return "another folder";
   }
 
+  /// What keeps the folder from having an index goes again.
+  void clean_up() {
+    if (!odd_file_.empty()) fs::remove(odd_file_);
+    odd_file_.clear();
+    fs::remove_all(folder_ + "/net");
+    world_.fs.has_unnamed_files = true;
+  }
+
   std::string odd_file() {
     const std::string path = folder_ + "/" + (random_.coin() ? "note" : address());
     if (test::exists(path)) {
       fs::remove(path);
     } else {
       test::write_text(path, random_.coin() ? "" : owner("c1"));
+      odd_file_ = path;
     }
     return "odd file " + path;
   }
@@ -279,6 +289,7 @@ class Strangers {
   IndexedWorld& world_;
   Random& random_;
   std::string folder_;
+  std::string odd_file_;
   std::optional<Contents> backup_;
   Times backup_times_{};
 };
@@ -332,7 +343,7 @@ TEST_CASE("few files are read: no index is made of them, and the folder's time i
 
 TEST_CASE("a folder with what is no attachment's file is read each time", "[index]") {
   IndexedWorld world;
-  const std::string name = GENERATE("10.0.0.200", "note");
+  const std::string name = GENERATE("10.0.0.200", "note", "10.0.0.9_default_pod-7");
   const std::string content = name == "note" ? owner("c1") : "";
   test::write_text(world.network_file(name), content);
   world.add("new", "new");
@@ -366,7 +377,8 @@ TEST_CASE("a nested folder ends the index before anything is in it", "[index]") 
 TEST_CASE("a file system that keeps no time of birth has an index too", "[index]") {
   IndexedWorld world(3);
   world.fs.has_birth_times = false;
-  for (int i = 3; i < kPods; ++i) world.add(IndexedWorld::container(i), "pod-" + std::to_string(i));
+  for (std::size_t i = 3; i < kPods; ++i)
+    world.add(IndexedWorld::container(i), "pod-" + std::to_string(i));
   world.check_all_answers();
   CHECK(world.looked_up > 0);
 }
@@ -476,7 +488,7 @@ TEST_CASE("an index whose table is full of nonsense ends every look-up", "[index
     // The header is as it was: every look-up is believed to be one, and must end.
     NetworkDir looking(world.fs, *world.fs.open_directory(world.options.network_dir));
     const RunFolder run(world.fs, world.options.run_dir, world.fs.identify(looking.folder().fd));
-    looking.use_index(run.folder(), world.boot_id());
+    looking.use_index(&run, world.boot_id());
     looking.look();
     CHECK_FALSE(was_listed);
     CHECK(looking.find({"c7", "eth0"}).size() == 1);
@@ -552,7 +564,8 @@ TEST_CASE("an index of another boot says nothing", "[index]") {
 TEST_CASE("a file system that keeps whole seconds has an index too", "[index]") {
   IndexedWorld world(3);
   world.fs.time_step_ns = 1'000'000'000;
-  for (int i = 3; i < kPods; ++i) world.add(IndexedWorld::container(i), "pod-" + std::to_string(i));
+  for (std::size_t i = 3; i < kPods; ++i)
+    world.add(IndexedWorld::container(i), "pod-" + std::to_string(i));
   world.check_all_answers();
   CHECK(world.looked_up > 0);
 }
@@ -736,6 +749,15 @@ TEST_CASE("a file that somebody makes without the lock in the middle of a comman
   world.fs.before = [](const Call&) {};
   world.check_all_answers();
   CHECK(world.release("c5") == "10.0.0.200 10.0.0.7");
+}
+
+TEST_CASE("a nested folder that is made right before the mark counts", "[index]") {
+  IndexedWorld world;
+  once_before(world, "set_modified",
+              [&] { test::write_text(world.network_file("net/10.0.0.43"), owner("other")); });
+  CHECK(world.add("new", "new") == "10.0.0.42");
+  world.fs.before = [](const Call&) {};
+  CHECK(world.add("newer", "newer") == "10.0.0.44");
 }
 
 TEST_CASE("an index tells of the folder whose times it was sealed with, and of no other",

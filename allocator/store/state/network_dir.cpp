@@ -57,6 +57,8 @@ std::optional<Address> address_of_name(std::string_view name) {
   return address;
 }
 
+std::string nested_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
+
 OwnerMatch match_owner(const AttachmentFile& file, const Attachment& attachment) {
   if (file.owner.empty()) return OwnerMatch::none;
   if (file.owner == owner_text(attachment)) return OwnerMatch::container_and_ifname;
@@ -96,12 +98,12 @@ void NetworkDir::read_all() {
   is_current_ = true;
   std::vector<std::string> names = fs_.list(folder_);
   // Only now it is known that an index pays; what it is made from is read behind the times.
-  if (run_ != nullptr && !here_ && is_worth_it(names.size())) {
+  if (has_run() && !here_ && is_worth_it(names.size())) {
     here_ = times();
     names = fs_.list(folder_);
   }
   std::sort(names.begin(), names.end());
-  const std::string own_name = folder_.path.substr(folder_.path.find_last_of('/') + 1);
+  const std::string own_name = nested_name(folder_.path);
   for (const auto& name : names) {
     if (name == own_name) scan_nested(name);
     if (name.starts_with(kCursorPrefix)) cursors_.push_back(name);
@@ -120,7 +122,6 @@ AttachmentFile NetworkDir::read_entry(const std::string& name) {
       file.owner = trimmed(content->bytes);
       file.is_padded = file.owner.size() != content->bytes.size();
     }
-    file.is_regular = content.has_value();
   } catch (const std::system_error& error) {
     if (is_own_want(error)) throw;
     file.readable = false;
@@ -182,9 +183,16 @@ std::vector<AttachmentFile> NetworkDir::find(const Attachment& attachment) {
   std::vector<AttachmentFile> exact;
   std::vector<AttachmentFile> by_container;
   for (auto& file : find_container(attachment.container_id)) {
-    const OwnerMatch match = match_owner(file, attachment);
-    if (match == OwnerMatch::container_and_ifname) exact.push_back(std::move(file));
-    if (match == OwnerMatch::container_only) by_container.push_back(std::move(file));
+    switch (match_owner(file, attachment)) {
+      case OwnerMatch::container_and_ifname:
+        exact.push_back(std::move(file));
+        break;
+      case OwnerMatch::container_only:
+        by_container.push_back(std::move(file));
+        break;
+      case OwnerMatch::none:
+        break;
+    }
   }
   return exact.empty() ? by_container : exact;
 }

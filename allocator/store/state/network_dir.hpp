@@ -30,6 +30,8 @@
 
 namespace allocator::store {
 
+class RunFolder;
+
 /// A file in the network folder that says whose it is.
 struct AttachmentFile {
   std::string name;
@@ -42,12 +44,13 @@ struct AttachmentFile {
   bool readable = true;
   /// True when the content has white space around it: host-local never writes that.
   bool is_padded = false;
-  /// False for a folder, a link or a pipe.
-  bool is_regular = true;
 };
 
 /// The address that a file name reserves: only Go's own spelling does.
 std::optional<Address> address_of_name(std::string_view name);
+
+/// The name of a folder in the network folder at `path` in which addresses are in use, too.
+std::string nested_name(const std::string& path);
 
 /// How a file's content names an attachment.
 enum class OwnerMatch : std::uint8_t {
@@ -84,9 +87,9 @@ class NetworkDir {
   [[nodiscard]] Directory& folder() { return folder_; }
   [[nodiscard]] const std::string& path() const { return folder_.path; }
 
-  /// Looks things up in the index of the run folder from here on, and keeps it. `run`: nullptr for
-  /// none; must outlive this. `boot_id`: empty for none.
-  void use_index(const Directory* run, const std::string& boot_id);
+  /// Looks things up in the index of the run folder from here on, and keeps it. `run`: must outlive
+  /// this. `boot_id`: empty for none.
+  void use_index(const RunFolder* run, const std::string& boot_id);
   /// What is known of the folder ends: it begins when the lock is taken, and anew when this object
   /// has changed the folder.
   /// Errors: as scan().
@@ -185,6 +188,7 @@ class NetworkDir {
   [[nodiscard]] bool has_changed() noexcept;
   void forget();
   void read_all();
+  [[nodiscard]] bool has_run() const;
   [[nodiscard]] bool open_index();
   void list_names();
   [[nodiscard]] AttachmentFile read_entry(const std::string& name);
@@ -219,7 +223,7 @@ class NetworkDir {
   std::size_t looks_ = 0;
   std::optional<AddressSet> names_;
 
-  const Directory* run_ = nullptr;
+  const RunFolder* run_ = nullptr;
   std::string boot_id_;
   std::optional<AttachmentIndex> index_;
   std::optional<FileIdentity> here_;  ///< the folder when what is known of it was true

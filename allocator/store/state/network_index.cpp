@@ -5,6 +5,7 @@
 #include "allocator/store/disk/errors.hpp"
 #include "allocator/store/index/odd_time.hpp"
 #include "allocator/store/state/network_dir.hpp"
+#include "allocator/store/state/run_folder.hpp"
 
 namespace allocator::store {
 namespace {
@@ -16,7 +17,7 @@ constexpr std::size_t kSingleLooks = 64;
 
 }  // namespace
 
-void NetworkDir::use_index(const Directory* run, const std::string& boot_id) {
+void NetworkDir::use_index(const RunFolder* run, const std::string& boot_id) {
   run_ = boot_id.empty() ? nullptr : run;
   boot_id_ = boot_id;
   index_.reset();
@@ -44,7 +45,7 @@ void NetworkDir::scan() {
 /// The folder as it is now; none where nobody needs to know, or can.
 std::optional<FileIdentity> NetworkDir::times() noexcept {
   try {
-    return run_ == nullptr ? std::nullopt : std::optional(fs_.identify(folder_.fd));
+    return has_run() ? std::optional(fs_.identify(folder_.fd)) : std::nullopt;
   } catch (const std::exception&) {
     return std::nullopt;
   }
@@ -64,17 +65,21 @@ void NetworkDir::forget() {
 
 bool NetworkDir::open_index() {
   here_.reset();
-  if (run_ == nullptr) return false;
+  if (!has_run()) return false;
   try {
-    index_ = AttachmentIndex::open(fs_, *run_);
+    index_ = AttachmentIndex::open(fs_, *run_->folder());
+    if (!index_) return false;
+    here_ = times();
+    const bool is_true = here_ && index_->tells_of({boot_id_, *here_}) &&
+                         !fs_.identify(folder_, nested_name(folder_.path));
+    if (!is_true) index_.reset();
   } catch (const std::system_error&) {
     index_.reset();
   }
-  if (!index_) return false;
-  here_ = times();
-  if (!here_ || !index_->tells_of({boot_id_, *here_})) index_.reset();
   return index_.has_value();
 }
+
+bool NetworkDir::has_run() const { return run_ != nullptr && run_->folder() != nullptr; }
 
 /// It said what is not so, or missed what is.
 void NetworkDir::distrust_index() {
@@ -155,10 +160,11 @@ bool NetworkDir::is_in_use_now(const Address& address) {
 }
 
 void NetworkDir::list_names() {
-  names_.emplace();
+  AddressSet names;
   fs_.visit_names(folder_, [&](std::string_view name) {
-    if (const auto address = address_of_name(name)) names_->insert(*address);
+    if (const auto address = address_of_name(name)) names.insert(*address);
   });
+  names_ = std::move(names);
 }
 
 Outcome NetworkDir::publish(const Fd& file, const Attachment& attachment, const Address& address) {
@@ -215,13 +221,12 @@ bool NetworkDir::has_changed() noexcept {
 }
 
 /// What changes without a change of the folder itself must not be there: a folder in it, in which
-/// others may reserve addresses, or a file that reserves one and does not say for whom. An empty
-/// file of another name reserves nothing, and frees nothing when it is filled.
+/// others may reserve addresses; a file that reserves one and does not say for whom; a file of any
+/// other name, as OpenYurt's host-local writes over the address' own where it finds its marker.
 bool NetworkDir::deserves_index() const {
-  if (!is_worth_it(files_.size())) return false;
+  if (!is_worth_it(files_.size()) || !nested_.empty() || !nested_trouble_.empty()) return false;
   return std::all_of(files_.begin(), files_.end(), [](const AttachmentFile& file) {
-    if (file.address) return file.readable && !file.owner.empty();
-    return file.readable && file.is_regular && file.owner.empty();
+    return file.address && file.readable && !file.owner.empty();
   });
 }
 
@@ -229,7 +234,7 @@ bool NetworkDir::deserves_index() const {
 /// behind a look at the times.
 void NetworkDir::want_held(std::size_t count) {
   wanted_held_ = count;
-  const bool is_too_late = run_ == nullptr || here_ || !is_current_ || !has_files_;
+  const bool is_too_late = !has_run() || here_ || !is_current_ || !has_files_;
   if (!is_too_late && is_worth_it(0)) scan();
 }
 
@@ -240,7 +245,7 @@ void NetworkDir::make_index() {
     const bool counts = file.address && removed_.count(file.name) == 0;
     if (counts) entries.push_back({parse_owner(file.owner).container_id, *file.address});
   }
-  index_ = AttachmentIndex::make(fs_, *run_, {boot_id_, *here_}, entries, wanted_held_);
+  index_ = AttachmentIndex::make(fs_, *run_->folder(), {boot_id_, *here_}, entries, wanted_held_);
 }
 
 void NetworkDir::seal() noexcept {
@@ -259,12 +264,13 @@ void NetworkDir::seal() noexcept {
 /// Making one takes its time: false when somebody changed the folder meanwhile, too.
 bool NetworkDir::prepare_index() {
   if (is_changing_) here_ = times();
+  if (!here_) return false;
   if (index_) {
-    index_ = AttachmentIndex::make_from(fs_, *run_, *index_, wanted_held_);
+    index_ = AttachmentIndex::make_from(fs_, *run_->folder(), *index_, wanted_held_);
   } else {
     make_index();
   }
-  if (here_ && index_ && !has_changed()) return true;
+  if (index_ && !has_changed()) return true;
   is_sealable_ = false;
   return false;
 }

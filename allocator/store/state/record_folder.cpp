@@ -141,7 +141,7 @@ bool RecordFolder::has_binding(const Address& address) {
   const std::string name = binding_name(address);
   const auto known = read_.find(name);
   if (known != read_.end()) return known->second.has_value();
-  if (!bound_ && ++looks_ > kSingleLooks) list_bound();
+  if (!bound_ && ++looks_ == kSingleLooks) list_bound();
   if (bound_ && !wrote(name)) return bound_->contains(address);
   try {
     return read(name).has_value();
@@ -150,11 +150,18 @@ bool RecordFolder::has_binding(const Address& address) {
   }
 }
 
+/// Where the folder cannot be listed, single looks have to do.
 void RecordFolder::list_bound() {
-  bound_.emplace();
-  fs_->visit_names(folder_, [&](std::string_view name) {
-    if (const auto address = bound_address(name)) bound_->insert(*address);
-  });
+  AddressSet bound;
+  try {
+    fs_->visit_names(folder_, [&](std::string_view name) {
+      if (const auto address = bound_address(name)) bound.insert(*address);
+    });
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+    return;
+  }
+  bound_ = std::move(bound);
 }
 
 std::optional<PodHint> RecordFolder::hint(const PodKey& pod) {
