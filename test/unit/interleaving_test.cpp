@@ -1,38 +1,25 @@
 // What others do between two calls of a command: each story is played in one process by a hook.
-#include <memory>
 #include <string>
 
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
+#include "test/unit/support/story.hpp"
 
 using allocator::store::TryAgain;
 using test::Call;
 using test::Contents;
 using test::failure_of;
+using test::once;
 using test::owner;
 using test::pod;
 using test::sets_of;
 using test::StoreWorld;
 
-namespace {
-
-/// Runs `story` once, right after the first call of `method`; the story's own calls are not hooked.
-void once_after(StoreWorld& world, const std::string& method, const std::function<void()>& story) {
-  const auto told = std::make_shared<bool>(false);
-  world.fs.after = [told, method, story](const Call& call) {
-    if (*told || call.method != method) return;
-    *told = true;
-    story();
-  };
-}
-
-}  // namespace
-
 TEST_CASE("an ADD whose attachment is deleted before its fsync says try again and leaves nothing",
           "[interleaving]") {
   StoreWorld world(sets_of({"10.0.0.0/29", "2001:db8::/64"}));
   const std::string pod_name = GENERATE("", "web");
-  once_after(world, "unlock", [&] { world.release("c1"); });
+  world.fs.after = once("unlock", [&] { world.release("c1"); });
   const auto request = world.request("c1", pod_name);
   CHECK_THROWS_AS(world.leases().add(request), TryAgain);
   CHECK(world.files().empty());
@@ -44,7 +31,7 @@ TEST_CASE("a returning pod whose ADD is overtaken by its DEL keeps its address",
   StoreWorld world;
   world.add("c1", "web");
   world.release("c1");
-  once_after(world, "unlock", [&] { world.release("c2"); });
+  world.fs.after = once("unlock", [&] { world.release("c2"); });
   CHECK_THROWS_AS(world.add("c2", "web"), TryAgain);
   CHECK(world.files().empty());
   CHECK(world.binding("10.0.0.2")->pod == pod("web"));
@@ -56,7 +43,7 @@ TEST_CASE("a repeated ADD that is overtaken by a DEL does not answer with the fr
   StoreWorld world;
   const std::string pod_name = GENERATE("", "web");
   world.add("c1", pod_name);
-  once_after(world, "unlock", [&] { world.release("c1"); });
+  world.fs.after = once("unlock", [&] { world.release("c1"); });
   CHECK_THROWS_AS(world.add("c1", pod_name), TryAgain);
   CHECK(world.files().empty());
 }
@@ -64,7 +51,7 @@ TEST_CASE("a repeated ADD that is overtaken by a DEL does not answer with the fr
 TEST_CASE("an ADD that is deleted and whose address went to another pod takes nothing from it",
           "[interleaving]") {
   StoreWorld world(sets_of({"10.0.0.0/30"}));
-  once_after(world, "unlock", [&] {
+  world.fs.after = once("unlock", [&] {
     world.release("c1");
     world.add("c2", "db");
   });
@@ -80,7 +67,7 @@ TEST_CASE("an evicting ADD that fails gives nothing back to a pod bound anew mea
   world.add("c1", "web");
   world.release("c1");
   for (const char* other : {"c2", "c3", "c4", "c5"}) world.add(other);
-  once_after(world, "unlock", [&] {
+  world.fs.after = once("unlock", [&] {
     world.release("c5");
     REQUIRE(world.add("c7", "web") == "10.0.0.6");
     world.release("c6");
@@ -145,7 +132,7 @@ TEST_CASE("somebody who always makes the name first ends the ADD, which leaves n
 TEST_CASE("two ADDs of one attachment at a time end with the same addresses", "[interleaving]") {
   StoreWorld world;
   std::string second;
-  once_after(world, "unlock", [&] { second = world.add("c1", "web"); });
+  world.fs.after = once("unlock", [&] { second = world.add("c1", "web"); });
   CHECK(world.add("c1", "web") == "10.0.0.2");
   CHECK(second == "10.0.0.2");
   CHECK(world.files() == Contents{{"10.0.0.2", owner("c1")}});
@@ -155,7 +142,7 @@ TEST_CASE("a DEL that runs while a file is replaced by another attachment's free
           "[interleaving]") {
   StoreWorld world(sets_of({"10.0.0.0/30"}));
   world.add("c1", "web");
-  once_after(world, "unlock", [&] { world.add("c2", "db"); });
+  world.fs.after = once("unlock", [&] { world.add("c2", "db"); });
   CHECK(world.release("c1") == "10.0.0.2");
   CHECK(world.files() == Contents{{"10.0.0.2", owner("c2")}});
 }

@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +14,7 @@
 #include "test/unit/support/faults.hpp"
 #include "test/unit/support/random.hpp"
 #include "test/unit/support/store_world.hpp"
+#include "test/unit/support/story.hpp"
 
 using allocator::Address;
 using allocator::store::AttachmentFile;
@@ -28,6 +27,7 @@ using test::Contents;
 using test::Fault;
 using test::ip;
 using test::Mode;
+using test::once;
 using test::owner;
 using test::Random;
 using test::sets_of;
@@ -708,20 +708,6 @@ TEST_CASE("the count of what is held reads no records where the index has it", "
   CHECK(world.orphans().empty());
 }
 
-namespace {
-
-/// Plays `story` once, before the first call of `method`.
-void once_before(StoreWorld& world, const std::string& method, const std::function<void()>& story) {
-  const auto told = std::make_shared<bool>(false);
-  world.fs.before = [told, method, story](const Call& call) {
-    if (*told || call.method != method) return;
-    *told = true;
-    story();
-  };
-}
-
-}  // namespace
-
 TEST_CASE("a file that somebody makes without the lock in the middle of a command is found",
           "[index]") {
   IndexedWorld world;
@@ -732,18 +718,18 @@ TEST_CASE("a file that somebody makes without the lock in the middle of a comman
     test::write_text(world.network_file("10.0.0.200"), owner("c5"));
   };
   if (command == "ADD") {
-    once_before(world, "create_file", make);
+    world.fs.before = once("create_file", make);
     world.add("new", "new");
   } else if (command == "DEL") {
-    once_before(world, "make_link", make);  // the word for whoever comes after a kill
+    world.fs.before = once("make_link", make);  // the word for whoever comes after a kill
     world.release("c7");
   } else if (command == "making") {
     fs::remove(world.index_file());
-    once_before(world, "map_new_file", make);
+    world.fs.before = once("map_new_file", make);
     world.add("new", "new");
   } else {
     fs::remove(world.network_file("10.0.0.9"));  // there is a scan
-    once_before(world, "read_file", make);
+    world.fs.before = once("read_file", make);
     world.release("nobody");
   }
   world.fs.before = [](const Call&) {};
@@ -753,8 +739,9 @@ TEST_CASE("a file that somebody makes without the lock in the middle of a comman
 
 TEST_CASE("a nested folder that is made right before the mark counts", "[index]") {
   IndexedWorld world;
-  once_before(world, "set_modified",
-              [&] { test::write_text(world.network_file("net/10.0.0.43"), owner("other")); });
+  world.fs.before = once("set_modified", [&] {
+    test::write_text(world.network_file("net/10.0.0.43"), owner("other"));
+  });
   CHECK(world.add("new", "new") == "10.0.0.42");
   world.fs.before = [](const Call&) {};
   CHECK(world.add("newer", "newer") == "10.0.0.44");
