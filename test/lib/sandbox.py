@@ -49,7 +49,7 @@ def mount_points():
     fcntl.flock(lock, fcntl.LOCK_SH)
     for path in PRIVATE:
         if not os.path.isdir(path):
-            os.makedirs(path)
+            os.makedirs(path, exist_ok=True)  # a suite of another lane may make it at the same moment
             os.utime(path, (MADE_HERE, MADE_HERE))
     try:
         yield
