@@ -184,6 +184,8 @@ ProcessOutcome PosixProcessRunner::run(const ProcessRequest& request) {
   static_cast<void>(open_pidfd(::getpid()));
   // A caller's SIG_IGN would make programs vanish before we know how they ended.
   static_cast<void>(std::signal(SIGCHLD, SIG_DFL));
+  // A program that does not read its stdin is no reason to die of.
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   // Somebody is copying the file this very moment: an installer that does not rename.
   const auto give_up = std::min(request.deadline, Clock::now() + kBusyPatience);
   while (true) {

@@ -23,7 +23,11 @@
 
 namespace {
 
+/// A caller that went away is an error of write(2) to undo the lease for, not a signal to die of.
+void ignore_broken_pipes() { static_cast<void>(std::signal(SIGPIPE, SIG_IGN)); }
+
 void write_all(int fd, std::string_view text) {
+  ignore_broken_pipes();
   while (!text.empty()) {
     const auto written = ::write(fd, text.data(), text.size());
     if (written == -1 && errno == EINTR) continue;
@@ -39,6 +43,7 @@ void write_to_stderr(std::string_view text) noexcept {
   constexpr std::size_t at_once = 4096;  // PIPE_BUF: poll(2) says "writable" when so much has room
   constexpr int patience_ms = 100;
   pollfd sink{STDERR_FILENO, POLLOUT, 0};
+  ignore_broken_pipes();
   while (!text.empty() && ::poll(&sink, 1, patience_ms) == 1) {
     const auto written = ::write(STDERR_FILENO, text.data(), std::min(text.size(), at_once));
     if (written <= 0) return;
@@ -62,8 +67,6 @@ shim::Writer fill_standard_descriptors() {
 
 int main(int argc, char** argv) {
   const shim::Writer stdin_writer = fill_standard_descriptors();
-  // A caller that went away is an error of write(2) to undo the lease for, not a signal to die of.
-  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   const mode_t callers_umask = ::umask(022);
   // A command lives for a millisecond: handing memory back to the kernel only costs system calls.
   ::mallopt(M_TRIM_THRESHOLD, 64 << 20);

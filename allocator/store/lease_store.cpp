@@ -69,33 +69,38 @@ Lease LeaseStore::add(const AddRequest& request) {
   auto folder = ensure_folder(fs_, options_.network_dir, kNetworkFolderMode, changed);
   if (!changed.empty()) tell_of_siblings(request);
   Session session = open_session(std::move(folder), std::move(changed));
-  if (session.is_first()) session.refuse_unfit_disk();
-  DeathJudge judge(fs_, session.viewpoint(), request.netns_path);
-  AddTransaction transaction(
-      {session, judge, notes_}, request,
-      stamp_of_call(fs_, session.viewpoint(), request.attachment.container_id, request.netns_path));
-  {
-    const NetworkLock lock(fs_, session.network().folder(), options_.lock_patience);
-    if (request.owner.is_bound()) session.require_records();
-    session.prepare(lock, request.sets);
-    session.remember_ranges(request.ranges_to_remember);
-    refuse_deleted(session, request.attachment);
-    transaction.run();
-    remember_answer(fs_, session.run(), request.attachment, transaction.picks(),
-                    transaction.taken_over());
-  }
-  Lease lease{transaction.picks(),      transaction.linked(), owner_text(request.attachment),
-              transaction.take_files(), std::nullopt,         judge.process_scans()};
+  std::vector<std::pair<Address, FileIdentity>> answered;
+  Lease lease = reserve(session, request, answered);
   try {
     session.flush(lease.files);
     session.flush_parents();
-    verify(session.network(), request, transaction.answered());
+    verify(session.network(), request, answered);
   } catch (...) {
     lease.records = std::move(session.records());
     undo_or_say_so(lease, std::current_exception());
   }
   lease.records = std::move(session.records());
   return lease;
+}
+
+/// Under the lock. `answered`: what the lease's addresses must still be when it is told.
+Lease LeaseStore::reserve(Session& session, const AddRequest& request,
+                          std::vector<std::pair<Address, FileIdentity>>& answered) {
+  const NetworkLock lock = session.lock(Session::Purpose::reserve);
+  if (request.owner.is_bound()) session.require_records();
+  session.prepare(request.sets);
+  session.remember_ranges(request.ranges_to_remember);
+  refuse_deleted(session, request.attachment);
+  DeathJudge judge(fs_, session.viewpoint(), request.netns_path);
+  AddTransaction transaction(
+      {session, judge, notes_}, request,
+      stamp_of_call(fs_, session.viewpoint(), request.attachment.container_id, request.netns_path));
+  transaction.run();
+  remember_answer(fs_, session.run(), request.attachment, transaction.picks(),
+                  transaction.taken_over());
+  answered = transaction.answered();
+  return {transaction.picks(),      transaction.linked(), owner_text(request.attachment),
+          transaction.take_files(), std::nullopt,         judge.process_scans()};
 }
 
 void LeaseStore::undo_or_say_so(Lease& lease, const std::exception_ptr& cause) {
@@ -155,17 +160,17 @@ std::vector<Address> LeaseStore::release(const ReleaseRequest& request) {
   auto folder = open_for_release(request, changed);
   if (!folder) return {};
   Session session = open_session(std::move(*folder), std::move(changed));
-  const auto taken_back = look_for_take_back(fs_, session.run(), request.attachment, notes_);
-  if (taken_back.is_repeat) return {};
+  std::optional<TakenBack> taken_back;
   try {
-    return release_now(session, request, taken_back.taken_over);
+    return release_now(session, request, taken_back);
   } catch (const LockTimeout&) {
-    if (!postpone(session, request.attachment)) throw;
+    if (!postpone(session, request.attachment, taken_back)) throw;
   } catch (const ReadOnlyDisk&) {
-    if (!postpone(session, request.attachment)) throw;
+    if (!postpone(session, request.attachment, taken_back)) throw;
   } catch (const std::system_error& error) {
-    if (error.code().value() != EROFS || !postpone(session, request.attachment)) throw;
+    if (error.code().value() != EROFS || !postpone(session, request.attachment, taken_back)) throw;
   }
+  if (taken_back->is_repeat) return {};
   notes_.push_back(
       "the release of " + request.attachment.container_id + " " + request.attachment.ifname +
       " is pending: the folder cannot be changed now; the next command that can does it");
@@ -173,22 +178,24 @@ std::vector<Address> LeaseStore::release(const ReleaseRequest& request) {
 }
 
 /// Flannel deletes once only: a failure would keep the address in use for ever.
-bool LeaseStore::postpone(Session& session, const Attachment& attachment) {
-  if (!session.run().put_pending(attachment)) return false;
-  session.run().put_tombstone(attachment, boottime_now());
-  return true;
+bool LeaseStore::postpone(Session& session, const Attachment& attachment,
+                          std::optional<TakenBack>& taken_back) {
+  if (!taken_back) taken_back = look_for_take_back(fs_, session.run(), attachment, notes_);
+  return taken_back->is_repeat || session.postpone_release(attachment);
 }
 
 std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequest& request,
-                                             const std::vector<TakenOver>& taken_back) {
+                                             std::optional<TakenBack>& taken_back) {
   std::vector<Address> freed;
   FailureList failures;
   bool found = false;
   bool unflushed = false;
   NetworkDir& network = session.network();
   {
-    const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
-    session.prepare(lock, request.sets);
+    const NetworkLock lock = session.lock(Session::Purpose::release);
+    taken_back = look_for_take_back(fs_, session.run(), request.attachment, notes_);
+    if (taken_back->is_repeat) return {};
+    session.prepare(request.sets);
     for (std::size_t pass = 0; pass < std::max<std::size_t>(request.passes, 1) && !failures.any();
          ++pass) {
       session.look_at_network();
@@ -214,7 +221,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
     session.settle_held();
     if (!failures.any()) session.run().put_tombstone(request.attachment, boottime_now());
     session.set_asides().end(request.attachment);
-    session.set_asides().put(taken_back, notes_);
+    session.set_asides().put(taken_back->taken_over, notes_);
   }
   if (found) session.flush_release(failures);
   if (unflushed) session.flush_removal(failures);

@@ -24,6 +24,7 @@
 #include "allocator/store/disk/file_system.hpp"
 #include "allocator/store/disk/folders.hpp"
 #include "allocator/store/disk/network_lock.hpp"
+#include "allocator/store/repeat.hpp"
 #include "allocator/store/requests.hpp"
 #include "allocator/store/session.hpp"
 #include "allocator/store/state/network_dir.hpp"
@@ -84,11 +85,14 @@ class LeaseStore {
   [[nodiscard]] std::optional<Directory> open_existing() const;
   [[nodiscard]] Session open_session(Directory folder, std::vector<std::string> changed = {});
   void tell_of_siblings(const AddRequest& request);
+  [[nodiscard]] Lease reserve(Session& session, const AddRequest& request,
+                              std::vector<std::pair<Address, FileIdentity>>& answered);
   void refuse_deleted(Session& session, const Attachment& attachment);
   [[noreturn]] void undo_or_say_so(Lease& lease, const std::exception_ptr& cause);
   [[nodiscard]] std::vector<Address> release_now(Session& session, const ReleaseRequest& request,
-                                                 const std::vector<TakenOver>& taken_back);
-  [[nodiscard]] bool postpone(Session& session, const Attachment& attachment);
+                                                 std::optional<TakenBack>& taken_back);
+  [[nodiscard]] bool postpone(Session& session, const Attachment& attachment,
+                              std::optional<TakenBack>& taken_back);
   [[nodiscard]] std::optional<Directory> open_for_release(const ReleaseRequest& request,
                                                           std::vector<std::string>& changed);
   void refuse_if_unreadable(Session& session, const Attachment& attachment,

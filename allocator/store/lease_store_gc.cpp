@@ -16,8 +16,8 @@ std::vector<FreedAddress> LeaseStore::collect(const std::vector<Attachment>& val
   std::vector<Address> freed;
   FailureList failures;
   {
-    const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
-    session.prepare(lock, {});
+    const NetworkLock lock = session.lock(Session::Purpose::release);
+    session.prepare({});
     network.scan();
     for (const auto& file : network.files()) {
       const bool is_valid =

@@ -8,6 +8,7 @@
 #include "allocator/store/bindings.hpp"
 #include "allocator/store/disk/errors.hpp"
 #include "allocator/store/disk/failure_list.hpp"
+#include "allocator/store/state/call_start.hpp"
 
 namespace allocator::store {
 namespace {
@@ -24,14 +25,12 @@ Session::Session(const Parts& parts, Directory folder, std::vector<std::string> 
       changed_(std::move(changed)),
       boot_id_(read_boot_id(parts.fs, parts.options.boot_id_path)) {
   open_run();
-  look_what_is_due();
 }
 
 void Session::open_run() {
   run_.emplace(parts_.fs, parts_.options.run_dir, parts_.fs.identify(network_.folder().fd));
   run_->set_boot(boot_id_);
   network_.use_index(&*run_, boot_id_);
-  generation_ = generation();
 }
 
 const Viewpoint& Session::viewpoint() {
@@ -40,49 +39,66 @@ const Viewpoint& Session::viewpoint() {
   return *viewpoint_;
 }
 
-std::string Session::generation() {
-  const auto lock = parts_.fs.identify(network_.folder(), kLockName);
-  if (!lock) return {};
-  // The number is that of what a boot scan does: one of an earlier version left marks out.
-  return boot_id_ + "~" + std::to_string(lock->inode) + "~" + std::to_string(lock->born_ns) + "~2";
+std::string Session::generation_of(const FileIdentity& lock) const {
+  // The number is that of what a boot scan does, and of what its mark tells.
+  return boot_id_ + "~" + std::to_string(lock.inode) + "~" + std::to_string(lock.born_ns) + "~3";
 }
 
-void Session::look_what_is_due() {
-  if (parts_.options.retention == Retention::off) return;
-  const BootScanState state = run_->boot_scan(generation_);
-  scan_due_ = state == BootScanState::due;
-  restore_due_ = state != BootScanState::live_restored;
+NetworkLock Session::lock(Purpose purpose) {
+  const auto patience = parts_.options.lock_patience;
+  // A folder of this boot that others have made says more, but only under the lock.
+  if (!run_->is_new()) {
+    auto lock = NetworkLock::of_existing(parts_.fs, network_.folder(), patience);
+    if (lock) begin(*lock);
+    if (lock && !is_first()) return *std::move(lock);
+  }
+  if (purpose == Purpose::reserve) refuse_unfit_disk();
   // Without the lock: the runtime's cache may be large, and others must not wait for it.
-  if (restore_due_) static_cast<void>(cached());
+  if (parts_.options.retention == Retention::on) static_cast<void>(cached());
+  NetworkLock lock(parts_.fs, network_.folder(), patience);
+  begin(lock);
+  return lock;
+}
+
+void Session::begin(const NetworkLock& lock) {
+  // It may have been replaced while we waited.
+  if (lock.reopened_folder()) open_run();
+  generation_ = generation_of(lock.file());
+  run_->read_mark(generation_);
+}
+
+/// Without retention nothing is scanned, so nothing tells but the flush.
+bool Session::is_first() const {
+  return parts_.options.retention == Retention::off ? !run_->mark().is_flushed : is_restore_due();
+}
+
+bool Session::is_scan_due() const {
+  return parts_.options.retention == Retention::on && run_->mark().scan == BootScanState::due;
+}
+
+bool Session::is_restore_due() const {
+  return parts_.options.retention == Retention::on &&
+         run_->mark().scan != BootScanState::live_restored;
 }
 
 const std::vector<CachedAttachment>& Session::cached() {
-  if (cache_read_) return cached_;
-  cache_read_ = true;
+  if (cached_) return *cached_;
+  cached_.emplace();
   if (parts_.source != nullptr) {
     cached_ = parts_.source->attachments(last_component(parts_.options.network_dir));
-    std::stable_sort(cached_.begin(), cached_.end(), [](const auto& one, const auto& other) {
+    std::stable_sort(cached_->begin(), cached_->end(), [](const auto& one, const auto& other) {
       return std::tie(other.written_ns, one.entry) < std::tie(one.written_ns, other.entry);
     });
   }
-  return cached_;
+  return *cached_;
 }
 
-void Session::prepare(const NetworkLock& lock, const RangeSets& sets) {
-  if (lock.reopened_folder()) {
-    // It was replaced while we waited.
-    open_run();
-    look_what_is_due();
-  }
-  // There is a lock now.
-  if (generation_.empty()) generation_ = generation();
-  // Another command may have done it while we waited, and a DEL come after it: what the cache said
-  // then would bring the deleted attachment back.
-  if (restore_due_) look_what_is_due();
+void Session::prepare(const RangeSets& sets) {
   if (!records_) open_existing_records();
-  was_first_ = scan_due_;
+  was_first_ = is_scan_due();
   replay_pending();
-  if (scan_due_ || (restore_due_ && !sets.empty())) run_boot_scan(sets);
+  const bool restores = is_restore_due() && !sets.empty();
+  if (was_first_ || restores) run_boot_scan(sets, restores);
   // What was done so far is not this command's to take back.
   if (records_) records_->begin();
 }
@@ -90,12 +106,6 @@ void Session::prepare(const NetworkLock& lock, const RangeSets& sets) {
 SetAsides& Session::set_asides() {
   if (!set_asides_) set_asides_.emplace(*run_, generation_);
   return *set_asides_;
-}
-
-bool Session::is_first() {
-  // Without retention nothing is scanned, so nothing tells but the flush.
-  if (parts_.options.retention == Retention::off) return !run_->is_flushed(generation_);
-  return restore_due_;
 }
 
 void Session::refuse_unfit_disk() {
@@ -123,6 +133,18 @@ void Session::remember_ranges(const RememberedRanges& ranges) {
   }
 }
 
+bool Session::postpone_release(const Attachment& attachment) {
+  try {
+    const auto lock = parts_.fs.identify(network_.folder(), kLockName);
+    if (generation_.empty() && lock) run_->read_mark(generation_ = generation_of(*lock));
+  } catch (const std::system_error&) {
+    return false;
+  }
+  if (!run_->put_pending(attachment)) return false;
+  run_->put_tombstone(attachment, boottime_now());
+  return true;
+}
+
 void Session::open_existing_records() {
   if (parts_.options.retention == Retention::off) return;
   try {
@@ -138,11 +160,17 @@ void Session::open_existing_records() {
 void Session::require_records() {
   if (records_ || parts_.options.retention == Retention::off) return;
   const std::size_t before = changed_.size();
-  records_ = RecordFolder::create(parts_.fs, parts_.options.state_dir, parts_.options.network_dir,
-                                  changed_);
+  // Whether a folder that is there is complete, the first command of a boot has looked.
+  if (!is_restore_due())
+    records_ = RecordFolder::open(parts_.fs, parts_.options.state_dir, parts_.options.network_dir);
+  if (!records_) {
+    records_ = RecordFolder::create(parts_.fs, parts_.options.state_dir, parts_.options.network_dir,
+                                    changed_);
+  }
   network_.keep_stamps_in(&*records_);
   // Until the new folders are flushed, what was flushed in this boot does not count.
-  if (changed_.size() != before) run_->forget_flush();
+  if (changed_.size() != before && run_->mark().is_flushed)
+    run_->change_mark([](BootMark& mark) { mark.is_flushed = false; });
 }
 
 void Session::try_records() {
@@ -198,7 +226,7 @@ bool Session::replay(const Attachment& attachment) {
   return true;
 }
 
-void Session::run_boot_scan(const RangeSets& sets) {
+void Session::run_boot_scan(const RangeSets& sets, bool restores) {
   flush_what_is_unknown();
   // It changes what is held.
   static_cast<void>(distrust_held());
@@ -207,19 +235,20 @@ void Session::run_boot_scan(const RangeSets& sets) {
                  [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options.retains,
                  parts_.notes});
   bool complete = scan.look_at_files();
-  const bool restores = complete && !sets.empty() && restore_due_;
-  if (restores) scan.restore_live(cached_, sets, records_ ? &*records_ : nullptr);
-  if (complete && scan.has_work_for_records(cached_)) try_records();
-  if (complete && records_) complete = scan.learn_bindings(*records_, cached_, sets);
+  restores = complete && restores;
+  if (restores) scan.restore_live(cached(), sets, records_ ? &*records_ : nullptr);
+  if (complete && scan.has_work_for_records(cached())) try_records();
+  if (complete && records_) complete = scan.learn_bindings(*records_, cached(), sets);
   if (scan.changed() && parts_.options.durability == Durability::full) network_.sync();
   if (!complete) return;
   // The marks of who had which address went with /run.
-  if (scan_due_ && scan.knew_boot()) run_->mark_all_used();
+  if (is_scan_due() && scan.knew_boot()) run_->mark_all_used();
   scan.mark_unbound(records_ ? &*records_ : nullptr);
   // A DEL works on a file system that an ADD refuses: it must not take the ADD's first look away.
   if (!is_fit_ && parts_.fs.unfit_disk(network_.folder().fd)) return;
-  run_->mark_boot_scan(generation_,
-                       restores ? BootScanState::live_restored : BootScanState::files_scanned);
+  run_->change_mark([&](BootMark& mark) {
+    mark.scan = restores ? BootScanState::live_restored : BootScanState::files_scanned;
+  });
 }
 
 void Session::flush(const std::vector<Fd>& files) {
@@ -233,8 +262,7 @@ void Session::flush(const std::vector<Fd>& files) {
 
 void Session::flush_parents() {
   if (parts_.options.durability == Durability::none) return;
-  // Read again: another command may have made folders since.
-  const bool flushed = run_->is_flushed(generation_);
+  const bool flushed = run_->mark().is_flushed;
   std::vector<std::string> above;
   if (!flushed) {
     append_parents(network_.path(), above);
@@ -245,7 +273,7 @@ void Session::flush_parents() {
   }
   sync_folders(parts_.fs, changed_, above);
   changed_.clear();
-  if (!flushed) run_->mark_flushed(generation_);
+  if (!flushed) run_->change_mark([](BootMark& mark) { mark.is_flushed = true; });
 }
 
 void Session::flush_release(FailureList& failures) {

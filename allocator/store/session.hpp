@@ -2,11 +2,12 @@
 /// A network that a command has opened: its folder, its records, its run folder, and what has
 /// to be done before the command's own business.
 ///
-///     Session   without the lock: boot_id, run folder; once a boot the runtime's cache
+///     Session   without the lock: boot_id, run folder
+///     lock      takes the network's lock; once a boot the runtime's cache before it
 ///     prepare   under the lock: pending releases, boot scan
 ///     flush     after the lock: fsyncs
 ///
-/// The lock itself is the command's: see lease_store.cpp.
+/// How long the lock is held is the command's: see lease_store.cpp.
 #include <exception>
 #include <optional>
 #include <string>
@@ -40,9 +41,16 @@ class Session {
   /// Errors: throws std::system_error.
   Session(const Parts& parts, Directory folder, std::vector<std::string> changed);
 
+  /// What the command that takes the lock is about to do.
+  enum class Purpose : std::uint8_t { reserve, release };
+  /// Takes the lock, and knows from then on how far this boot has come. What takes long and is
+  /// needed once a boot (the runtime's cache) is read before.
+  /// Errors: as NetworkLock; throws Unsupported when something is to be reserved and a folder lies
+  /// on a file system that cannot be worked on.
+  [[nodiscard]] NetworkLock lock(Purpose purpose);
   /// What comes first under the lock: releases that had to wait, then the boot scan. `sets`: where
   /// live attachments without a file get theirs back; none when the ranges are not known.
-  void prepare(const NetworkLock& lock, const RangeSets& sets);
+  void prepare(const RangeSets& sets);
 
   /// What is known of the network folder, and of what is held, begins anew: see NetworkDir::look().
   void look_at_network();
@@ -89,10 +97,6 @@ class Session {
   [[nodiscard]] RunFolder& run() { return *run_; }
   /// What is set aside. The lock is held; prepare() has run.
   [[nodiscard]] SetAsides& set_asides();
-  /// True for the first ADDs of a generation.
-  [[nodiscard]] bool is_first();
-  /// Errors: throws Unsupported when a folder lies on a file system that cannot be worked on.
-  void refuse_unfit_disk();
   /// Keeps what `rangesFrom` gave as the last good copy, also without retention. A disk that has no
   /// room for it is told in the notes.
   void remember_ranges(const RememberedRanges& ranges);
@@ -100,6 +104,10 @@ class Session {
   [[nodiscard]] const std::string& boot_id() const { return boot_id_; }
   /// Asked for when something is stamped or judged: a DEL does neither.
   [[nodiscard]] const Viewpoint& viewpoint();
+
+  /// Leaves the release to the next command that can change the folder. False when that could not
+  /// be told.
+  bool postpone_release(const Attachment& attachment);
 
   /// To be called before the first file of an attachment is removed: a command that is killed
   /// before its flush leaves word for the one that finds nothing. False when no word could be left:
@@ -124,12 +132,16 @@ class Session {
 
  private:
   void open_run();
-  [[nodiscard]] std::string generation();
-  void look_what_is_due();
+  [[nodiscard]] std::string generation_of(const FileIdentity& lock) const;
+  void begin(const NetworkLock& lock);
+  [[nodiscard]] bool is_first() const;
+  [[nodiscard]] bool is_scan_due() const;
+  [[nodiscard]] bool is_restore_due() const;
+  void refuse_unfit_disk();
   void open_existing_records();
   void replay_pending();
   [[nodiscard]] bool replay(const Attachment& attachment);
-  void run_boot_scan(const RangeSets& sets);
+  void run_boot_scan(const RangeSets& sets, bool restores);
   void flush_what_is_unknown();
   void forget_removals();
   [[nodiscard]] std::vector<HeldAddress> read_held();
@@ -149,17 +161,14 @@ class Session {
   std::optional<RecordFolder> ranges_folder_;  ///< where the ranges are kept without retention
   bool has_pending_ = false;
   bool is_fit_ = false;  ///< no folder lies on a file system that is refused
-  bool scan_due_ = false;
-  bool restore_due_ = false;
   bool looked_for_lost_ = false;
-  bool cache_read_ = false;
   bool was_first_ = false;  ///< nothing was known of this boot, or /run has been emptied
   bool has_looked_ = false;
   bool is_trim_due_ = false;
   std::optional<std::vector<HeldAddress>> held_;  ///< as found, before this command's changes
   std::vector<Address> touched_;                  ///< what may be held since, or not any more
   std::vector<Attachment> removed_;
-  std::vector<CachedAttachment> cached_;
+  std::optional<std::vector<CachedAttachment>> cached_;  ///< none: not read yet
 };
 
 /// What is said of a folder on such a file system. `key`: where it is configured.

@@ -9,8 +9,7 @@ void Session::look_for_lost(const RangeSets& sets) {
   looked_for_lost_ = true;
   // Under the lock, against all rules: this happens when somebody has removed files.
   static_cast<void>(cached());
-  restore_due_ = true;
-  run_boot_scan(sets);
+  run_boot_scan(sets, true);
   look_at_network();
   if (records_) records_->begin();
 }

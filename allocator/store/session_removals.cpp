@@ -7,7 +7,7 @@ namespace allocator::store {
 /// Where /run was emptied in the middle of a boot, what others had removed without a flush is
 /// unknown now: from here on everything counts as flushed again.
 void Session::flush_what_is_unknown() {
-  if (!scan_due_ || !records_ || parts_.options.durability == Durability::none) return;
+  if (!is_scan_due() || !records_ || parts_.options.durability == Durability::none) return;
   try {
     const auto boots = records_->boots();
     if (boots.empty() || boots.back() != boot8_of(boot_id_)) return;

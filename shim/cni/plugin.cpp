@@ -23,6 +23,9 @@ struct Verb {
   void (*delegate)(const Command&);
 };
 
+/// What an ordinary command opens once, and far below the least limit of descriptors.
+constexpr unsigned kLeftOpen = 16;
+
 constexpr std::array<Verb, 5> kVerbs = {{
     {"ADD", &run_add, &delegate_add},
     {"DEL", &run_del, &delegate_del},
@@ -102,6 +105,7 @@ class PluginRun {
     head.choice = delegate_choice(document, releases ? Strictness::lenient : Strictness::strict);
     // A delegate is given all that the runtime wrote.
     if (!head.choice.is_built_in) document = parse_configuration(text, {});
+    if (head.choice.is_built_in) fs_.leave_open(kLeftOpen);
     const auto run = head.choice.is_built_in ? verb.run : verb.delegate;
     run({environment, document, head, fs_, processes_, io_.all_variables, io_.write_stdout,
          io_.write_stderr, io_.wire});

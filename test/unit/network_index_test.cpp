@@ -83,7 +83,7 @@ class IndexedWorld : public StoreWorld {
     NetworkDir scanned(fs, *fs.open_directory(options.network_dir));
     scanned.scan();
     NetworkDir looking(fs, *fs.open_directory(options.network_dir));
-    const RunFolder run(fs, options.run_dir, fs.identify(looking.folder().fd));
+    RunFolder run(fs, options.run_dir, fs.identify(looking.folder().fd));
     bool was_listed = false;
     fs.before = [&](const Call& call) { was_listed = was_listed || call.method == "list"; };
     looking.use_index(&run, boot_id());
@@ -487,7 +487,7 @@ TEST_CASE("an index whose table is full of nonsense ends every look-up", "[index
   {
     // The header is as it was: every look-up is believed to be one, and must end.
     NetworkDir looking(world.fs, *world.fs.open_directory(world.options.network_dir));
-    const RunFolder run(world.fs, world.options.run_dir, world.fs.identify(looking.folder().fd));
+    RunFolder run(world.fs, world.options.run_dir, world.fs.identify(looking.folder().fd));
     looking.use_index(&run, world.boot_id());
     looking.look();
     CHECK_FALSE(was_listed);

@@ -11,7 +11,7 @@
 
 using allocator::Attachment;
 using allocator::Wish;
-using allocator::store::BootScanState;
+using allocator::store::BootMark;
 using allocator::store::RunFolder;
 using allocator::store::SetAsides;
 using test::ip;
@@ -24,6 +24,7 @@ using test::StoreWorld;
 
 namespace {
 
+constexpr auto kLive = allocator::store::BootScanState::live_restored;
 constexpr const char* kGeneration = "11111111-aaaa-4bbb-8ccc-000000000001~7~8";
 
 Wish of_pod(const std::string& name, std::vector<allocator::Address> bound = {}) {
@@ -35,10 +36,12 @@ Wish of_pod(const std::string& name, std::vector<allocator::Address> bound = {})
 
 /// A run folder whose boot scan is done.
 struct Folder {
-  Folder() { run().mark_boot_scan(kGeneration, BootScanState::live_restored); }
+  Folder() {
+    REQUIRE(run().change_mark([](BootMark& mark) { mark.scan = kLive; }));
+  }
   RunFolder& run() {
     current.emplace(world.fs, world.options.run_dir + "/net");
-    static_cast<void>(current->boot_scan(kGeneration));
+    current->read_mark(kGeneration);
     return *current;
   }
   StoreWorld world;
@@ -114,12 +117,12 @@ TEST_CASE("pins and requests are given although they are set aside", "[choose]")
 
 TEST_CASE("what is set aside lasts until the old attachment's DEL, over commands", "[set-aside]") {
   Folder folder;
-  CHECK_FALSE(folder.run().has_set_aside());
+  CHECK_FALSE(folder.run().mark().has_set_aside);
   SetAsides(folder.run(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
   REQUIRE(folder.notes.size() == 1);
   CHECK(test::contains(folder.notes.front(), "10.0.0.2, taken over from old"));
-  CHECK(folder.run().has_set_aside());
-  CHECK(folder.run().boot_scan(kGeneration) == BootScanState::live_restored);
+  CHECK(folder.run().mark().has_set_aside);
+  CHECK(folder.run().mark().scan == kLive);
   CHECK(SetAsides(folder.run(), kGeneration).refused() == ips({"10.0.0.2"}));
   SetAsides(folder.run(), kGeneration).end({"other", "eth0"});
   CHECK(SetAsides(folder.run(), kGeneration).is_refused(ip("10.0.0.2")));
@@ -136,7 +139,7 @@ TEST_CASE("an address whose old attachment's DEL has come is not set aside", "[s
   folder.run().put_tombstone(kOld, allocator::store::boottime_now());
   SetAsides(folder.run(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
   CHECK(folder.notes.empty());
-  CHECK_FALSE(folder.run().has_set_aside());
+  CHECK_FALSE(folder.run().mark().has_set_aside);
 }
 
 TEST_CASE("an address that is given out again while it is aside is as if taken over once more",
@@ -156,11 +159,10 @@ TEST_CASE("what another generation set aside is nothing", "[set-aside]") {
   SetAsides(folder.run(), kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
   const std::string next = "22222222-aaaa-4bbb-8ccc-000000000002~7~8";
   auto& run = folder.run();
-  CHECK(run.boot_scan(next) == BootScanState::due);
-  CHECK_FALSE(run.has_set_aside());
-  run.mark_boot_scan(next, BootScanState::live_restored);
+  run.read_mark(next);
+  CHECK(run.mark().scan == allocator::store::BootScanState::due);
+  CHECK(SetAsides(run, next).refused().empty());
   SetAsides(run, next).put({{ip("10.0.0.3"), kOld}}, folder.notes);
-  CHECK(run.boot_scan(next) == BootScanState::live_restored);
   CHECK(SetAsides(run, next).refused() == ips({"10.0.0.3"}));
 }
 

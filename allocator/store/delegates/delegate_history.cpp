@@ -58,7 +58,6 @@ bool DelegateBindings::is_given_elsewhere(const DelegatedOwner& owner, const Sta
 
 std::vector<Address> DelegateBindings::refused_now(const Directory& folder) {
   RunFolder own(fs_, options_.run_dir, fs_.identify(folder.fd));
-  own.look_for_set_aside();
   return SetAsides(own, boot_id()).refused();
 }
 
@@ -68,7 +67,6 @@ void DelegateBindings::set_aside(const std::vector<TakenOver>& taken, const Atta
     auto folder = fs_.open_directory(options_.network_dir);
     if (!folder) return;
     RunFolder own(fs_, options_.run_dir, fs_.identify(folder->fd));
-    own.look_for_set_aside();
     if (taken.empty() && own.set_aside().empty()) return;
     const NetworkLock lock(fs_, *folder, options_.lock_patience);
     SetAsides asides(own, boot_id());

@@ -9,16 +9,17 @@ namespace allocator::store {
 
 Fd& Fd::operator=(Fd&& other) noexcept {
   std::swap(number_, other.number_);
+  std::swap(closing_, other.closing_);
   return *this;
 }
 
 Fd::~Fd() {
-  if (number_ >= 0) ::close(number_);
+  if (number_ >= 0 && closing_ == Closing::by_destructor) ::close(number_);
 }
 
 std::vector<std::string> FileSystem::list(const Directory& directory) {
   std::vector<std::string> names;
-  visit_names(directory, [&](std::string_view name) { names.emplace_back(name); });
+  visit(directory, [&](const DirectoryEntry& entry) { names.emplace_back(entry.name); });
   return names;
 }
 

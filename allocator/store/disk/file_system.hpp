@@ -20,12 +20,16 @@
 
 namespace allocator::store {
 
-/// An open file descriptor, close-on-exec, closed by the destructor.
+/// An open file descriptor, close-on-exec.
 class Fd {
  public:
+  /// Who closes it: the destructor, or the end of the process.
+  enum class Closing : std::uint8_t { by_destructor, by_exit };
+
   Fd() = default;
-  explicit Fd(int number) : number_(number) {}
-  Fd(Fd&& other) noexcept : number_(other.number_) { other.number_ = -1; }
+  explicit Fd(int number, Closing closing = Closing::by_destructor)
+      : number_(number), closing_(closing) {}
+  Fd(Fd&& other) noexcept : number_(std::exchange(other.number_, -1)), closing_(other.closing_) {}
   Fd& operator=(Fd&& other) noexcept;
   Fd(const Fd&) = delete;
   Fd& operator=(const Fd&) = delete;
@@ -36,6 +40,7 @@ class Fd {
 
  private:
   int number_ = -1;
+  Closing closing_ = Closing::by_destructor;
 };
 
 /// The bytes of a file in memory, shared with all who map it; unmapped by the destructor. What is
@@ -87,9 +92,21 @@ struct FileIdentity {
   }
 };
 
+/// One line of a directory, valid while it is visited.
+struct DirectoryEntry {
+  std::string_view name;
+  bool is_regular;  ///< false also where the file system does not tell
+};
+
 /// A regular file as read: its inode, at most `limit` bytes, and an open descriptor is not kept.
 struct FileContent {
   FileIdentity identity;
+  std::string bytes;
+};
+
+/// A small file that is read and written by one command.
+struct OpenText {
+  Fd fd;
   std::string bytes;
 };
 
@@ -150,10 +167,10 @@ class FileSystem {
   [[nodiscard]] virtual std::optional<Directory> open_directory(const std::string& path) = 0;
   /// mkdir(2): done, exists, or missing when the parent is.
   virtual Outcome make_directory(const std::string& path, unsigned mode) = 0;
-  /// Calls `visit` with each name in the directory but "." and "..", in no order.
-  virtual void visit_names(const Directory& directory,
-                           const std::function<void(std::string_view)>& visit) = 0;
-  /// All of them at once.
+  /// Calls `visit` with each entry of the directory but "." and "..", in no order.
+  virtual void visit(const Directory& directory,
+                     const std::function<void(const DirectoryEntry&)>& visit) = 0;
+  /// All names at once.
   [[nodiscard]] std::vector<std::string> list(const Directory& directory);
 
   /// lstat of a name; nullopt when it is missing.
@@ -165,6 +182,11 @@ class FileSystem {
   [[nodiscard]] virtual std::optional<FileContent> read_file(const Directory& directory,
                                                              const std::string& name,
                                                              std::size_t limit) = 0;
+  /// The bytes of what the directory has told to be a regular file: not asked again. nullopt when
+  /// it is missing.
+  [[nodiscard]] virtual std::optional<std::string> read_regular_entry(const Directory& directory,
+                                                                      const std::string& name,
+                                                                      std::size_t limit) = 0;
   /// Reads a file of the kernel's by path (boot_id, /proc). Throws also when it is missing.
   [[nodiscard]] virtual std::string read_path(const std::string& path, std::size_t limit) = 0;
   /// Reads a file that people or other programs made (resolv.conf, subnet.env, a conflist) by path,
@@ -211,6 +233,13 @@ class FileSystem {
   /// overwrite another file of this disk.
   virtual void write_in_place(const Directory& directory, const std::string& name,
                               std::string_view bytes, unsigned mode) = 0;
+  /// What write_in_place() wrote, kept open to be overwritten. nullopt when it is missing. Throws as
+  /// that one does.
+  [[nodiscard]] virtual std::optional<OpenText> open_text(const Directory& directory,
+                                                          const std::string& name,
+                                                          std::size_t limit) = 0;
+  virtual void overwrite(OpenText& text, std::string_view bytes,
+                         const std::string& path_for_errors) = 0;
   /// Sets the time of the last change of the content. futimens(3).
   virtual void set_modified(const Fd& fd, std::int64_t modified_ns,
                             const std::string& path_for_errors) = 0;
@@ -232,13 +261,17 @@ class FileSystem {
 
   /// open(O_RDONLY|O_CREAT), as the Go plugin opens its lock, but neither waiting for a pipe's
   /// other end nor following a link: the caller looks what it is, and throws UnfitFile. This one
-  /// does too, for what cannot be opened so.
-  [[nodiscard]] virtual Fd open_lock(const Directory& directory, const std::string& name,
-                                     unsigned mode) = 0;
+  /// does too, for what cannot be opened so. `mode`: none for one that must be there; nullopt then
+  /// when it is missing.
+  [[nodiscard]] virtual std::optional<Fd> open_lock(const Directory& directory,
+                                                    const std::string& name,
+                                                    std::optional<unsigned> mode) = 0;
   /// flock(LOCK_EX), waiting in the kernel's queue (first come, first served) for at most
   /// `patience`.
   [[nodiscard]] virtual LockResult lock(const Fd& fd, std::chrono::milliseconds patience) = 0;
   virtual void unlock(const Fd& fd) = 0;
+  /// Closes a file that is locked, which frees the lock: nobody shares a descriptor of ours.
+  virtual void close_lock(Fd fd) = 0;
 
   /// What keeps this store from the file system of an open file or folder; nullopt when nothing
   /// does, or it cannot be told.
@@ -258,6 +291,11 @@ class FileSystem {
   /// Asks the kernel for a network namespace of this boot, wherever it may still be used. Gone is
   /// said only to who would be shown it: root of the whole machine, in the initial PID namespace.
   [[nodiscard]] virtual Life life_of(const NamespaceIdentity& network_namespace) = 0;
+
+  /// For a process that does one short command and runs no other program: so many descriptors of
+  /// what is opened from here on (folders, new files, files of the kernel's; never a lock) are left
+  /// to be closed by its end.
+  virtual void leave_open(unsigned count) = 0;
 };
 
 }  // namespace allocator::store

@@ -63,22 +63,40 @@ std::string holder_of(FileSystem& fs, const Fd& lock, const FileIdentity& identi
 
 NetworkLock::NetworkLock(FileSystem& fs, Directory& folder, std::chrono::milliseconds patience)
     : fs_(fs) {
+  static_cast<void>(take(folder, patience, kLockMode));
+}
+
+std::optional<NetworkLock> NetworkLock::of_existing(FileSystem& fs, Directory& folder,
+                                                    std::chrono::milliseconds patience) {
+  NetworkLock lock(fs);
+  if (!lock.take(folder, patience, std::nullopt)) return std::nullopt;
+  return lock;
+}
+
+/// False when there is no file and none is to be made.
+bool NetworkLock::take(Directory& folder, std::chrono::milliseconds patience,
+                       std::optional<unsigned> mode) {
   for (int round = 0; round < kReopenLimit; ++round) {
-    fd_ = fs.open_lock(folder, kLockName, kLockMode);
-    const FileIdentity opened = fs.identify(fd_);
-    if (opened.kind != FileKind::regular)
+    auto opened = fs_.open_lock(folder, kLockName, mode);
+    if (!opened) return false;
+    fd_ = *std::move(opened);
+    file_ = fs_.identify(fd_);
+    // As where it were to be made, and as host-local says it.
+    if (file_.kind == FileKind::directory)
+      throw std::system_error(EISDIR, std::generic_category(), "open " + folder.path + "/lock");
+    if (file_.kind != FileKind::regular)
       throw UnfitFile(EINVAL, "lock " + folder.path + "/lock", "a pipe or device, no regular file");
-    if (fs.lock(fd_, patience) == LockResult::timed_out) {
-      const std::string holder = holder_of(fs, fd_, opened);
+    if (fs_.lock(fd_, patience) == LockResult::timed_out) {
+      const std::string holder = holder_of(fs_, fd_, file_);
       throw LockTimeout("lock " + folder.path + "/lock: not free within " +
                         std::to_string(patience.count() / 1000) + " s" +
                         (holder.empty() ? "" : ", held by " + holder) + "; try again");
     }
     // Somebody may have wiped or moved the folder while we waited: a lock that is not at its path
     // excludes nobody. (An absolute path: the open folder does not matter.)
-    const auto named = fs.identify(folder, folder.path + "/" + kLockName);
-    if (named && named->same_file(opened)) return;
-    auto again = fs.open_directory(folder.path);
+    const auto named = fs_.identify(folder, folder.path + "/" + kLockName);
+    if (named && named->same_file(file_)) return true;
+    auto again = fs_.open_directory(folder.path);
     if (!again) break;
     folder = std::move(*again);
     reopened_ = true;
@@ -87,11 +105,11 @@ NetworkLock::NetworkLock(FileSystem& fs, Directory& folder, std::chrono::millise
 }
 
 NetworkLock::~NetworkLock() {
+  if (!fd_.is_open()) return;
   try {
-    fs_.unlock(fd_);
+    fs_.close_lock(std::move(fd_));
   } catch (const std::system_error&) {
-    // Closing the descriptor frees the lock as well.
-    fd_ = Fd();
+    return;  // the descriptor is closed all the same
   }
 }
 

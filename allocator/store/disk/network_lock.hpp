@@ -7,6 +7,7 @@
 /// before /run was emptied (Session::prepare(), once a boot or after trouble). An ordinary ADD or
 /// DEL flushes when it is free again.
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -23,17 +24,27 @@ class NetworkLock {
   /// it meanwhile.
   /// Errors: throws TryAgain naming the holder; std::system_error.
   NetworkLock(FileSystem& fs, Directory& folder, std::chrono::milliseconds patience);
-  NetworkLock(const NetworkLock&) = delete;
-  NetworkLock& operator=(const NetworkLock&) = delete;
+  /// The same where somebody has made the lock's file; nullopt, with nothing made, where nobody has.
+  static std::optional<NetworkLock> of_existing(FileSystem& fs, Directory& folder,
+                                                std::chrono::milliseconds patience);
+  NetworkLock(NetworkLock&&) noexcept = default;
+  NetworkLock& operator=(NetworkLock&&) = delete;
   /// Frees the lock.
   ~NetworkLock();
 
   /// True when the folder was opened anew.
   [[nodiscard]] bool reopened_folder() const { return reopened_; }
+  /// The file that is locked.
+  [[nodiscard]] const FileIdentity& file() const { return file_; }
 
  private:
+  explicit NetworkLock(FileSystem& fs) : fs_(fs) {}
+  [[nodiscard]] bool take(Directory& folder, std::chrono::milliseconds patience,
+                          std::optional<unsigned> mode);
+
   FileSystem& fs_;
   Fd fd_;
+  FileIdentity file_{};
   bool reopened_ = false;
 };
 

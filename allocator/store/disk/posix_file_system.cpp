@@ -34,6 +34,9 @@ FileKind kind_of(mode_t mode) {
 constexpr std::size_t kFirstListing = 4096;
 constexpr std::size_t kNextListing = 32768;
 
+/// More than the content of any attachment's file or counter.
+constexpr std::size_t kSmallFile = 512;
+
 constexpr std::int64_t kNanoseconds = 1'000'000'000;
 
 FileIdentity identity_of(const struct stat& status) {
@@ -86,11 +89,44 @@ std::string read_some(int fd, std::size_t limit, const std::string& path, ShortR
   return bytes;
 }
 
+int open_in_place(const Directory& directory, const std::string& name, int flags, unsigned mode) {
+  return retried([&] {
+    return ::openat(directory.fd.number(), name.c_str(),
+                    flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+  });
+}
+
+/// What is overwritten in place must be a regular file of one name. Returns its size.
+off_t refuse_other_files(const Fd& fd, const std::string& path) {
+  struct stat status {};
+  if (::fstat(fd.number(), &status) != 0) fail("stat", path);
+  if (!S_ISREG(status.st_mode)) fail_unfit("write", path, kNoRegularFile, EINVAL);
+  if (status.st_nlink > 1) fail_unfit("write", path, "a file with a second name", EMLINK);
+  return status.st_size;
+}
+
+/// `old_size`: of the file so far.
+void write_over(const Fd& fd, off_t old_size, std::string_view bytes, const std::string& path) {
+  const auto written =
+      retried([&] { return ::pwrite(fd.number(), bytes.data(), bytes.size(), 0); });
+  if (written != static_cast<ssize_t>(bytes.size()))
+    fail("write", path, written == -1 ? errno : EIO);
+  const auto size = static_cast<off_t>(bytes.size());
+  if (old_size > size && retried([&] { return ::ftruncate(fd.number(), size); }) != 0)
+    fail("truncate", path);
+}
+
 }  // namespace
+
+Fd PosixFileSystem::own(int number) {
+  if (number < 0 || left_open_ == 0) return Fd(number);
+  --left_open_;
+  return Fd(number, Fd::Closing::by_exit);
+}
 
 std::optional<Directory> PosixFileSystem::open_directory(const std::string& path) {
   const int fd = retried([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  if (fd >= 0) return Directory{Fd(fd), path};
+  if (fd >= 0) return Directory{own(fd), path};
   if (errno == ENOENT) return std::nullopt;
   fail("open", path);
 }
@@ -102,8 +138,8 @@ Outcome PosixFileSystem::make_directory(const std::string& path, unsigned mode) 
   fail("mkdir", path);
 }
 
-void PosixFileSystem::visit_names(const Directory& directory,
-                                  const std::function<void(std::string_view)>& visit) {
+void PosixFileSystem::visit(const Directory& directory,
+                            const std::function<void(const DirectoryEntry&)>& visit) {
   // getdents64(2) on the descriptor that we have: readdir(3) would open and ask about another one.
   const int fd = directory.fd.number();
   if (directory.was_listed && ::lseek(fd, 0, SEEK_SET) == -1) fail("read", directory.path);
@@ -119,7 +155,7 @@ void PosixFileSystem::visit_names(const Directory& directory,
     for (std::size_t offset = 0; offset < length;) {
       const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + offset);
       const std::string_view name = entry->d_name;
-      if (name != "." && name != "..") visit(name);
+      if (name != "." && name != "..") visit({name, entry->d_type == DT_REG});
       offset += entry->d_reclen;
     }
     if (!many && length + sizeof(dirent64) > buffer.size()) {
@@ -153,8 +189,21 @@ std::optional<FileContent> PosixFileSystem::read_file(const Directory& directory
                      read_some(fd->number(), room, path_of(directory, name), ShortRead::is_end)};
 }
 
+std::optional<std::string> PosixFileSystem::read_regular_entry(const Directory& directory,
+                                                               const std::string& name,
+                                                               std::size_t limit) {
+  const auto fd = open_file(directory, name);
+  if (!fd) return std::nullopt;
+  const std::string path = path_of(directory, name);
+  std::string bytes = read_some(fd->number(), std::min(limit, kSmallFile), path, ShortRead::is_end);
+  if (bytes.size() == kSmallFile && limit > kSmallFile)
+    bytes += read_some(fd->number(), limit - kSmallFile, path, ShortRead::is_end);
+  return bytes;
+}
+
 std::string PosixFileSystem::read_path(const std::string& path, std::size_t limit) {
-  const Fd fd(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+  const Fd fd =
+      own(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
   if (!fd.is_open()) fail("open", path);
   return read_some(fd.number(), limit, path, ShortRead::goes_on);
 }
@@ -176,7 +225,7 @@ FileSystem::NewFile PosixFileSystem::create_file(const Directory& directory,
                                                  const std::string& fallback_name, unsigned mode) {
   const int unnamed = retried(
       [&] { return ::openat(directory.fd.number(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode); });
-  if (unnamed >= 0) return {Fd(unnamed), true};
+  if (unnamed >= 0) return {own(unnamed), true};
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
     fail("create a file in", directory.path);
   // A name that an earlier crash left behind is ours: we hold the lock.
@@ -254,23 +303,28 @@ void PosixFileSystem::rename(const Directory& directory, const std::string& from
 
 void PosixFileSystem::write_in_place(const Directory& directory, const std::string& name,
                                      std::string_view bytes, unsigned mode) {
-  const Fd fd(retried([&] {
-    return ::openat(directory.fd.number(), name.c_str(),
-                    O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
-  }));
   const std::string path = path_of(directory, name);
+  const Fd fd = own(open_in_place(directory, name, O_WRONLY | O_CREAT, mode));
   if (!fd.is_open()) fail_open(path);
-  struct stat before {};
-  if (::fstat(fd.number(), &before) != 0) fail("stat", path);
-  if (!S_ISREG(before.st_mode)) fail_unfit("write", path, kNoRegularFile, EINVAL);
-  if (before.st_nlink > 1) fail_unfit("write", path, "a file with a second name", EMLINK);
-  const auto written =
-      retried([&] { return ::pwrite(fd.number(), bytes.data(), bytes.size(), 0); });
-  if (written != static_cast<ssize_t>(bytes.size()))
-    fail("write", path, written == -1 ? errno : EIO);
-  const auto size = static_cast<off_t>(bytes.size());
-  if (before.st_size > size && retried([&] { return ::ftruncate(fd.number(), size); }) != 0)
-    fail("truncate", path);
+  const auto size = refuse_other_files(fd, path);
+  write_over(fd, size, bytes, path);
+}
+
+std::optional<OpenText> PosixFileSystem::open_text(const Directory& directory,
+                                                   const std::string& name, std::size_t limit) {
+  const std::string path = path_of(directory, name);
+  Fd fd = own(open_in_place(directory, name, O_RDWR, 0));
+  if (!fd.is_open() && errno == ENOENT) return std::nullopt;
+  if (!fd.is_open()) fail_open(path);
+  const auto size = static_cast<std::size_t>(refuse_other_files(fd, path));
+  std::string bytes = read_some(fd.number(), std::min(limit, size + 1), path, ShortRead::is_end);
+  return OpenText{std::move(fd), std::move(bytes)};
+}
+
+void PosixFileSystem::overwrite(OpenText& text, std::string_view bytes,
+                                const std::string& path_for_errors) {
+  write_over(text.fd, static_cast<off_t>(text.bytes.size()), bytes, path_for_errors);
+  text.bytes = bytes;
 }
 
 std::optional<bool> PosixFileSystem::is_writable(const std::string& path) {

@@ -8,13 +8,15 @@ class PosixFileSystem final : public FileSystem {
  public:
   std::optional<Directory> open_directory(const std::string& path) override;
   Outcome make_directory(const std::string& path, unsigned mode) override;
-  void visit_names(const Directory& directory,
-                   const std::function<void(std::string_view)>& visit) override;
+  void visit(const Directory& directory,
+             const std::function<void(const DirectoryEntry&)>& visit) override;
   std::optional<FileIdentity> identify(const Directory& directory,
                                        const std::string& name) override;
   FileIdentity identify(const Fd& fd) override;
   std::optional<FileContent> read_file(const Directory& directory, const std::string& name,
                                        std::size_t limit) override;
+  std::optional<std::string> read_regular_entry(const Directory& directory, const std::string& name,
+                                                std::size_t limit) override;
   std::string read_path(const std::string& path, std::size_t limit) override;
   std::string read_regular(const std::string& path, std::size_t limit) override;
   NewFile create_file(const Directory& directory, const std::string& fallback_name,
@@ -33,6 +35,10 @@ class PosixFileSystem final : public FileSystem {
   void rename(const Directory& directory, const std::string& from, const std::string& to) override;
   void write_in_place(const Directory& directory, const std::string& name, std::string_view bytes,
                       unsigned mode) override;
+  std::optional<OpenText> open_text(const Directory& directory, const std::string& name,
+                                    std::size_t limit) override;
+  void overwrite(OpenText& text, std::string_view bytes,
+                 const std::string& path_for_errors) override;
   void set_modified(const Fd& fd, std::int64_t modified_ns,
                     const std::string& path_for_errors) override;
   std::optional<Mapping> map_file(const Directory& directory, const std::string& name,
@@ -41,17 +47,23 @@ class PosixFileSystem final : public FileSystem {
                        unsigned mode) override;
   std::optional<bool> is_writable(const std::string& path) override;
   void sync(const Fd& fd, const std::string& path_for_errors) override;
-  Fd open_lock(const Directory& directory, const std::string& name, unsigned mode) override;
+  std::optional<Fd> open_lock(const Directory& directory, const std::string& name,
+                              std::optional<unsigned> mode) override;
   LockResult lock(const Fd& fd, std::chrono::milliseconds patience) override;
   void unlock(const Fd& fd) override;
+  void close_lock(Fd fd) override;
   std::optional<UnfitDisk> unfit_disk(const Fd& fd) override;
   bool is_on_proc(const std::string& path) override;
   std::optional<FileSystemIdentity> file_system_of(const std::string& path) override;
   std::uint64_t pid_namespace() override;
   std::optional<NamespaceIdentity> network_namespace(const std::string& path) override;
   Life life_of(const NamespaceIdentity& network_namespace) override;
+  void leave_open(unsigned count) override { left_open_ = count; }
 
  private:
+  [[nodiscard]] Fd own(int number);
+
+  unsigned left_open_ = 0;
   std::optional<std::uint64_t> nsfs_device_;    ///< learned by pid_namespace()
   std::optional<std::uint64_t> pid_namespace_;  ///< our own: no process ever gets another one
   bool has_handles_ = true;                     ///< of namespaces, until the kernel says otherwise

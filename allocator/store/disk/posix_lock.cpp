@@ -45,11 +45,14 @@ class Alarm {
 
 }  // namespace
 
-Fd PosixFileSystem::open_lock(const Directory& directory, const std::string& name, unsigned mode) {
+std::optional<Fd> PosixFileSystem::open_lock(const Directory& directory, const std::string& name,
+                                             std::optional<unsigned> mode) {
+  const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   const int fd = retried([&] {
-    return ::openat(directory.fd.number(), name.c_str(),
-                    O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+    return ::openat(directory.fd.number(), name.c_str(), mode ? flags | O_CREAT : flags,
+                    mode.value_or(0));
   });
+  if (fd == -1 && errno == ENOENT && !mode) return std::nullopt;
   if (fd == -1) fail_open(directory.path + "/" + name);
   return Fd(fd);
 }
@@ -71,5 +74,7 @@ LockResult PosixFileSystem::lock(const Fd& fd, std::chrono::milliseconds patienc
 void PosixFileSystem::unlock(const Fd& fd) {
   if (retried([&] { return ::flock(fd.number(), LOCK_UN); }) != 0) fail("unlock", "lock");
 }
+
+void PosixFileSystem::close_lock(Fd fd) { const Fd closed = std::move(fd); }
 
 }  // namespace allocator::store

@@ -45,6 +45,16 @@ std::string trimmed(std::string_view text) {
   return std::string(text);
 }
 
+/// By name, and whether each is known to be a regular file.
+std::vector<std::pair<std::string, bool>> list_entries(FileSystem& fs, const Directory& folder) {
+  std::vector<std::pair<std::string, bool>> entries;
+  fs.visit(folder, [&](const DirectoryEntry& entry) {
+    entries.emplace_back(entry.name, entry.is_regular);
+  });
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
 bool is_bookkeeping(const std::string& name) {
   return name == "lock" || name == kPrivateName || name.starts_with(kCursorPrefix);
 }
@@ -96,31 +106,36 @@ void NetworkDir::read_all() {
   removed_.clear();
   has_files_ = true;
   is_current_ = true;
-  std::vector<std::string> names = fs_.list(folder_);
+  auto entries = list_entries(fs_, folder_);
   // Only now it is known that an index pays; what it is made from is read behind the times.
-  if (has_run() && !here_ && is_worth_it(names.size())) {
+  if (has_run() && !here_ && is_worth_it(entries.size())) {
     here_ = times();
-    names = fs_.list(folder_);
+    entries = list_entries(fs_, folder_);
   }
-  std::sort(names.begin(), names.end());
   const std::string own_name = nested_name(folder_.path);
-  for (const auto& name : names) {
+  for (const auto& [name, is_regular] : entries) {
     if (name == own_name) scan_nested(name);
     if (name.starts_with(kCursorPrefix)) cursors_.push_back(name);
     if (is_bookkeeping(name)) continue;
-    AttachmentFile file = read_entry(name);
+    AttachmentFile file = read_entry(name, is_regular ? Kind::regular : Kind::unknown);
     if (file.address) by_address_.emplace(*file.address, files_.size());
     files_.push_back(std::move(file));
   }
 }
 
-AttachmentFile NetworkDir::read_entry(const std::string& name) {
+std::optional<std::string> NetworkDir::read_owner(const std::string& name, Kind kind) {
+  if (kind == Kind::regular) return fs_.read_regular_entry(folder_, name, kOwnerLimit);
+  auto content = fs_.read_file(folder_, name, kOwnerLimit);
+  return content ? std::optional(std::move(content->bytes)) : std::nullopt;
+}
+
+AttachmentFile NetworkDir::read_entry(const std::string& name, Kind kind) {
   AttachmentFile file{name, address_of_name(name), {}, true};
   try {
-    const auto content = fs_.read_file(folder_, name, kOwnerLimit);
-    if (content && content->bytes.size() < kOwnerLimit) {
-      file.owner = trimmed(content->bytes);
-      file.is_padded = file.owner.size() != content->bytes.size();
+    const auto content = read_owner(name, kind);
+    if (content && content->size() < kOwnerLimit) {
+      file.owner = trimmed(*content);
+      file.is_padded = file.owner.size() != content->size();
     }
   } catch (const std::system_error& error) {
     if (is_own_want(error)) throw;
@@ -222,19 +237,36 @@ std::optional<Address> NetworkDir::cursor(std::size_t set) {
   const bool is_missing =
       has_files_ && std::find(cursors_.begin(), cursors_.end(), name) == cursors_.end();
   if (is_missing) return std::nullopt;
+  // No trimming: host-local does not trim here either, and both must walk alike.
+  if (const auto* open = open_cursor(name)) return Address::parse(open->bytes);
   try {
     const auto content = fs_.read_file(folder_, name, kOwnerLimit);
-    // No trimming: host-local does not trim here either, and both must walk alike.
     return content ? Address::parse(content->bytes) : std::nullopt;
   } catch (const std::system_error&) {
     return std::nullopt;
   }
 }
 
+/// To be read and then written; nullptr when that does not go, for whatever reason.
+OpenText* NetworkDir::open_cursor(const std::string& name) {
+  const auto [known, is_first] = open_cursors_.try_emplace(name);
+  try {
+    if (is_first) known->second = fs_.open_text(folder_, name, kOwnerLimit);
+  } catch (const std::system_error&) {
+    return nullptr;
+  }
+  return known->second ? &*known->second : nullptr;
+}
+
 void NetworkDir::write_cursor(std::size_t set, const Address& address) {
   const std::string name = std::string(kCursorPrefix) + std::to_string(set);
   const auto write = [&] { fs_.write_in_place(folder_, name, address.to_string(), kFileMode); };
+  const auto open = open_cursors_.find(name);
   try {
+    if (open != open_cursors_.end() && open->second) {
+      fs_.overwrite(*open->second, address.to_string(), folder_.path + "/" + name);
+      return;
+    }
     try {
       write();
     } catch (const UnfitFile&) {

@@ -89,7 +89,7 @@ class NetworkDir {
 
   /// Looks things up in the index of the run folder from here on, and keeps it. `run`: must outlive
   /// this. `boot_id`: empty for none.
-  void use_index(const RunFolder* run, const std::string& boot_id);
+  void use_index(RunFolder* run, const std::string& boot_id);
   /// What is known of the folder ends: it begins when the lock is taken, and anew when this object
   /// has changed the folder.
   /// Errors: as scan().
@@ -191,7 +191,10 @@ class NetworkDir {
   [[nodiscard]] bool has_run() const;
   [[nodiscard]] bool open_index();
   void list_names();
-  [[nodiscard]] AttachmentFile read_entry(const std::string& name);
+  enum class Kind : std::uint8_t { regular, unknown };
+  [[nodiscard]] std::optional<std::string> read_owner(const std::string& name, Kind kind);
+  [[nodiscard]] AttachmentFile read_entry(const std::string& name, Kind kind);
+  [[nodiscard]] OpenText* open_cursor(const std::string& name);
   [[nodiscard]] std::optional<std::vector<AttachmentFile>> find_by_index(
       const std::string& container_id);
   void distrust_index();
@@ -212,6 +215,7 @@ class NetworkDir {
   std::vector<AttachmentFile> files_;
   std::map<Address, std::size_t> by_address_;
   std::vector<std::string> cursors_;
+  std::map<std::string, std::optional<OpenText>> open_cursors_;  ///< none: not to be written over
   std::set<Address> nested_;
   std::string nested_trouble_;  ///< why the nested folder cannot be read; "" when it can
   RecordFolder* records_ = nullptr;
@@ -223,7 +227,7 @@ class NetworkDir {
   std::size_t looks_ = 0;
   std::optional<AddressSet> names_;
 
-  const RunFolder* run_ = nullptr;
+  RunFolder* run_ = nullptr;
   std::string boot_id_;
   std::optional<AttachmentIndex> index_;
   std::optional<FileIdentity> here_;  ///< the folder when what is known of it was true

@@ -17,7 +17,7 @@ constexpr std::size_t kSingleLooks = 64;
 
 }  // namespace
 
-void NetworkDir::use_index(const RunFolder* run, const std::string& boot_id) {
+void NetworkDir::use_index(RunFolder* run, const std::string& boot_id) {
   run_ = boot_id.empty() ? nullptr : run;
   boot_id_ = boot_id;
   index_.reset();
@@ -65,7 +65,7 @@ void NetworkDir::forget() {
 
 bool NetworkDir::open_index() {
   here_.reset();
-  if (!has_run()) return false;
+  if (!has_run() || !run_->mark().has_index) return false;
   try {
     index_ = AttachmentIndex::open(fs_, *run_->folder());
     if (!index_) return false;
@@ -129,7 +129,7 @@ const AttachmentFile* NetworkDir::file_of(const Address& address) {
   }
   if (!is_in_use(address)) return nullptr;
   auto& file = looked_at_[address];
-  if (!file) file = read_entry(address.to_string());
+  if (!file) file = read_entry(address.to_string(), Kind::unknown);
   return &*file;
 }
 
@@ -161,8 +161,8 @@ bool NetworkDir::is_in_use_now(const Address& address) {
 
 void NetworkDir::list_names() {
   AddressSet names;
-  fs_.visit_names(folder_, [&](std::string_view name) {
-    if (const auto address = address_of_name(name)) names.insert(*address);
+  fs_.visit(folder_, [&](const DirectoryEntry& entry) {
+    if (const auto address = address_of_name(entry.name)) names.insert(*address);
   });
   names_ = std::move(names);
 }
@@ -270,6 +270,8 @@ bool NetworkDir::prepare_index() {
   } else {
     make_index();
   }
+  // The next command looks for it only where it is told of.
+  if (index_ && !run_->change_mark([](BootMark& mark) { mark.has_index = true; })) return false;
   if (index_ && !has_changed()) return true;
   is_sealable_ = false;
   return false;

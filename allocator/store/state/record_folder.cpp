@@ -154,8 +154,8 @@ bool RecordFolder::has_binding(const Address& address) {
 void RecordFolder::list_bound() {
   AddressSet bound;
   try {
-    fs_->visit_names(folder_, [&](std::string_view name) {
-      if (const auto address = bound_address(name)) bound.insert(*address);
+    fs_->visit(folder_, [&](const DirectoryEntry& entry) {
+      if (const auto address = bound_address(entry.name)) bound.insert(*address);
     });
   } catch (const std::system_error& error) {
     if (is_own_want(error)) throw;
@@ -196,6 +196,7 @@ std::optional<std::string> RecordFolder::why_closed(const Address& address) {
 
 RecordFolder::Survey RecordFolder::survey() {
   Survey found;
+  if (is_new_ && changes_.empty()) return found;
   for (const auto& name : fs_->list(folder_)) {
     if (const auto stamped = address_in(name, kStampPrefix)) found.stamped.push_back(*stamped);
     const auto address = address_in(name, kBindingPrefix);

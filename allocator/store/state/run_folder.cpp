@@ -1,7 +1,7 @@
 #include "allocator/store/state/run_folder.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -14,9 +14,8 @@ namespace allocator::store {
 namespace {
 
 constexpr unsigned kFolderMode = 0700;
-constexpr unsigned kFileMode = 0600;
-constexpr std::size_t kFileLimit = 128;
 constexpr std::size_t kTombstoneLimit = 4096;
+constexpr const char* kSequence = "sequence";
 constexpr const char* kTombs = "tombs";
 constexpr const char* kPending = "pending";
 
@@ -27,8 +26,8 @@ constexpr const char* kAllUsed = "all";
 constexpr unsigned kUsedMask = 0xfff;
 
 constexpr const char* kFlushed = "boot";
-constexpr const char* kLive = "~live";
-constexpr const char* kOwn = "~own";
+constexpr const char* kMark = "scan";
+constexpr std::chrono::milliseconds kMarkPatience(1000);
 
 std::string name_in(const char* folder, const Attachment& attachment) {
   return std::string(folder) + "/" + sha256_hex(owner_text(attachment));
@@ -93,6 +92,12 @@ bool RunFolder::put_link(const std::string& name, const std::string& target) noe
   return is_there;
 }
 
+/// By rename: a process that is killed leaves the old one or the new one.
+bool RunFolder::replace_link(const std::string& name, const std::string& target) noexcept {
+  return put_link(name + ".new", target) &&
+         attempt([&] { fs_.rename(*folder_, name + ".new", name); });
+}
+
 bool RunFolder::make_directory(const std::string& name) noexcept {
   return attempt([&] { fs_.make_directory(folder_->path + "/" + name, kFolderMode); });
 }
@@ -101,38 +106,56 @@ void RunFolder::remove(const std::string& name) noexcept {
   static_cast<void>(attempt([&] { fs_.unlink(*folder_, name); }));
 }
 
-// Others may have left tombstones in a folder that this object made, but hardly a mark since:
-// looking for one would be one more call in every first ADD. Without its mark a task is done again.
-BootScanState RunFolder::boot_scan(const std::string& generation) noexcept {
-  if (is_new_ || generation.empty()) return BootScanState::due;
-  auto mark = read_link(kScan);
-  has_set_aside_ = mark && mark->starts_with(generation) && mark->ends_with(kAside);
-  if (has_set_aside_) mark->erase(mark->size() - std::strlen(kAside));
-  if (mark && mark->starts_with(generation) && mark->ends_with(kOwn)) {
-    has_kernels_boot_ = true;
-    mark->erase(mark->size() - std::strlen(kOwn));
-  }
-  if (mark == generation + kLive) return BootScanState::live_restored;
-  return mark == generation ? BootScanState::files_scanned : BootScanState::due;
+void RunFolder::read_mark(const std::string& generation) noexcept {
+  generation_ = generation;
+  mark_ = read_mark_now();
 }
 
-void RunFolder::mark_boot_scan(const std::string& generation, BootScanState state) noexcept {
-  const std::string mark = generation + (state == BootScanState::live_restored ? kLive : "") +
-                           (has_kernels_boot_ ? kOwn : "");
-  static_cast<void>(put_link(kScan, has_set_aside_ ? mark + kAside : mark));
-  is_new_ = false;
+BootMark RunFolder::read_mark_now() noexcept {
+  written_ = read_link(kMark).value_or("");
+  if (!generation_.empty() && written_.starts_with(generation_))
+    return decode_boot_mark(std::string_view(written_).substr(generation_.size()));
+  return is_new_ && written_.empty() ? BootMark::of_new_folder() : BootMark();
 }
 
-bool RunFolder::is_flushed(const std::string& generation) noexcept {
-  return !generation.empty() && read_link(kFlushed) == generation;
+bool RunFolder::write_mark() noexcept {
+  const std::string text = generation_ + encode(mark_);
+  if (text == written_) return true;
+  // What is so must not be forgotten when this process is killed in between.
+  const bool is_there = written_.empty() ? put_link(kMark, text) : replace_link(kMark, text);
+  written_ = is_there ? text : "";
+  return is_there;
 }
 
-void RunFolder::mark_flushed(const std::string& generation) noexcept {
-  static_cast<void>(put_link(kFlushed, generation));
+bool RunFolder::change_mark(const std::function<void(BootMark&)>& change) noexcept {
+  change(mark_);
+  if (generation_.empty()) return false;
+  if (written_ == generation_ + encode(mark_)) return true;
+  bool is_there = false;
+  static_cast<void>(attempt([&] {
+    // Of two that change it at once neither may forget what the other one says.
+    if (fs_.lock(folder_->fd, kMarkPatience) == LockResult::timed_out) return;
+    const bool has_kernels_boot = mark_.has_kernels_boot;
+    mark_ = read_mark_now();
+    mark_.has_kernels_boot |= has_kernels_boot;
+    change(mark_);
+    is_there = write_mark();
+    fs_.unlock(folder_->fd);
+  }));
+  return is_there;
 }
 
-void RunFolder::forget_flush() noexcept {
-  if (!is_new_) remove(kFlushed);
+/// Something that the mark tells of is about to be so.
+bool RunFolder::note(bool BootMark::*flag) noexcept {
+  return change_mark([&](BootMark& mark) { mark.*flag = true; });
+}
+
+bool RunFolder::is_flushed(const std::string& boot_id) noexcept {
+  return !boot_id.empty() && read_link(kFlushed) == boot_id;
+}
+
+void RunFolder::mark_flushed(const std::string& boot_id) noexcept {
+  static_cast<void>(put_link(kFlushed, boot_id));
 }
 
 std::optional<std::uint64_t> RunFolder::tombstone(const Attachment& attachment) noexcept {
@@ -174,11 +197,12 @@ void RunFolder::remove_tombstone(const Attachment& attachment) noexcept {
 
 void RunFolder::put_repeat(const Attachment& attachment, const std::string& add) noexcept {
   if (!make_directory(kRepeats)) return;
+  note(&BootMark::has_repeats);
   static_cast<void>(put_link(name_in(kRepeats, attachment), with_boot(add)));
 }
 
 std::optional<std::string> RunFolder::repeat(const Attachment& attachment) noexcept {
-  return read_of_boot(name_in(kRepeats, attachment));
+  return mark_.has_repeats ? read_of_boot(name_in(kRepeats, attachment)) : std::nullopt;
 }
 
 void RunFolder::remove_repeat(const Attachment& attachment) noexcept {
@@ -187,6 +211,7 @@ void RunFolder::remove_repeat(const Attachment& attachment) noexcept {
 
 void RunFolder::mark_used(const std::vector<Address>& addresses) noexcept {
   if (addresses.empty()) return;
+  note(&BootMark::has_used);
   // Where it fails, some neighbours have to find out by themselves.
   static_cast<void>(attempt([&] {
     for (const auto& address : addresses) fs_.make_link("1", *folder_, used_name(address));
@@ -195,18 +220,21 @@ void RunFolder::mark_used(const std::vector<Address>& addresses) noexcept {
 }
 
 void RunFolder::mark_all_used() noexcept {
+  note(&BootMark::has_used);
   static_cast<void>(put_link(kUsed, kAllUsed));
   used_ = kAllUsed;
 }
 
 bool RunFolder::was_used(const Address& address) noexcept {
-  if (!used_) used_ = is_new_ ? "" : read_link(kUsed).value_or("");
+  if (!mark_.has_used) return false;
+  if (!used_) used_ = read_link(kUsed).value_or("");
   if (used_->empty()) return false;
   return *used_ == kAllUsed || read_link(used_name(address)).has_value();
 }
 
 bool RunFolder::put_pending(const Attachment& attachment) noexcept {
-  return make_directory(kPending) &&
+  // Without a generation there is no mark that could hide it.
+  return make_directory(kPending) && (generation_.empty() || note(&BootMark::has_pending)) &&
          put_link(name_in(kPending, attachment), owner_text(attachment));
 }
 
@@ -216,6 +244,7 @@ bool RunFolder::is_pending(const Attachment& attachment) noexcept {
 
 std::vector<Attachment> RunFolder::pending() noexcept {
   std::vector<Attachment> attachments;
+  if (!mark_.has_pending) return attachments;
   static_cast<void>(attempt([&] {
     const auto folder = fs_.open_directory(folder_->path + "/" + kPending);
     if (!folder) return;
@@ -231,26 +260,13 @@ void RunFolder::remove_pending(const Attachment& attachment) noexcept {
   remove(name_in(kPending, attachment));
 }
 
-std::optional<std::string> RunFolder::read(const std::string& name) noexcept {
-  std::optional<std::string> text;
-  static_cast<void>(attempt([&] {
-    const auto content = fs_.read_file(*folder_, name, kFileLimit);
-    if (content) text = content->bytes;
-  }));
-  return text;
-}
-
-void RunFolder::write(const std::string& name, const std::string& text) noexcept {
-  if (attempt([&] { fs_.write_in_place(*folder_, name, text, kFileMode); })) return;
-  // A counter that could not be raised must not be believed later: forget it.
-  if (!attempt([&] { fs_.unlink(*folder_, name); })) folder_.reset();
-}
-
 std::uint64_t RunFolder::next_sequence(const std::function<std::uint64_t()>& highest) {
-  const auto known = parse_number(read("sequence").value_or(""));
+  const auto known = parse_number(read_link(kSequence).value_or(""));
   const bool is_sound = known && *known < kSequenceLimit;
   const std::uint64_t value = std::min(is_sound ? *known : highest(), kSequenceLimit - 1) + 1;
-  write("sequence", std::to_string(value));
+  // A counter that could not be raised must not be believed later: forget it.
+  const bool is_raised = replace_link(kSequence, std::to_string(value));
+  if (!is_raised && !attempt([&] { fs_.unlink(*folder_, kSequence); })) folder_.reset();
   return value;
 }
 

@@ -2,14 +2,12 @@
 /// What is known of a network in this boot only.
 ///
 ///     /run/delegated-ipam/<device>:<inode of the network folder>/
-///         boot          -> <generation>: the folders above the network's have been flushed
-///         scan          -> <generation> or <generation>~live: how far the boot scan has come;
-///                          "~own" follows when somebody has seen that the boot_id is the kernel's
-///                          own, "~aside" when there may be something in aside/
+///         scan          -> <generation> and what holds in it, see boot_mark.hpp
+///         boot          -> <boot_id>: a run delegate's records have been flushed with all above
 ///         aside/<address> -> "<since>~<container ID>~<ifname>~<boot8>", see set_aside.hpp
 ///         run           -> "<CLOCK_BOOTTIME in ns>-<start of process 1>" of the first command in a
 ///                          container: another mark is another /run, see death.hpp
-///         sequence         the highest sequence number given out, decimal
+///         sequence      -> the highest sequence number given out, decimal
 ///         repeats/<key> -> "<PID>:<start>~<boot_id>" of the repeated ADD that was answered what
 ///                          the attachment has, or whose addresses its ADD took over (repeat.hpp)
 ///         tombs/<key>   -> "<when>~<boot_id>": the attachment was deleted then, in nanoseconds of
@@ -36,15 +34,9 @@
 
 #include "allocator/binding.hpp"
 #include "allocator/store/disk/file_system.hpp"
+#include "allocator/store/index/boot_mark.hpp"
 
 namespace allocator::store {
-
-/// How far the boot scan has come in this generation.
-enum class BootScanState : std::uint8_t {
-  due,
-  files_scanned,  ///< every file has been looked at
-  live_restored   ///< and live attachments without a file have got theirs back
-};
 
 /// More releases than any node sees: a higher number in a record is a mistake, and counts as the
 /// newest.
@@ -71,18 +63,22 @@ class RunFolder {
     return boot_id.empty() || boot_id_.empty() || boot_id == boot_id_;
   }
 
-  /// True when the boot_id of the generation that boot_scan() was asked for is the kernel's own.
-  [[nodiscard]] bool has_kernels_boot() const { return has_kernels_boot_; }
-  void set_kernels_boot() { has_kernels_boot_ = true; }
+  /// True when this object made the folder: whoever had looked before it would have made it.
+  [[nodiscard]] bool is_new() const { return is_new_; }
+  /// What the folder's link tells of this generation. Until it is read anything may be. To be read
+  /// with the network's lock held.
+  void read_mark(const std::string& generation) noexcept;
+  [[nodiscard]] const BootMark& mark() const { return mark_; }
+  /// Takes a lock of its own for it. False when it could not be written: then nobody may rely on
+  /// the change. Nothing is written before read_mark().
+  bool change_mark(const std::function<void(BootMark&)>& change) noexcept;
+  /// Is written with the next change.
+  void set_kernels_boot() { mark_.has_kernels_boot = true; }
 
-  [[nodiscard]] BootScanState boot_scan(const std::string& generation) noexcept;
-  void mark_boot_scan(const std::string& generation, BootScanState state) noexcept;
-
-  /// True when the folders above the network's and the records' have been flushed.
-  [[nodiscard]] bool is_flushed(const std::string& generation) noexcept;
-  void mark_flushed(const std::string& generation) noexcept;
-  /// They have to be flushed once more.
-  void forget_flush() noexcept;
+  /// True when the folders above the records' have been flushed in this boot. For run delegates,
+  /// whose networks have no mark.
+  [[nodiscard]] bool is_flushed(const std::string& boot_id) noexcept;
+  void mark_flushed(const std::string& boot_id) noexcept;
 
   /// The boot since whose first ADD everything is told in this folder; nullopt when that is not
   /// known.
@@ -107,14 +103,9 @@ class RunFolder {
   void put_tombstone(const Attachment& attachment, std::uint64_t now) noexcept;
   void remove_tombstone(const Attachment& attachment) noexcept;
 
-  /// Addresses that are set aside, by name, with what is said of each. Whether there are any is
-  /// told by what boot_scan() has read, so that ordinary commands pay nothing for it.
-  [[nodiscard]] bool has_set_aside() const noexcept { return has_set_aside_; }
-  /// For whoever does not call boot_scan(): there may be some.
-  void look_for_set_aside() noexcept { has_set_aside_ = true; }
+  /// Addresses that are set aside, by name, with what is said of each.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> set_aside() noexcept;
-  void put_set_aside(const std::string& generation, const std::string& name,
-                     const std::string& text) noexcept;
+  void put_set_aside(const std::string& name, const std::string& text) noexcept;
   void remove_set_aside(const std::string& name) noexcept;
 
   /// A repeated ADD, see add_above(), was answered with what the attachment has: when its main
@@ -152,8 +143,6 @@ class RunFolder {
 
  private:
   static constexpr const char* kSince = "since";
-  static constexpr const char* kScan = "scan";
-  static constexpr const char* kAside = "~aside";  ///< the end of a scan's mark
 
   /// Whatever fails here costs reading, never an answer. False without a folder, too.
   template <typename Step>
@@ -171,18 +160,21 @@ class RunFolder {
   [[nodiscard]] std::string with_boot(const std::string& text) const;
   [[nodiscard]] std::optional<std::string> read_of_boot(const std::string& name) noexcept;
   [[nodiscard]] bool put_link(const std::string& name, const std::string& target) noexcept;
+  [[nodiscard]] BootMark read_mark_now() noexcept;
+  bool write_mark() noexcept;
+  [[nodiscard]] bool replace_link(const std::string& name, const std::string& target) noexcept;
+  bool note(bool BootMark::*flag) noexcept;
   void remove(const std::string& name) noexcept;
   void bound_tombstones(std::uint64_t now) noexcept;
-  [[nodiscard]] std::optional<std::string> read(const std::string& name) noexcept;
-  void write(const std::string& name, const std::string& text) noexcept;
 
   FileSystem& fs_;
   std::optional<Directory> folder_;
   std::string boot_id_;
-  bool has_kernels_boot_ = false;
-  bool is_new_ = false;              // this object made it: nothing is marked in it
+  bool is_new_ = false;     // this object made it: nothing is marked in it
+  std::string generation_;  // empty: the mark is not read
+  BootMark mark_;
+  std::string written_;              // the mark as it is on the disk
   std::optional<std::string> used_;  // what the mark "used" says; empty: there is none
-  bool has_set_aside_ = false;
 };
 
 /// How long an ADD may be under way: older ones give up, so that tombstones need not be kept for

@@ -13,6 +13,7 @@ std::string key_of(const Attachment& attachment) { return sha256_hex(owner_text(
 }  // namespace
 
 void RunFolder::put_unbound(const Address& address) noexcept {
+  note(&BootMark::has_unbound);
   const std::string name = std::string(kUnbound) + address.to_string();
   const auto make = [&] { fs_.make_link("1", *folder_, name); };
   // The first time the folder is missing.
@@ -20,11 +21,11 @@ void RunFolder::put_unbound(const Address& address) noexcept {
 }
 
 bool RunFolder::is_unbound(const Address& address) noexcept {
-  return read_link(std::string(kUnbound) + address.to_string()).has_value();
+  return mark_.has_unbound && read_link(std::string(kUnbound) + address.to_string()).has_value();
 }
 
 void RunFolder::remove_unbound(const Address& address) noexcept {
-  remove(std::string(kUnbound) + address.to_string());
+  if (mark_.has_unbound) remove(std::string(kUnbound) + address.to_string());
 }
 
 bool RunFolder::put_unflushed(const Attachment& attachment) noexcept {

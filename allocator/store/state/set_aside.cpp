@@ -19,7 +19,7 @@ constexpr std::uint64_t kPatience = 900'000'000'000;  // 15 minutes
 
 SetAsides::SetAsides(RunFolder& run, std::string generation)
     : run_(run), generation_(std::move(generation)) {
-  if (!run_.has_set_aside()) return;
+  if (!run_.mark().has_set_aside) return;
   now_ = boottime_now();
   for (const auto& [name, text] : run_.set_aside()) {
     const auto address = Address::parse(name);
@@ -89,9 +89,9 @@ std::vector<TakenOver> SetAsides::take(const Address& address) {
 }
 
 void SetAsides::write(const Mark& mark) {
-  run_.put_set_aside(generation_, mark.address.to_string(),
-                     std::to_string(mark.since) + "~" + escape(mark.old.container_id) + "~" +
-                         escape(mark.old.ifname) + "~" + boot8());
+  run_.put_set_aside(mark.address.to_string(), std::to_string(mark.since) + "~" +
+                                                   escape(mark.old.container_id) + "~" +
+                                                   escape(mark.old.ifname) + "~" + boot8());
 }
 
 std::vector<std::pair<std::string, std::string>> RunFolder::set_aside() noexcept {
@@ -109,19 +109,15 @@ std::vector<std::pair<std::string, std::string>> RunFolder::set_aside() noexcept
   return found;
 }
 
-void RunFolder::put_set_aside(const std::string& generation, const std::string& name,
-                              const std::string& text) noexcept {
+void RunFolder::put_set_aside(const std::string& name, const std::string& text) noexcept {
   if (!folder_) return;
   try {
     fs_.make_directory(folder_->path + "/" + kFolder, kFolderMode);
   } catch (const std::exception&) {
     return;
   }
+  note(&BootMark::has_set_aside);
   static_cast<void>(put_link(std::string(kFolder) + "/" + name, text));
-  if (std::exchange(has_set_aside_, true)) return;
-  const auto mark = read_link(kScan);
-  const bool is_of_now = mark && !generation.empty() && mark->starts_with(generation);
-  if (is_of_now && !mark->ends_with(kAside)) static_cast<void>(put_link(kScan, *mark + kAside));
 }
 
 void RunFolder::remove_set_aside(const std::string& name) noexcept {

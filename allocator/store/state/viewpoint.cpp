@@ -53,7 +53,7 @@ Viewpoint look_around(FileSystem& fs, const std::string& boot_id, const std::str
   Viewpoint viewpoint;
   viewpoint.pid_namespace = fs.pid_namespace();
   // What one has seen holds for all who read the same.
-  const bool is_kernels = !boot_id.empty() && (run.has_kernels_boot() || fs.is_on_proc(path));
+  const bool is_kernels = !boot_id.empty() && (run.mark().has_kernels_boot || fs.is_on_proc(path));
   if (is_kernels) {
     viewpoint.boot_id = boot_id;
     run.set_kernels_boot();
