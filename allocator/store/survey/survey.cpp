@@ -56,9 +56,9 @@ class Look {
   Look(FileSystem& fs, const SurveyPlace& place) : fs_(fs), place_(place) {}
 
   Survey take() {
+    survey_.boot_id = read_boot_id(fs_, place_.boot_id_path);
     attempt(place_.network_dir, [&] { look_at_folders(); });
     look_at_deaths();
-    for (auto& [address, one] : found_) survey_.addresses.push_back(std::move(one));
     return std::move(survey_);
   }
 
@@ -80,7 +80,7 @@ class Look {
   }
 
   SurveyedAddress& at(const Address& address) {
-    return found_.try_emplace(address, address).first->second;
+    return survey_.addresses.try_emplace(address, address).first->second;
   }
 
   void look_at_folders() {
@@ -133,8 +133,9 @@ class Look {
     }
     one.attachment = parse_owner(file.owner);
     one.stamp = network.stamp_of(file.name);
+    if (!one.stamp || is_of_now(*one.stamp)) return;
     // Where a stamp is recorded too, the file system took none for a while: both must say it.
-    if (one.stamp) recorded_.emplace(*file.address, network.recorded_stamp(file.name));
+    recorded_.emplace(*file.address, network.recorded_stamp(file.name));
   }
 
   void look_at_nested(NetworkDir& network) {
@@ -182,13 +183,15 @@ class Look {
       if (!one.binding) odd(Kind::malformed_record, path);
     } catch (const ClosedRecord& closed) {
       one.is_closed = true;
-      odd(Kind::closed_record, path, closed.what());
+      const std::string why = closed.what();  // "read record <path>: <why>"
+      const auto end = why.find(path + ": ");
+      odd(Kind::closed_record, path,
+          end == std::string::npos ? why : why.substr(end + path.size() + 2));
     }
   }
 
   /// Which boot it is, and from where it is looked at. `run`: may be null.
   void find_boot(RunFolder* run) {
-    survey_.boot_id = read_boot_id(fs_, place_.boot_id_path);
     if (place_.is_copy) {
       if (survey_.boot_id.empty()) survey_.boot_id = newest_known_boot();
       here_.boot_id = survey_.boot_id;
@@ -205,7 +208,7 @@ class Look {
   /// some stamp names in full.
   [[nodiscard]] std::string newest_known_boot() const {
     if (survey_.boots.empty()) return {};
-    for (const auto& [address, one] : found_) {
+    for (const auto& [address, one] : survey_.addresses) {
       if (one.stamp && boot8_of(one.stamp->boot_id) == survey_.boots.back())
         return one.stamp->boot_id;
     }
@@ -214,12 +217,15 @@ class Look {
 
   /// By boots only: what else proves a death takes the namespace of a caller beside it. So who has
   /// the stamp of this boot need not be asked about.
+  [[nodiscard]] bool is_of_now(const Stamp& stamp) const {
+    return !survey_.boot_id.empty() && stamp.boot_id == survey_.boot_id;
+  }
+
   void look_at_deaths() {
+    if (!records_) return;
     DeathJudge judge(fs_, here_, {});
-    for (auto& [address, one] : found_) {
-      if (!one.attachment || !one.stamp || !records_) continue;
-      if (!here_.boot_id.empty() && one.stamp->boot_id == here_.boot_id) continue;
-      const auto& recorded = recorded_.at(address);
+    for (const auto& [address, recorded] : recorded_) {
+      SurveyedAddress& one = at(address);
       one.is_dead = judge.is_dead(*one.attachment, one.stamp) &&
                     (!recorded || judge.is_dead(*one.attachment, recorded));
     }
@@ -228,7 +234,6 @@ class Look {
   FileSystem& fs_;
   const SurveyPlace& place_;
   Survey survey_;
-  std::map<Address, SurveyedAddress> found_;
   std::map<Address, std::optional<Stamp>> recorded_;
   std::optional<RecordFolder> records_;
   Viewpoint here_;
@@ -237,10 +242,8 @@ class Look {
 }  // namespace
 
 const SurveyedAddress* Survey::find(const Address& address) const {
-  const auto place = std::lower_bound(
-      addresses.begin(), addresses.end(), address,
-      [](const SurveyedAddress& one, const Address& wanted) { return one.address < wanted; });
-  return place != addresses.end() && place->address == address ? &*place : nullptr;
+  const auto place = addresses.find(address);
+  return place == addresses.end() ? nullptr : &place->second;
 }
 
 Survey survey(FileSystem& fs, const SurveyPlace& place) { return Look(fs, place).take(); }

@@ -6,6 +6,7 @@
 /// read or understood is told as such, and the others go on.
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -74,7 +75,7 @@ struct Survey {
   /// The boots in which the network was used as records write them, oldest first; the present one
   /// is the last.
   std::vector<std::string> boots;
-  std::vector<SurveyedAddress> addresses;  ///< by address
+  std::map<Address, SurveyedAddress> addresses;
   std::vector<Oddity> oddities;
   std::vector<Attachment> pending;  ///< releases that wait for a disk that takes changes
   std::vector<Address> set_aside;   ///< see set_aside.hpp

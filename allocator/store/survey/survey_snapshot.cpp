@@ -1,7 +1,6 @@
 #include "allocator/store/survey/survey_snapshot.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "allocator/store/bindings.hpp"
 
@@ -45,7 +44,7 @@ bool SurveySnapshot::is_closed(const Address& address) {
 
 std::vector<HeldAddress> SurveySnapshot::held() {
   std::vector<HeldAddress> held;
-  for (const auto& one : survey_.addresses) {
+  for (const auto& [address, one] : survey_.addresses) {
     if (one.binding && !holds(one)) held.push_back(as_held(one.address, *one.binding));
   }
   return held;
@@ -61,12 +60,13 @@ bool SurveySnapshot::is_dead(const Address& address) {
 }
 
 std::vector<Address> SurveySnapshot::in_use_by_age(const RangeSet& set) {
-  constexpr std::size_t oldest = std::numeric_limits<std::size_t>::max();
-  std::vector<std::pair<std::size_t, Address>> by_age;
-  for (const auto& one : survey_.addresses) {
+  constexpr std::size_t oldest = 1U << 30;
+  std::vector<std::pair<std::ptrdiff_t, Address>> by_age;
+  for (const auto& [address, one] : survey_.addresses) {
     if (!holds(one) || !one.stamp || !set.contains(one.address)) continue;
     const auto& boot = one.stamp->boot_id.empty() ? one.stamp->container_boot : one.stamp->boot_id;
-    by_age.emplace_back(oldest - boots_ago(survey_, boot8_of(boot)).value_or(oldest), one.address);
+    const std::size_t ago = boots_ago(survey_, boot8_of(boot)).value_or(oldest);
+    by_age.emplace_back(-static_cast<std::ptrdiff_t>(ago), address);
   }
   std::sort(by_age.begin(), by_age.end());
   std::vector<Address> addresses;

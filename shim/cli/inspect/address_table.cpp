@@ -126,7 +126,7 @@ void add_rows(Table& table, const Network& network, const AddressFilter& filter)
   const auto add = [&](const Address& first, Row row, State state) {
     if (is_wanted(filter, row, state)) rows.emplace(first, std::move(row));
   };
-  for (const auto& one : network.survey.addresses) {
+  for (const auto& [address, one] : network.survey.addresses) {
     const State state = state_of(network, one.address);
     if (state == State::reserved) continue;  // with the others, below
     Row row = begin_row(network, one.address.to_string(), state);

@@ -2,26 +2,29 @@
 
 #include <nlohmann/json.hpp>
 
+#include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/protocol/printable.hpp"
 
 namespace shim::inspect {
 namespace {
 
-std::string word(Severity severity) { return severity == Severity::error ? "error" : "warning"; }
+std::string_view word(Severity severity) {
+  return severity == Severity::error ? "error" : "warning";
+}
 
 }  // namespace
 
-void found(Findings& findings, const Rule& rule, const std::string& network,
-           const std::string& place, const std::string& message) {
-  findings.push_back({&rule, network, place, message, std::string(rule.fix)});
+void found(Findings& findings, const Rule& rule, std::string_view network, std::string_view place,
+           std::string_view message) {
+  findings.push_back({&rule, std::string(network), std::string(place), std::string(message)});
 }
 
 std::string print_findings(const Findings& findings, const Look& look) {
   std::string text;
   for (const auto& one : findings) {
-    text += coloured(word(one.rule->severity), look.colour) + " " + std::string(one.rule->id) +
-            " " + printable_line(one.place + ": " + one.message) +
-            "\n      fix: " + printable_line(one.fix) + "\n";
+    const std::string said = printable_line(validate::joined({one.place, ": ", one.message}));
+    text += validate::joined({coloured(word(one.rule->severity), look.colour), " ", one.rule->id,
+                              " ", said, "\n      fix: ", one.rule->fix, "\n"});
   }
   return text;
 }
@@ -30,12 +33,12 @@ Json findings_json(const Findings& findings) {
   Json list = Json::array();
   for (const auto& one : findings) {
     Json entry = Json::object();
-    put(entry, "severity", word(one.rule->severity));
+    put(entry, "severity", std::string(word(one.rule->severity)));
     put(entry, "rule", std::string(one.rule->id));
     put(entry, "network", one.network);
     put(entry, "place", one.place);
     put(entry, "message", one.message);
-    put(entry, "fix", one.fix);
+    put(entry, "fix", std::string(one.rule->fix));
     list.push_back(std::move(entry));
   }
   return list;

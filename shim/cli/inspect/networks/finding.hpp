@@ -27,14 +27,12 @@ struct Finding {
   std::string network;  ///< empty: the node's
   std::string place;    ///< a path or an address
   std::string message;
-  std::string fix;
 };
 
 using Findings = std::vector<Finding>;
 
-/// Adds a finding with the rule's own remedy.
-void found(Findings& findings, const Rule& rule, const std::string& network,
-           const std::string& place, const std::string& message);
+void found(Findings& findings, const Rule& rule, std::string_view network, std::string_view place,
+           std::string_view message);
 
 namespace rules {
 

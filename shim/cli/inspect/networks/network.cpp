@@ -10,6 +10,7 @@
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "shim/cli/inspect/networks/configurations.hpp"
+#include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/conf/delegate_conf.hpp"
 #include "shim/cni/protocol/environment.hpp"
 #include "shim/cni/protocol/error.hpp"
@@ -51,9 +52,9 @@ bool is_network_folder(FileSystem& fs, const std::string& path) {
 
 /// True when somebody has to be looked for in the runtime's cache.
 bool has_strangers(const allocator::store::Survey& survey) {
-  return std::any_of(
-      survey.addresses.begin(), survey.addresses.end(),
-      [](const SurveyedAddress& one) { return one.attachment && !one.is_bound_now(); });
+  return std::any_of(survey.addresses.begin(), survey.addresses.end(), [](const auto& entry) {
+    return entry.second.attachment && !entry.second.is_bound_now();
+  });
 }
 
 Owner owner_in(const CachedAttachment& cached) {
@@ -291,7 +292,7 @@ void Node::survey(Network& network) {
   if (has_strangers(network.survey)) network.cached = ResultCache(fs_).attachments(network.name);
   // What another plugin hands out has no file: its records tell who has it.
   if (!network.delegate.empty() && network.delegate != "host-local") {
-    for (auto& one : network.survey.addresses)
+    for (auto& [address, one] : network.survey.addresses)
       one.is_in_use = one.binding && one.binding->sequence == 0;
   }
   tell_of_oddities(network);
@@ -305,12 +306,12 @@ void Node::tell_of_oddities(const Network& network) {
   for (const auto& oddity : network.survey.oddities) {
     const auto [rule, message] = rule_of(oddity.kind);
     found(findings_, rule, network.name, oddity.path,
-          std::string(message) + (oddity.why.empty() ? "" : ": " + oddity.why));
+          validate::joined({message, oddity.why.empty() ? "" : ": ", oddity.why}));
   }
   for (const auto& attachment : network.survey.pending) {
     found(findings_, rules::kPending, network.name, network.network_dir,
-          "the release of " + attachment.container_id + " " + attachment.ifname +
-              " waits for a disk that takes changes");
+          validate::joined({"the release of ", attachment.container_id, " ", attachment.ifname,
+                            " waits for a disk that takes changes"}));
   }
 }
 

@@ -56,7 +56,7 @@ class Walk {
     if (stretch.last < range_.start || range_.end < stretch.first) return;
     stretch.first = std::max(stretch.first, range_.start);
     stretch.last = std::min(stretch.last, range_.end);
-    for (const auto& one : network_.survey.addresses) {
+    for (const auto& [address, one] : network_.survey.addresses) {
       if (!one.is_in_use || one.address < stretch.first || stretch.last < one.address) continue;
       if (stretch.first < one.address)
         put({stretch.first, before(one.address), stretch.state, stretch.pin, stretch.why});
@@ -77,7 +77,7 @@ class Walk {
   }
 
   void add_used() {
-    for (const auto& one : network_.survey.addresses) {
+    for (const auto& [address, one] : network_.survey.addresses) {
       if (!range_.contains(one.address)) continue;
       const State state = state_of(network_, one.address);
       if (state != State::reserved) put({one.address, one.address, state});
@@ -139,7 +139,7 @@ std::vector<Stretch> unused_of(const Network& network) {
 
 Counts count(const Network& network) {
   Counts counts;
-  for (const auto& one : network.survey.addresses) {
+  for (const auto& [address, one] : network.survey.addresses) {
     const State state = state_of(network, one.address);
     if (state == State::in_use) ++counts.in_use;
     if (state == State::dead) ++counts.dead;

@@ -32,8 +32,15 @@ std::size_t width_of(const std::string& text) {
   }));
 }
 
+/// Nearly every cell is a plain word, and a large node has half a million of them.
+bool is_plain(const std::string& cell) {
+  return cell.size() <= kCellLimit &&
+         std::all_of(cell.begin(), cell.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 std::string cell_text(const std::string& cell) {
-  return cell.empty() ? "-" : printable_line(cell, kCellLimit);
+  if (cell.empty()) return "-";
+  return is_plain(cell) ? cell : printable_line(cell, kCellLimit);
 }
 
 bool is_called(const Column& column, const std::string& name) {
@@ -140,8 +147,9 @@ std::string print_upright(const Table& table, const Row& row, const Look& look) 
   Grid grid(2);
   for (std::size_t index = 0; index < row.size(); ++index) {
     std::string head(table.columns[index].header);
-    for (char& c : head) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-    if (!row[index].empty()) grid.add({head + ":", printable_line(row[index])});
+    for (char& c : head) c = static_cast<char>(c | 0x20);  // letters and "-" only
+    const bool is_shown = !row[index].empty() && table.columns[index].shown != Shown::on_demand;
+    if (is_shown) grid.add({head + ":", printable_line(row[index])});
   }
   return grid.print(look.colour);
 }
@@ -158,9 +166,10 @@ std::string print_document(const Json& document, Format format) {
 }
 
 std::string coloured(std::string_view word, Colour colour) {
+  if (colour == Colour::no) return std::string(word);
   const auto* const paint = std::find_if(kPaints.begin(), kPaints.end(),
                                          [&](const Paint& one) { return one.word == word; });
-  if (colour == Colour::no || paint == kPaints.end()) return std::string(word);
+  if (paint == kPaints.end()) return std::string(word);
   return "\x1b[" + std::string(paint->code) + "m" + std::string(word) + "\x1b[0m";
 }
 

@@ -65,7 +65,8 @@ void put(Json& object, std::string_view key, Json value);
 /// The rows as JSON objects.
 Json items_of(const Table& table);
 
-/// The columns of one row below each other: "address:    10.244.1.7". Empty ones are left out.
+/// The columns of one row below each other: "address:    10.244.1.7". Empty ones, and
+/// those that are shown on demand, are left out.
 std::string print_upright(const Table& table, const Row& row, const Look& look);
 
 /// {"schemaVersion": 1, "kind": KIND}, to which the caller adds.
