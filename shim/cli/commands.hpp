@@ -6,6 +6,7 @@ namespace shim {
 
 void add_generate(CommandSpec& root);
 void add_validate(CommandSpec& root);
+void add_status(CommandSpec& root);
 void add_list(CommandSpec& root);
 void add_show(CommandSpec& root);
 void add_install(CommandSpec& root);

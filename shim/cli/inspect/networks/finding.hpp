@@ -81,6 +81,22 @@ inline constexpr Rule kRecordMalformed{
     "record-malformed", warning, safe,
     "remove the record: it binds nobody, and keeps its address from others"};
 
+// What becomes of pods.
+inline constexpr Rule kNothingKept{"nothing-kept", warning, unsafe,
+                                   "set ipam.type to delegated-ipam, and leave ipam.retain out"};
+inline constexpr Rule kNotBound{"not-bound", warning, unsafe,
+                                "nothing, for callers without a pod (podman); of pods: delete "
+                                "them, so that they are made anew"};
+inline constexpr Rule kReadOnly{"disk-read-only", error, unsafe,
+                                "mount it writable: mount -o remount,rw"};
+inline constexpr Rule kInMemory{"state-in-memory", error, unsafe,
+                                "set ipam.stateDir to a folder on a disk, and let one pod start"};
+inline constexpr Rule kNotRemembered{"ranges-not-remembered", warning, unsafe,
+                                     "let one pod start while the source of the ranges is there"};
+inline constexpr Rule kPoolLow{
+    "pool-low", warning, safe,
+    "give the node a larger range, or look for what holds addresses: delegated-ipam list"};
+
 }  // namespace rules
 
 /// "error ID PLACE: message" and below it "fix: remedy", for people; empty for none.
