@@ -127,6 +127,23 @@ def networks(golden):
         node.calls(golden, "list")("several networks, one of them", "--network", "cbr0", "--state", "free")
 
 
+def flannel_without_its_file():
+    """flanneld has no lease yet; and what a later version remembers is nothing, and no end of the command."""
+    with Looked(HOME, name="cbr0") as node:
+        node.write("net.d/10-pods.conflist", {"cniVersion": "1.0.0", "name": "cbr0", "plugins": [
+            {"type": "flannel", "subnetFile": f"{HOME}/none", "ipam": {"type": "delegated-ipam", "dataDir": node.data_dir}}]})
+        node.add("c0", "shop/web-0")
+        done = tool.call("list", *node.look(), "-o", "json")
+        assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == ["ranges-missing"], done
+        node.write("net.d/10-pods.conflist", {"cniVersion": "1.0.0", "name": "cbr0", "plugins": [
+            {"type": "ptp", "ipam": {"type": "delegated-ipam", "dataDir": f"{node.data_dir}/",
+                                     "rangesFrom": {"subnetFile": f"{HOME}/none"}}}]})
+        os.symlink("2~later", f"{node.record_dir}/node-ranges")
+        done = tool.call("list", "--conf", node.conf_dir, "--state-dir", f"{node.state_dir}/", "-o", "json")
+        rules = sorted(finding["rule"] for finding in json.loads(done.stdout)["findings"])
+        assert rules == ["ranges-missing", "record-unreadable"], done
+
+
 def never_writes():
     """Not one system call that could change a file, whatever there is to look at."""
     with Looked(HOME, name="pods", **KEEPS) as node:
@@ -269,6 +286,7 @@ def tests(golden):
         ("a folder that only host-local ever wrote", go_plugin_only, golden),
         ("a network whose configuration is gone is remembered", remembered, golden),
         ("drop-in plugins, single confs, Flannel and delegates", networks, golden),
+        ("ranges that are not there yet", flannel_without_its_file),
         ("never a system call that changes a file", never_writes),
         ("a disk that takes no changes", read_only),
         ("a copy of another node's folders, and nothing beside it", copy, golden),

@@ -186,7 +186,7 @@ def ranges_remembered():
         shutil.rmtree(node.state_dir)
         answer = status(node)
         assert sorted(one["rule"] for one in answer["findings"]) == [
-            "conf-refused", "not-bound", "ranges-not-remembered"], answer
+            "not-bound", "ranges-missing", "ranges-not-remembered"], answer
         assert not answer["safeToReboot"] and answer["verdict"] == "error", answer
 
 

@@ -98,7 +98,8 @@ void check_network(Node& node, const Network& network, const Counts& counts) {
 std::string why_not_safe(const Findings& findings) {
   std::string why;
   for (const auto& one : findings) {
-    if (one.rule->reboot == Reboot::safe) continue;
+    const bool is_said = why.find(one.message) != std::string::npos;
+    if (one.rule->reboot == Reboot::safe || is_said) continue;
     const std::string_view mark = one.network.empty() ? "" : ": ";
     why += joined({why.empty() ? "" : "; ", one.network, mark, one.message});
   }

@@ -43,8 +43,8 @@ std::vector<std::string> files_of(FileSystem& fs, const std::string& conf) {
   return files;
 }
 
-/// The node's range, as Flannel's plugin adds it; without its file every ADD fails.
-void add_flannel_ranges(FileSystem& fs, const Json& plugin, Json& ipam) {
+/// The node's range, as Flannel's plugin adds it; false without its file: then every ADD fails.
+bool add_flannel_ranges(FileSystem& fs, const Json& plugin, Json& ipam) {
   const std::string named(text_member(plugin, "subnetFile"));
   const std::string path = named.empty() ? kFlannelSubnetFile : named;
   try {
@@ -52,21 +52,21 @@ void add_flannel_ranges(FileSystem& fs, const Json& plugin, Json& ipam) {
     const auto text = fs.read_regular(path, kFileLimit);
     for (const auto& cidr : parse_ranges(RangesSource::Kind::subnet_file, text, path))
       sets.push_back(validate::list_of(validate::object_of("subnet", cidr)));
-    ipam["ranges"] = std::move(sets);
+    set_member(ipam, "ranges", std::move(sets));
+    return true;
   } catch (const std::exception&) {
-    return;  // told as ranges that are not known
+    return false;
   }
 }
 
-/// The plugin's `ipam` as the IPAM plugin sees it; null for one that is none of ours.
-Json ipam_of(FileSystem& fs, const Json& plugin) {
+/// The plugin's `ipam`; null for one that is none of ours.
+Json ipam_of(const Json& plugin) {
   const bool is_flannel = text_member(plugin, "type") == "flannel";
   const Json* written = object_member(plugin, "ipam");
   Json ipam = written != nullptr ? *written : Json();
   if (written == nullptr && is_flannel) ipam = validate::object_of("type", "host-local");
   const std::string_view type = text_member(ipam, "type");
   if (type != "delegated-ipam" && type != "host-local") return {};
-  if (is_flannel) add_flannel_ranges(fs, plugin, ipam);
   return ipam;
 }
 
@@ -114,9 +114,11 @@ class Reader {
 
   void add(const std::string& file, const Json& list, const Json& plugin) {
     if (!plugin.is_object()) return;
-    Json ipam = ipam_of(fs_, plugin);
+    Json ipam = ipam_of(plugin);
     if (ipam.is_null()) return;
     PluginConf conf{file, plugin, std::string(text_member(ipam, "type"))};
+    if (text_member(plugin, "type") == "flannel")
+      conf.lacks_ranges = !add_flannel_ranges(fs_, plugin, ipam);
     for (const char* key : {"name", "cniVersion"}) {
       if (const Json* value = find_member(list, key)) set_member(conf.document, key, *value);
     }

@@ -23,6 +23,7 @@ struct PluginConf {
   std::string file;
   Json document;
   std::string ipam_type;
+  bool lacks_ranges = false;  ///< Flannel's file is not there, or has none
 };
 
 /// Those in a folder, or of a single file, in the order of the files' names. What no runtime could

@@ -45,6 +45,9 @@ inline constexpr Rule kConfUnreadable{"conf-unreadable", error, safe,
 inline constexpr Rule kConfRefused{
     "conf-refused", error, unsafe,
     "correct the file: every ADD fails; delegated-ipam validate FILE says more"};
+inline constexpr Rule kRangesMissing{
+    "ranges-missing", error, unsafe,
+    "have the source of the ranges made: flanneld writes its file when it has a lease"};
 inline constexpr Rule kRangesUnknown{
     "ranges-unknown", warning, safe,
     "name the file with --conf; without one, only what is on the disk can be shown"};

@@ -9,7 +9,6 @@
 #include "allocator/error.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/record_folder.hpp"
-#include "shim/cli/inspect/networks/configurations.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/conf/delegate_conf.hpp"
 #include "shim/cni/protocol/environment.hpp"
@@ -98,6 +97,20 @@ OddityRule rule_of(Oddity::Kind kind) {
   return {rules::kFolder, ""};
 }
 
+/// What is remembered of the ranges; nothing where the record cannot be read, which the survey tells.
+std::optional<allocator::store::RememberedRanges> remembered(FileSystem& fs,
+                                                             const std::string& state_dir,
+                                                             const std::string& network_dir) {
+  try {
+    auto records = allocator::store::RecordFolder::open(fs, state_dir, network_dir);
+    return records ? records->last_ranges() : std::nullopt;
+  } catch (const allocator::store::ClosedRecord&) {
+    return std::nullopt;
+  } catch (const std::system_error&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 void add_node_options(CommandSpec& command, NodeOptions& options) {
@@ -116,10 +129,11 @@ Owner Network::owner_of(const SurveyedAddress& one) const {
             one.stamp ? one.stamp->netns_path : std::string()};
   }
   if (!one.attachment) return {};
-  const auto known = std::find_if(cached.begin(), cached.end(), [&](const auto& entry) {
-    return entry.attachment == *one.attachment;
-  });
-  Owner owner = known == cached.end() ? Owner{} : owner_in(*known);
+  Owner owner;
+  const auto [first, last] = cached.equal_range(one.attachment->container_id);
+  for (auto known = first; known != last; ++known) {
+    if (known->second.attachment == *one.attachment) owner = owner_in(known->second);
+  }
   owner.ifname = one.attachment->ifname;
   if (owner.netns.empty() && one.stamp) owner.netns = one.stamp->netns_path;
   return owner;
@@ -132,6 +146,8 @@ bool Network::is_excluded(const Owner& owner) const {
 
 Node::Node(FileSystem& under, const NodeOptions& options) try
     : options_(options), fs_(under, options.root) {
+  for (std::string* folder : {&options_.data_dir, &options_.state_dir})
+    if (!folder->empty()) *folder = validate::clean_path(*folder);
   add_configured();
   add_folders();
   add_remembered();
@@ -171,24 +187,25 @@ void Node::end() {
 }
 
 void Node::add_configured() {
-  for (const auto& one : plugin_confs(fs_, options_.conf, findings_))
-    add_conf(one.file, one.ipam_type, one.document);
+  for (const auto& one : plugin_confs(fs_, options_.conf, findings_)) add_conf(one);
 }
 
-void Node::add_conf(const std::string& file, const std::string& ipam_type, const Json& document) {
+void Node::add_conf(const PluginConf& conf) {
   Network& network = begin();
-  network.file = file;
-  network.ipam_type = ipam_type;
+  network.file = conf.file;
+  network.ipam_type = conf.ipam_type;
   std::string refused;
+  bool lacks_ranges = conf.lacks_ranges;
   try {
-    const ConfHead head = read_head(document, Strictness::lenient);
+    const ConfHead head = read_head(conf.document, Strictness::lenient);
     network.name = head.name;
     if (!head.choice.is_built_in) network.delegate = head.choice.names.back();
-    network.conf = read_net_conf_leniently(document, head);
+    network.conf = read_net_conf_leniently(conf.document, head);
     try {
-      read_conf(document, head, network);
+      read_conf(conf.document, head, network);
     } catch (const CniError& error) {
       refused = error.what();
+      lacks_ranges = lacks_ranges || error.code == ErrorCode::try_again_later;
     } catch (const allocator::Error& error) {
       refused = error.what();
     }
@@ -202,7 +219,8 @@ void Node::add_conf(const std::string& file, const std::string& ipam_type, const
   }
   const bool is_wanted = options_.network.empty() || network.name == options_.network;
   if (!refused.empty() && is_wanted)
-    found(findings_, rules::kConfRefused, network.name, file, refused);
+    found(findings_, lacks_ranges ? rules::kRangesMissing : rules::kConfRefused, network.name,
+          conf.file, refused);
   end();
 }
 
@@ -222,8 +240,7 @@ std::vector<std::string> Node::ranges_from(const RangesSource& source,
                                            const PlacementConf& placement, Network& network) {
   const std::string data_dir = options_.data_dir.empty() ? placement.data_dir : options_.data_dir;
   const std::string state = options_.state_dir.empty() ? placement.state_dir : options_.state_dir;
-  auto records = allocator::store::RecordFolder::open(fs_, state, data_dir + "/" + network.name);
-  const auto last = records ? records->last_ranges() : std::nullopt;
+  const auto last = remembered(fs_, state, data_dir + "/" + network.name);
   const bool is_ours =
       last && !last->is_anonymous &&
       (fs_.has_root() || (last->node == source.node && last->source == source.name));
@@ -289,7 +306,7 @@ void Node::survey(Network& network) {
   place.is_copy = fs_.has_root();
   place.cursors = network.conf.allocation.sets.size();
   network.survey = allocator::store::survey(fs_, place);
-  if (has_strangers(network.survey)) network.cached = ResultCache(fs_).attachments(network.name);
+  if (has_strangers(network.survey)) read_cache(network);
   // What another plugin hands out has no file: its records tell who has it.
   if (!network.delegate.empty() && network.delegate != "host-local") {
     for (auto& [address, one] : network.survey.addresses)
@@ -299,6 +316,13 @@ void Node::survey(Network& network) {
   if (network.file.empty()) {
     found(findings_, rules::kRangesUnknown, network.name, network.network_dir,
           "no configuration of this network was found, so its ranges are not known");
+  }
+}
+
+void Node::read_cache(Network& network) {
+  for (auto& one : ResultCache(fs_).attachments(network.name)) {
+    std::string container_id = one.attachment.container_id;
+    network.cached.emplace(std::move(container_id), std::move(one));
   }
 }
 

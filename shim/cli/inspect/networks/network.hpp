@@ -4,6 +4,7 @@
 /// They are found by their configuration, by host-local's folder for all networks, and by the state
 /// folder, which remembers networks whose configuration is gone.
 #include <list>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "allocator/store/survey/reading_file_system.hpp"
 #include "allocator/store/survey/survey.hpp"
 #include "shim/cli/command.hpp"
+#include "shim/cli/inspect/networks/configurations.hpp"
 #include "shim/cli/inspect/networks/finding.hpp"
 #include "shim/cni/conf/net_conf.hpp"
 
@@ -50,7 +52,9 @@ struct Network {
   /// that counts on this node.
   bool forgets_ranges = false;
   allocator::store::Survey survey;
-  std::vector<allocator::store::CachedAttachment> cached;
+  /// What the runtime's cache tells of its attachments, by container ID; read where somebody has to
+  /// be looked for.
+  std::multimap<std::string, allocator::store::CachedAttachment> cached;
 
   /// True when host-local itself seems to hand out: nothing of ours was ever written.
   [[nodiscard]] bool is_host_locals() const {
@@ -82,7 +86,7 @@ class Node {
 
  private:
   void add_configured();
-  void add_conf(const std::string& file, const std::string& ipam_type, const Json& document);
+  void add_conf(const PluginConf& conf);
   void add_folders();
   void add_remembered();
   /// The network that is read, or was read last.
@@ -95,6 +99,7 @@ class Node {
                                                      const PlacementConf& placement,
                                                      Network& network);
   void survey(Network& network);
+  void read_cache(Network& network);
   void tell_of_oddities(const Network& network);
 
   NodeOptions options_;
