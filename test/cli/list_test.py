@@ -268,6 +268,15 @@ def on_terminal(arguments, **env):
     return text.decode()
 
 
+def without_the_right():
+    """Another user than root is told so, and nothing else: it is not the disk's fault."""
+    with Looked(HOME, name="pods") as node:
+        node.tell_two_boots()
+        for command in ("list", "status", "show shop/web-0"):
+            line = tool.refused(*command.split(), *node.look(), wrapper=("setpriv", "--reuid", "65534", "--clear-groups"))
+            assert line.endswith("Permission denied; run it as root"), line
+
+
 def nothing_there():
     """A node that no CNI plugin has ever seen."""
     os.makedirs(f"{HOME}/empty")
@@ -293,6 +302,7 @@ def tests(golden):
         ("a lock that is never free", locked),
         ("while pods come and go", while_pods_come_and_go),
         ("colours on a terminal only", colours),
+        ("somebody who may not look", without_the_right),
         ("a node without any network", nothing_there),
     ]
 

@@ -1,8 +1,8 @@
 #include "allocator/store/survey/survey.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
-#include <map>
 #include <system_error>
 
 #include "allocator/store/alive/death.hpp"
@@ -17,6 +17,12 @@ namespace allocator::store {
 namespace {
 
 using Kind = Oddity::Kind;
+
+/// The trouble is that of who looks, and not the folder's: he has not the right, or runs out of
+/// something.
+bool is_callers(const std::system_error& error) {
+  return is_own_want(error) || error.code().value() == EACCES;
+}
 
 /// The network's lock as far as it can be had by who makes no file: without it what is read may be
 /// from before and after a change.
@@ -36,7 +42,7 @@ class ReadersLock {
         fd_ = std::move(*file);
       }
     } catch (const std::system_error& error) {
-      if (is_own_want(error)) throw;
+      if (is_callers(error)) throw;
       oddities.push_back({Kind::lock, path, error.code().message()});
     }
   }
@@ -58,7 +64,6 @@ class Look {
   Survey take() {
     survey_.boot_id = read_boot_id(fs_, place_.boot_id_path);
     attempt(place_.network_dir, [&] { look_at_folders(); });
-    look_at_deaths();
     return std::move(survey_);
   }
 
@@ -70,7 +75,7 @@ class Look {
     } catch (const ClosedRecord& closed) {
       odd(Kind::closed_record, path, closed.what());
     } catch (const std::system_error& error) {
-      if (is_own_want(error)) throw;
+      if (is_callers(error)) throw;
       odd(Kind::folder, path, error.code().message());
     }
   }
@@ -87,7 +92,7 @@ class Look {
     auto folder = fs_.open_directory(place_.network_dir);
     if (!folder) {
       look_at_records(nullptr);
-      find_boot(nullptr);
+      name_boot();
       return;
     }
     survey_.has_folder = true;
@@ -95,17 +100,18 @@ class Look {
     RunFolder run(fs_, place_.run_dir, fs_.identify(folder->fd));
     NetworkDir network(fs_, std::move(*folder));
     look_at_records(&network);
-    attempt(place_.network_dir, [&] { look_at_files(network); });
-    find_boot(&run);
+    name_boot();
+    DeathJudge judge(fs_, look_from(run), {});
+    attempt(place_.network_dir, [&] { look_at_files(network, judge); });
     survey_.pending = run.pending();
     run.look_for_set_aside();
     survey_.set_aside = SetAsides(run, survey_.boot_id).refused();
   }
 
-  void look_at_files(NetworkDir& network) {
+  void look_at_files(NetworkDir& network, DeathJudge& judge) {
     for (const auto& file : network.files()) {
       if (file.address) {
-        look_at_file(network, file);
+        look_at_file(network, file, judge);
       } else if (file.name != nested_name(network.path())) {
         odd(Kind::foreign_name, network.path() + "/" + file.name);
       }
@@ -115,7 +121,7 @@ class Look {
     attempt(network.path(), [&] { look_at_nested(network); });
   }
 
-  void look_at_file(NetworkDir& network, const AttachmentFile& file) {
+  void look_at_file(NetworkDir& network, const AttachmentFile& file, DeathJudge& judge) {
     SurveyedAddress& one = at(*file.address);
     one.is_in_use = true;
     const std::string path = network.path() + "/" + file.name;
@@ -133,9 +139,18 @@ class Look {
     }
     one.attachment = parse_owner(file.owner);
     one.stamp = network.stamp_of(file.name);
-    if (!one.stamp || is_of_now(*one.stamp)) return;
+    if (!records_ || !one.stamp || is_of_now(*one.stamp)) return;
     // Where a stamp is recorded too, the file system took none for a while: both must say it.
-    recorded_.emplace(*file.address, network.recorded_stamp(file.name));
+    const auto recorded = network.recorded_stamp(file.name);
+    one.is_dead = judge.is_dead(*one.attachment, one.stamp) &&
+                  (!recorded || judge.is_dead(*one.attachment, recorded));
+  }
+
+  /// Deaths are proven by boots only: what else proves one takes the namespace of a caller beside
+  /// it. So who has the stamp of this boot need not be asked about.
+  [[nodiscard]] bool is_of_now(const Stamp& stamp) const {
+    return place_.is_copy ? boot8_of(stamp.boot_id) == boot8_of(survey_.boot_id)
+                          : !survey_.boot_id.empty() && stamp.boot_id == survey_.boot_id;
   }
 
   void look_at_nested(NetworkDir& network) {
@@ -190,53 +205,28 @@ class Look {
     }
   }
 
-  /// Which boot it is, and from where it is looked at. `run`: may be null.
-  void find_boot(RunFolder* run) {
-    if (place_.is_copy) {
-      if (survey_.boot_id.empty()) survey_.boot_id = newest_known_boot();
-      here_.boot_id = survey_.boot_id;
-    } else if (run != nullptr) {
-      run->set_boot(survey_.boot_id);
-      here_ = look_around(fs_, survey_.boot_id, place_.boot_id_path, *run);
-    }
+  /// A copy has no boot of its own: it stopped in the one in which the network was used last.
+  void name_boot() {
+    if (place_.is_copy && survey_.boot_id.empty() && !survey_.boots.empty())
+      survey_.boot_id = survey_.boots.back();
     const std::string boot8 = boot8_of(survey_.boot_id);
     const bool is_listed = !survey_.boots.empty() && survey_.boots.back() == boot8;
     if (!boot8.empty() && !is_listed) survey_.boots.push_back(boot8);
   }
 
-  /// A copy has no boot of its own: it stopped in the one in which the network was used last, which
-  /// some stamp names in full.
-  [[nodiscard]] std::string newest_known_boot() const {
-    if (survey_.boots.empty()) return {};
-    for (const auto& [address, one] : survey_.addresses) {
-      if (one.stamp && boot8_of(one.stamp->boot_id) == survey_.boots.back())
-        return one.stamp->boot_id;
-    }
-    return survey_.boots.back();
-  }
-
-  /// By boots only: what else proves a death takes the namespace of a caller beside it. So who has
-  /// the stamp of this boot need not be asked about.
-  [[nodiscard]] bool is_of_now(const Stamp& stamp) const {
-    return !survey_.boot_id.empty() && stamp.boot_id == survey_.boot_id;
-  }
-
-  void look_at_deaths() {
-    if (!records_) return;
-    DeathJudge judge(fs_, here_, {});
-    for (const auto& [address, recorded] : recorded_) {
-      SurveyedAddress& one = at(address);
-      one.is_dead = judge.is_dead(*one.attachment, one.stamp) &&
-                    (!recorded || judge.is_dead(*one.attachment, recorded));
-    }
+  /// From where the node is looked at.
+  [[nodiscard]] Viewpoint look_from(RunFolder& run) {
+    run.set_boot(survey_.boot_id);
+    if (!place_.is_copy) return look_around(fs_, survey_.boot_id, place_.boot_id_path, run);
+    Viewpoint of_copy;
+    of_copy.boot_id = survey_.boot_id;
+    return of_copy;
   }
 
   FileSystem& fs_;
   const SurveyPlace& place_;
   Survey survey_;
-  std::map<Address, std::optional<Stamp>> recorded_;
   std::optional<RecordFolder> records_;
-  Viewpoint here_;
 };
 
 }  // namespace

@@ -71,7 +71,7 @@ struct Oddity {
 struct Survey {
   bool has_folder = false;   ///< the network folder is there
   bool has_records = false;  ///< so is that of the records
-  std::string boot_id;       ///< of now; empty: unknown
+  std::string boot_id;       ///< of now; of a copy its first digits; empty: unknown
   /// The boots in which the network was used as records write them, oldest first; the present one
   /// is the last.
   std::vector<std::string> boots;
@@ -87,8 +87,8 @@ struct Survey {
 };
 
 /// Looks at a network. `fs`: only read from.
-/// Errors: throws std::system_error for want of descriptors or memory; all other trouble is told in
-/// the oddities.
+/// Errors: throws std::system_error for want of descriptors or memory, and of the right to look; all
+/// other trouble is told in the oddities.
 Survey survey(FileSystem& fs, const SurveyPlace& place);
 
 /// How many boots ago a boot was, as records write it (its first eight digits); nullopt for one

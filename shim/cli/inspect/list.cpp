@@ -5,6 +5,7 @@
 #include "shim/cli/commands.hpp"
 #include "shim/cli/inspect/address_table.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
+#include "shim/cni/protocol/printable.hpp"
 
 namespace shim {
 namespace {
@@ -47,7 +48,7 @@ ExitCode list(const Options& options) {
   if (look.format == Format::json || look.format == Format::yaml) {
     print_document_of(node, table, look.format);
   } else if (node.networks().empty()) {
-    write_stderr("no network found in " + node.places() + "\n");
+    write_stderr(printable_line("no network found in " + node.places()) + "\n");
   } else {
     write_stdout(print_table(table, look));
     write_stderr(print_findings(node.findings(), {}));

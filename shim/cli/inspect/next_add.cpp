@@ -13,7 +13,6 @@ using allocator::Address;
 using allocator::Pick;
 using allocator::PodKey;
 using allocator::Reason;
-using allocator::store::SurveyedAddress;
 
 NextAdd explain(const Pick& pick) {
   NextAdd next{pick.address.to_string(), 0, {}};

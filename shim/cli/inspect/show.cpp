@@ -9,6 +9,7 @@
 #include "shim/cli/inspect/next_add.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/validate/document/edit.hpp"
+#include "shim/cni/protocol/printable.hpp"
 
 namespace shim {
 namespace {
@@ -40,10 +41,16 @@ struct Subject {
 Subject read_subject(const Options& options) {
   Subject subject{Address::parse(options.subject), options.pod_namespace, options.subject};
   const auto slash = options.subject.find('/');
-  if (slash == std::string::npos) return subject;
-  subject.pod_namespace = options.subject.substr(0, slash);
-  subject.pod_name = options.subject.substr(slash + 1);
-  if (!options.pod_namespace.empty() && options.pod_namespace != subject.pod_namespace)
+  if (slash != std::string::npos) {
+    subject.pod_namespace = options.subject.substr(0, slash);
+    subject.pod_name = options.subject.substr(slash + 1);
+  }
+  const bool is_pod = !subject.pod_name.empty() && slash != 0 &&
+                      subject.pod_name.find('/') == std::string::npos &&
+                      !allocator::Cidr::parse(options.subject);
+  if (!is_pod) refuse_option("POD|IP", options.subject, "is neither a pod nor an address");
+  if (slash != std::string::npos && !options.pod_namespace.empty() &&
+      options.pod_namespace != subject.pod_namespace)
     refuse_option("-n", options.pod_namespace,
                   "is another namespace than that of " + options.subject);
   return subject;
@@ -116,7 +123,7 @@ bool fill(Table& table, const Networks& networks, const Subject& subject) {
   for (const auto& network : networks) {
     if (subject.address) add_address(table, network, *subject.address);
     if (subject.address) continue;
-    Table known = make_address_table(networks);
+    Table known;
     add_rows(known, network, {});
     for (auto& row : known.rows) {
       if (subject.is(row)) add(table, network, std::move(row));
@@ -166,7 +173,8 @@ ExitCode show(const Options& options) {
     put(document, "findings", findings_json(findings));
     write_stdout(print_document(document, look.format));
   }
-  if (!is_known) write_stderr("nothing is known of " + options.subject + " here\n");
+  if (!is_known)
+    write_stderr(printable_line("nothing is known of " + options.subject + " here") + "\n");
   return is_known && findings.empty() ? ExitCode::fine : ExitCode::found_something;
 }
 

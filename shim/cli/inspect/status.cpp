@@ -84,9 +84,10 @@ std::string uptime_text(const std::string& seconds) {
   const auto text = [](unsigned long number, const char* unit) {
     return std::to_string(number) + unit;
   };
+  constexpr unsigned long day = 1440;
   if (minutes < 60) return text(minutes, "m");
-  if (minutes < 24 * 60) return text(minutes / 60, "h") + text(minutes % 60, "m");
-  return text(minutes / 1440, "d") + text(minutes / 60 % 24, "h");
+  if (minutes < day) return text(minutes / 60, "h") + text(minutes % 60, "m");
+  return text(minutes / day, "d") + text(minutes / 60 % 24, "h");
 }
 
 /// What is said of a node.
@@ -161,6 +162,16 @@ std::string print_json_of(const Node& node, const Status& status, Format format)
   return print_document(document, format);
 }
 
+constexpr std::string_view kFindingsHead =
+    "# HELP delegated_ipam_findings What is wrong with the node, by severity.\n"
+    "# TYPE delegated_ipam_findings gauge\n"
+    "delegated_ipam_findings";
+constexpr std::string_view kSafeHead =
+    "\n# HELP delegated_ipam_safe_to_reboot 1 when every pod comes back to its address after a "
+    "reboot.\n"
+    "# TYPE delegated_ipam_safe_to_reboot gauge\n"
+    "delegated_ipam_safe_to_reboot";
+
 /// Source: prometheus.io, "Exposition formats".
 std::string print_metrics(const Node& node, const Status& status) {
   std::string text =
@@ -180,17 +191,10 @@ std::string print_metrics(const Node& node, const Status& status) {
   }
   std::size_t errors = 0;
   for (const auto& one : node.findings()) errors += one.rule->severity == Severity::error ? 1 : 0;
-  return joined(
-      {text,
-       "# HELP delegated_ipam_findings What is wrong with the node, by severity.\n"
-       "# TYPE delegated_ipam_findings gauge\n"
-       "delegated_ipam_findings{severity=\"error\"} ",
-       std::to_string(errors), "\ndelegated_ipam_findings{severity=\"warning\"} ",
-       std::to_string(node.findings().size() - errors),
-       "\n# HELP delegated_ipam_safe_to_reboot 1 when every pod comes back to its address "
-       "after a reboot.\n# TYPE delegated_ipam_safe_to_reboot gauge\n"
-       "delegated_ipam_safe_to_reboot ",
-       status.why_not.empty() ? "1\n" : "0\n"});
+  return joined({text, kFindingsHead, "{severity=\"error\"} ", std::to_string(errors),
+                 "\ndelegated_ipam_findings{severity=\"warning\"} ",
+                 std::to_string(node.findings().size() - errors), kSafeHead,
+                 status.why_not.empty() ? " 1\n" : " 0\n"});
 }
 
 std::string print(const Node& node, const Status& status, const Options& options,
@@ -214,7 +218,8 @@ ExitCode tell_status(const Options& options) {
   allocator::store::PosixFileSystem fs;
   Node node(fs, options.node);
   const Status status = look_at(node);
-  if (node.networks().empty()) write_stderr("no network found in " + node.places() + "\n");
+  if (node.networks().empty())
+    write_stderr(printable_line("no network found in " + node.places()) + "\n");
   const std::string text = print(node, status, options, look);
   if (options.out.empty()) {
     write_stdout(text);

@@ -159,8 +159,10 @@ Node::Node(FileSystem& under, const NodeOptions& options) try
     refuse_option("--network", options.network,
                   "is none of this node's networks; looked in " + places());
 } catch (const std::system_error& error) {
-  const bool is_old = error.code().value() == ENOSYS && !options.root.empty();
-  throw UsageError(is_old ? "--root: needs Linux 5.6 or newer" : std::string(error.what()));
+  const int number = error.code().value();
+  if (number == ENOSYS && !options.root.empty())
+    throw UsageError("--root: needs Linux 5.6 or newer");
+  throw UsageError(std::string(error.what()) + (number == EACCES ? "; run it as root" : ""));
 }
 
 std::string Node::places() const {
