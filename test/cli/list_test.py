@@ -1,6 +1,6 @@
 #!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
-"""list: who has which address, in every form; on whole, damaged and foreign folders, on a disk that takes no changes, and
-from a copy; and it never writes.
+"""list: who has which address, in every form; on whole, damaged and foreign folders, on a disk that takes no changes,
+and from a copy; and it never writes.
 
 usage: list_test.py [--update] [WORD ...]
 
@@ -20,16 +20,15 @@ import sandbox
 import tap
 import tool
 from golden import Golden
-from looked_at import BOOTS, DUAL, Looked, changes_in, snapshot, traced
+from looked_at import BOOTS, Looked, changes_in, snapshot, traced
 from node import fake_boots, new_boot
 from plugin import BINARY, HOST_LOCAL, require
-from tap import Skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = "/var/lib/cni/list"
 KEEPS = {"exclude": ["10.9.0.12-10.9.0.13"], "pins": {"shop/pinned": ["10.9.0.9"]}}
-FORMS = [(), ("-o", "wide"), ("-o", "json", "--state", "held"), ("-o", "yaml", "--state", "dead"), ("-o", "name"), ("--no-headers",), ("-n", "shop"), ("-A",),
-         ("--state", "in-use"), ("--state", "dead", "-o", "name"), ("--state", "reserved"), ("--state", "held"),
+FORMS = [(), ("-o", "wide"), ("-o", "json", "--state", "held"), ("-o", "yaml", "--state", "dead"), ("-o", "name"),
+         ("--no-headers",), ("-n", "shop"), ("-A",), ("--state", "in-use"), ("--state", "dead", "-o", "name"), ("--state", "reserved"), ("--state", "held"),
          ("--state", "free"), ("--columns", "pod,ADDRESS,sinceBoots"), ("--network", "pods")]
 REFUSED = [("-o", "xml"), ("--columns", "mac"), ("--state", "lost"), ("-n", "shop", "-A"), ("--network", "other"),
            ("--root", "/nowhere"), ("--root", "/etc/hostname"), ("surplus",)]
@@ -131,7 +130,8 @@ def flannel_without_its_file():
     """flanneld has no lease yet; and what a later version remembers is nothing, and no end of the command."""
     with Looked(HOME, name="cbr0") as node:
         node.write("net.d/10-pods.conflist", {"cniVersion": "1.0.0", "name": "cbr0", "plugins": [
-            {"type": "flannel", "subnetFile": f"{HOME}/none", "ipam": {"type": "delegated-ipam", "dataDir": node.data_dir}}]})
+            {"type": "flannel", "subnetFile": f"{HOME}/none",
+             "ipam": {"type": "delegated-ipam", "dataDir": node.data_dir}}]})
         node.add("c0", "shop/web-0")
         done = tool.call("list", *node.look(), "-o", "json")
         assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == ["ranges-missing"], done
@@ -273,7 +273,8 @@ def without_the_right():
     with Looked(HOME, name="pods") as node:
         node.tell_two_boots()
         for command in ("list", "status", "show shop/web-0"):
-            line = tool.refused(*command.split(), *node.look(), wrapper=("setpriv", "--reuid", "65534", "--clear-groups"))
+            line = tool.refused(*command.split(), *node.look(),
+                                wrapper=("setpriv", "--reuid", "65534", "--clear-groups"))
             assert line.endswith("Permission denied; run it as root"), line
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
-"""show: all that is known of a pod or an address, and which step of the choice decides the pod's next ADD: what it says is
-what the plugin then does.
+"""show: all that is known of a pod or an address, and which step of the choice decides the pod's next ADD: what it says
+is what the plugin then does.
 
 usage: show_test.py [--update] [WORD ...]
 
@@ -22,8 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = "/var/lib/cni/show"
 FIVE = [[{"subnet": "10.9.0.0/29"}]]  # .2 to .6
 KEEPS = {"exclude": ["10.9.0.12-10.9.0.13"], "pins": {"shop/pinned": ["10.9.0.9"]}}
-SUBJECTS = [("web-0",), ("shop/web-2",), ("web-3", "-n", "shop"), ("shop/pinned",), ("shop/new",), ("new",), ("10.9.0.1",),
-            ("10.9.0.3",), ("10.9.0.6",), ("10.9.0.12",), ("10.9.0.14",), ("fd00:9::5",), ("10.77.0.1",),
+SUBJECTS = [("web-0",), ("shop/web-2",), ("web-3", "-n", "shop"), ("shop/pinned",), ("shop/new",), ("new",),
+            ("10.9.0.1",), ("10.9.0.3",), ("10.9.0.6",), ("10.9.0.12",), ("10.9.0.14",), ("fd00:9::5",), ("10.77.0.1",),
             ("shop/web-0", "-n", "default"), ("web-0", "-o", "wide"), ("shop/web-3", "-o", "json"),
             ("10.9.0.5", "-o", "yaml"), (), ("shop/",), ("a/b/c",), ("10.9.0.0/28",)]
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
-"""status: its verdict, what it counts, each thing that makes a reboot unsafe and that what it names mends it, metrics that
-Prometheus takes; and it writes nothing but --out.
+"""status: its verdict, what it counts, each thing that makes a reboot unsafe and that what it names mends it, metrics
+that Prometheus takes; and it writes nothing but --out.
 
 usage: status_test.py [--update] [WORD ...]
 
@@ -92,8 +92,8 @@ def refused(golden):
     with node_on_disk() as node:
         for wrong in (["--out", "x"], ["-x", "-o", "json"], ["-o", "name"], ["-o", "prometheus", "--out", "/nowhere/x"],
                       ["-o", "prometheus", "--out", node.home]):
-            done = golden.call(f"refused {' '.join(wrong).replace(node.home, 'FOLDER')}", "status", *node.look(), *wrong,
-                               alike=alike(node))
+            title = f"refused {' '.join(wrong).replace(node.home, 'FOLDER')}"
+            done = golden.call(title, "status", *node.look(), *wrong, alike=alike(node))
             assert done.exit == tool.USAGE and not done.stdout, done
 
 
@@ -164,7 +164,8 @@ def read_only():
         script = ('mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 9; shift; exec "$@"')
         wrapper = ("unshare", "--mount", "sh", "-c", script, "sh", node.home)
         answer = json.loads(tool.call("status", *node.look(), "-o", "json", wrapper=wrapper).stdout)
-        assert [one["rule"] for one in answer["findings"]] == ["disk-read-only"] * 2 and not answer["safeToReboot"], answer
+        assert [one["rule"] for one in answer["findings"]] == ["disk-read-only"] * 2, answer
+        assert not answer["safeToReboot"], answer
         assert node.call("DEL", "c0", "shop/web-0", wrapper=wrapper).exit == 0
         assert rules(node) == ["release-pending"]
         node.add("c1", "shop/web-1")

@@ -40,8 +40,8 @@ class Golden:
             self.texts[title] = text
         expected = self.texts.get(title)
         assert expected is not None, f"{os.path.basename(self.path)} has no {title!r}: --update, and read it"
-        changes = "\n".join(difflib.unified_diff(expected.splitlines(), text.splitlines(), "expected", "now", lineterm=""))
-        assert text == expected, changes
+        changes = difflib.unified_diff(expected.splitlines(), text.splitlines(), "expected", "now", lineterm="")
+        assert text == expected, "\n".join(changes)
 
     def call(self, title, *arguments, alike=lambda text: text, **more):
         """What the tool prints and its exit code are still the same; alike() takes out what differs each time."""

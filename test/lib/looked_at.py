@@ -14,8 +14,8 @@ from node import Node, new_boot
 BOOTS = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(0xB0070001, 0xB0070010)]
 DUAL = [[{"subnet": "10.9.0.0/28"}], [{"subnet": "fd00:9::/120"}]]
 # What must not be called by who only looks.
-CHANGES = ("mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "link", "linkat", "symlink",
-           "symlinkat", "mknod", "mknodat", "chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "truncate",
+CHANGES = ("mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "link", "linkat",
+           "symlink", "symlinkat", "mknod", "mknodat", "chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "truncate",
            "ftruncate", "fallocate", "setxattr", "fsetxattr", "utimensat", "fsync", "fdatasync", "pwrite64", "mount")
 
 
@@ -60,8 +60,8 @@ class Looked(Node):
         """A function of a title and more arguments: the command on this node, compared with what it printed before."""
         options = " ".join(self.look())
         return lambda title, *arguments, **more: golden.call(
-            f"{command}: {title}", command, *self.look(), *arguments, alike=lambda text: text.replace(f" {options}", ""),
-            **more)
+            f"{command}: {title}", command, *self.look(), *arguments,
+            alike=lambda text: text.replace(f" {options}", ""), **more)
 
     def cache(self, container_id, pod, addresses, netns="/var/run/netns/none"):
         """libcni's entry of an attachment."""
@@ -102,14 +102,16 @@ def snapshot(*folders):
             for path in [folder, *(os.path.join(folder, name) for name in names + files)]:
                 status = os.lstat(path)
                 target = os.readlink(path) if os.path.islink(path) else ""
-                found[path] = (status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, target)
+                found[path] = (status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
+                               target)
     return found
 
 
 def changes_in(calls):
     """The calls of a trace that change, or open for a change, a file."""
+    flags = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_TMPFILE")
     return [call for call in calls if call.name in CHANGES or
-            (call.name.startswith("open") and any(flag in call.args for flag in ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC")))]
+            (call.name.startswith("open") and any(flag in call.args for flag in flags))]
 
 
 def traced(binary, *arguments, **env):

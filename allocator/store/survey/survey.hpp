@@ -87,8 +87,8 @@ struct Survey {
 };
 
 /// Looks at a network. `fs`: only read from.
-/// Errors: throws std::system_error for want of descriptors or memory, and of the right to look; all
-/// other trouble is told in the oddities.
+/// Errors: throws std::system_error for want of descriptors or memory, and of the right to look;
+/// all other trouble is told in the oddities.
 Survey survey(FileSystem& fs, const SurveyPlace& place);
 
 /// How many boots ago a boot was, as records write it (its first eight digits); nullopt for one
