@@ -54,7 +54,9 @@ def damaged(golden):
         node.damage()
         assert node.calls(golden, "list")("damaged").exit == tool.FOUND
         notes = json.loads(tool.call("list", *node.look(), "-o", "json").stdout)
-        assert len(notes["findings"]) == 6, notes["findings"]
+        assert len(notes["findings"]) == 7, notes["findings"]
+        of_a_pod, = (finding for finding in notes["findings"] if finding["place"].endswith("/10.9.0.5"))
+        assert of_a_pod["message"].endswith("; it is shop/web-3's"), of_a_pod
         assert {item["address"]: item["note"] for item in notes["items"]}["10.9.0.11"] == "no attachment is named"
 
 

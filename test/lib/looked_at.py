@@ -86,8 +86,8 @@ class Looked(Node):
         self.add("e9", None)
 
     def damage(self):
-        """One of each kind of entry that nobody understands, and records of the same kinds."""
-        for name, text in (("10.9.0.10", ""), ("10.9.0.11", "reserved by hand"), ("10.9.0.14_shop_web-9", "")):
+        """One of each kind of entry that nobody understands, one of them a pod's, and records of the same kinds."""
+        for name, text in (("10.9.0.5", ""), ("10.9.0.10", ""), ("10.9.0.11", "reserved by hand"), ("10.9.0.14_shop_web-9", "")):
             self.write(f"networks/{self.name}/{name}", text)
         os.mkdir(f"{self.network_dir}/10.9.0.8")
         os.symlink("2~of a later version", f"{self.record_dir}/ip.10.9.0.14")

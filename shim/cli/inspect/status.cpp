@@ -139,10 +139,13 @@ std::string reboot_text(const Status& status, Colour colour) {
 }
 
 std::string print_short(const Node& node, const Status& status, const Look& look) {
-  std::string text = coloured(status.verdict, look.colour);
-  for (const auto& one : node.findings())
-    text.append(&one == &node.findings().front() ? ": " : ", ").append(one.rule->id);
-  return joined({text, "; ", reboot_text(status, look.colour)});
+  std::string ids;
+  for (const auto& one : node.findings()) {
+    if (ids.find(one.rule->id) == std::string::npos)
+      ids.append(ids.empty() ? ": " : ", ").append(one.rule->id);
+  }
+  return joined(
+      {coloured(status.verdict, look.colour), ids, "; ", reboot_text(status, look.colour)});
 }
 
 std::string print_whole(const Node& node, const Status& status, const Look& look) {

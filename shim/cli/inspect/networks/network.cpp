@@ -63,6 +63,16 @@ OddityRule rule_of(Oddity::Kind kind) {
   return {rules::kFolder, ""};
 }
 
+/// The pod whose address a file or record is about: "shop/web-0"; empty for none that is known.
+std::string pod_at(const Network& network, const std::string& path) {
+  std::string name = path.substr(path.rfind('/') + 1);
+  if (name.starts_with("ip.")) name.erase(0, 3);
+  const auto address = allocator::Address::parse(name);
+  const SurveyedAddress* one = address ? network.survey.find(*address) : nullptr;
+  const Owner owner = one != nullptr ? network.owner_of(*one) : Owner{};
+  return owner.is_known() ? owner.pod_namespace + "/" + owner.pod_name : std::string();
+}
+
 }  // namespace
 
 void add_node_options(CommandSpec& command, NodeOptions& options) {
@@ -153,8 +163,10 @@ void Node::read_cache(Network& network) {
 void Node::tell_of_oddities(const Network& network) {
   for (const auto& oddity : network.survey.oddities) {
     const auto [rule, message] = rule_of(oddity.kind);
+    const std::string pod = pod_at(network, oddity.path);
     found(findings_, rule, network.name, oddity.path,
-          validate::joined({message, oddity.why.empty() ? "" : ": ", oddity.why}));
+          validate::joined({message, oddity.why.empty() ? "" : ": ", oddity.why,
+                            pod.empty() ? "" : "; it is ", pod, pod.empty() ? "" : "'s"}));
   }
   for (const auto& attachment : network.survey.pending) {
     found(findings_, rules::kPending, network.name, network.network_dir,
