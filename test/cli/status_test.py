@@ -79,13 +79,13 @@ def forms(golden):
         node.tell_two_boots()
         node.damage()
         for bad in (["-x"], [], ["-o", "json"], ["-o", "yaml"], ["-o", "prometheus"]):
-            golden.call(f"damaged {' '.join(bad)}", "status", *node.look(), *bad, alike=alike(node))
+            golden.call(f"damaged {' '.join(bad)}".strip(), "status", *node.look(), *bad, alike=alike(node))
         shutil.rmtree(node.network_dir)
         shutil.rmtree(node.state_dir)
         node.tell_two_boots()
         node.delete("e9", None)
         for good in (["-x"], [], ["-o", "prometheus"]):
-            golden.call(f"in order {' '.join(good)}", "status", *node.look(), *good, alike=alike(node))
+            golden.call(f"in order {' '.join(good)}".strip(), "status", *node.look(), *good, alike=alike(node))
 
 
 def refused(golden):
