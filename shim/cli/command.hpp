@@ -56,6 +56,9 @@ class CommandSpec {
   void arguments(const std::string& name, std::vector<std::string>& target,
                  const std::string& what);
 
+  /// A line that the help ends with: a call that people make.
+  void example(const std::string& line);
+
   /// What is done when this command is the one that was asked for.
   /// Errors: may throw UsageError and std::system_error.
   void runs(std::function<ExitCode()> action);

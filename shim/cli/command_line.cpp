@@ -110,6 +110,11 @@ void CommandSpec::arguments(const std::string& name, std::vector<std::string>& t
       ->required();
 }
 
+void CommandSpec::example(const std::string& line) {
+  const std::string before = app_->get_footer();
+  app_->footer((before.empty() ? "Examples:" : before) + "\n  " + line);
+}
+
 void CommandSpec::runs(std::function<ExitCode()> action) {
   app_->callback([app = app_, chosen = chosen_, action = std::move(action)] {
     *chosen = {name_of(app), action};
@@ -132,7 +137,8 @@ int run_command_line(int argc, char** argv) {
   });
   ChosenCommand chosen;
   CommandSpec root(app, chosen);
-  for (const auto add : {&add_generate, &add_install, &add_uninstall, &add_validate, &add_pause})
+  for (const auto add : {&add_status, &add_list, &add_show, &add_generate, &add_validate,
+                         &add_install, &add_uninstall, &add_pause})
     add(root);
   try {
     app.parse(argc, argv);

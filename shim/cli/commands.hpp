@@ -6,6 +6,9 @@ namespace shim {
 
 void add_generate(CommandSpec& root);
 void add_validate(CommandSpec& root);
+void add_status(CommandSpec& root);
+void add_list(CommandSpec& root);
+void add_show(CommandSpec& root);
 void add_install(CommandSpec& root);
 void add_uninstall(CommandSpec& root);
 void add_pause(CommandSpec& root);

@@ -281,7 +281,7 @@ def refused(arguments, words, stdin):
 
 def misspelt():
     for words, place, text in (
-            (["generat", "flannel"], "", '"generat" is no command; the commands are generate, '),
+            (["generat", "flannel"], "", '"generat" is no command; the commands are status, '),
             (["generate", "flanel"], " generate", '"flanel" is no command; the commands are flannel, cilium, '),
             (["generate", "--subnets", "x"], " generate", '"--subnets" is no option; the commands are flannel, ')):
         line = tool.refused(*words)

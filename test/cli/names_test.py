@@ -95,6 +95,12 @@ def uncorrected(place, name):
     return arguments
 
 
+def look(place, name="net", **ipam):
+    """A command that looks at what the node's configuration names."""
+    path = conflist(place, name, **ipam)[-1]
+    return ["status", "--conf", path, "--data-dir", place.path("data"), "--state-dir", place.path("state")]
+
+
 # The tool: where the name stands -> the call.
 TOOL = {
     "install --node": lambda place, name: run([*ranges(place), "--node", name]),
@@ -121,6 +127,12 @@ TOOL = {
     "validate --node, a node of rangesFrom":
         lambda place, name: run(conflist(place, rangesFrom={"nodesDir": place.path("map"), "node": name})),
 }
+TOOL.update({
+    "status, a network": lambda place, name: run(look(place, name)),
+    "status, a delegate": lambda place, name: run(look(place, delegate={"type": name})),
+    "status, a node of rangesFrom":
+        lambda place, name: run(look(place, rangesFrom={"nodesDir": place.path("map"), "node": name})),
+})
 # What is not refused but left aside: another list's network.
 SILENT = {"uninstall, the network of a list": lambda place, name: run(by_list(place, name))}
 

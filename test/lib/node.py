@@ -52,16 +52,16 @@ def fake_boots():
     subprocess.run(["mount", "--bind", DOMAIN_NAME, BOOT_ID], check=True)
 
 
-def name_boot():
+def name_boot(boot_id=None):
     """A new boot id, in our UTS namespace."""
     with open(DOMAIN_NAME, "w") as file:
-        file.write(f"{uuid.uuid4()}\n")
+        file.write(f"{boot_id or uuid.uuid4()}\n")
 
 
-def new_boot():
+def new_boot(boot_id=None):
     """Pretend a reboot: /run is empty, and the kernel tells another boot id."""
     empty_run()
-    name_boot()
+    name_boot(boot_id)
 
 
 def empty_run():

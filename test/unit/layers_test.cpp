@@ -33,6 +33,7 @@ const Arrows& arrows() {
     all["allocator/store/alive"] = below("allocator/store/state");
     all["allocator/store"] = below("allocator/store/alive");
     all["allocator/store/delegates"] = below("allocator/store");
+    all["allocator/store/survey"] = below("allocator/store");
     // The plugin.
     all["shim/cni/protocol"] = {"allocator", "allocator/store/disk"};
     all["shim/cni/result"] = below("shim/cni/protocol", {"allocator/store/state"});
@@ -49,6 +50,11 @@ const Arrows& arrows() {
     all["shim/cli/validate/network"] = below("shim/cli/validate/document");
     all["shim/cli/validate/node"] = below("shim/cli/validate/network");
     all["shim/cli/validate"] = below("shim/cli/validate/node");
+    all["shim/cli/inspect/output"] = below("shim/cli");
+    all["shim/cli/inspect/networks"] =
+        below("shim/cli/inspect/output",
+              {"allocator/store/survey", "shim/cli/validate/document", "shim/cni/verbs"});
+    all["shim/cli/inspect"] = below("shim/cli/inspect/networks", {"allocator/store/alive"});
     all["shim"] = below("shim/cli", {"shim/cni/announce", "delegate"});
     return all;
   }();

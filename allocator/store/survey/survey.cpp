@@ -1,0 +1,247 @@
+#include "allocator/store/survey/survey.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+#include <system_error>
+
+#include "allocator/store/alive/death.hpp"
+#include "allocator/store/disk/errors.hpp"
+#include "allocator/store/disk/network_lock.hpp"
+#include "allocator/store/state/network_dir.hpp"
+#include "allocator/store/state/run_folder.hpp"
+#include "allocator/store/state/set_aside.hpp"
+#include "allocator/store/state/viewpoint.hpp"
+
+namespace allocator::store {
+namespace {
+
+using Kind = Oddity::Kind;
+
+/// The trouble is that of who looks, and not the folder's: he has not the right, or runs out of
+/// something.
+bool is_callers(const std::system_error& error) {
+  return is_own_want(error) || error.code().value() == EACCES;
+}
+
+/// The network's lock as far as it can be had by who makes no file: without it what is read may be
+/// from before and after a change.
+class ReadersLock {
+ public:
+  ReadersLock(FileSystem& fs, const Directory& folder, const SurveyPlace& place,
+              std::vector<Oddity>& oddities) {
+    const std::string path = folder.path + "/" + kLockName;
+    try {
+      auto file = fs.open_file(folder, kLockName);
+      if (!file) return;  // nobody has ever locked it
+      if (fs.identify(*file).kind != FileKind::regular) {
+        oddities.push_back({Kind::lock, path, "is no regular file"});
+      } else if (fs.lock(*file, place.lock_patience) == LockResult::timed_out) {
+        oddities.push_back({Kind::lock, path, "was not free in time"});
+      } else {
+        fd_ = std::move(*file);
+      }
+    } catch (const std::system_error& error) {
+      if (is_callers(error)) throw;
+      oddities.push_back({Kind::lock, path, error.code().message()});
+    }
+  }
+  ReadersLock(const ReadersLock&) = delete;
+  ReadersLock& operator=(const ReadersLock&) = delete;
+  ~ReadersLock() { fd_ = Fd(); }  // closing frees it
+
+ private:
+  Fd fd_;
+};
+
+bool is_blank(const std::string& text) { return text.find_first_not_of('\0') == text.npos; }
+
+/// The look at one network.
+class Look {
+ public:
+  Look(FileSystem& fs, const SurveyPlace& place) : fs_(fs), place_(place) {}
+
+  Survey take() {
+    survey_.boot_id = read_boot_id(fs_, place_.boot_id_path);
+    attempt(place_.network_dir, [&] { look_at_folders(); });
+    return std::move(survey_);
+  }
+
+ private:
+  /// Trouble with one folder is that folder's.
+  void attempt(const std::string& path, const std::function<void()>& step) {
+    try {
+      step();
+    } catch (const ClosedRecord& closed) {
+      odd(Kind::closed_record, path, closed.what());
+    } catch (const std::system_error& error) {
+      if (is_callers(error)) throw;
+      odd(Kind::folder, path, error.code().message());
+    }
+  }
+
+  void odd(Kind kind, const std::string& path, const std::string& why = {}) {
+    survey_.oddities.push_back({kind, path, why});
+  }
+
+  SurveyedAddress& at(const Address& address) {
+    return survey_.addresses.try_emplace(address, address).first->second;
+  }
+
+  void look_at_folders() {
+    auto folder = fs_.open_directory(place_.network_dir);
+    if (!folder) {
+      look_at_records(nullptr);
+      name_boot();
+      return;
+    }
+    survey_.has_folder = true;
+    const ReadersLock lock(fs_, *folder, place_, survey_.oddities);
+    RunFolder run(fs_, place_.run_dir, fs_.identify(folder->fd));
+    NetworkDir network(fs_, std::move(*folder));
+    look_at_records(&network);
+    name_boot();
+    DeathJudge judge(fs_, look_from(run), {});
+    attempt(place_.network_dir, [&] { look_at_files(network, judge); });
+    survey_.pending = run.pending();
+    run.look_for_set_aside();
+    survey_.set_aside = SetAsides(run, survey_.boot_id).refused();
+  }
+
+  void look_at_files(NetworkDir& network, DeathJudge& judge) {
+    for (const auto& file : network.files()) {
+      if (file.address) {
+        look_at_file(network, file, judge);
+      } else if (file.name != nested_name(network.path())) {
+        odd(Kind::foreign_name, network.path() + "/" + file.name);
+      }
+    }
+    for (std::size_t set = 0; set < place_.cursors; ++set)
+      survey_.cursors.push_back(network.cursor(set));
+    attempt(network.path(), [&] { look_at_nested(network); });
+  }
+
+  void look_at_file(NetworkDir& network, const AttachmentFile& file, DeathJudge& judge) {
+    SurveyedAddress& one = at(*file.address);
+    one.is_in_use = true;
+    const std::string path = network.path() + "/" + file.name;
+    if (!file.readable) odd(Kind::unreadable_file, path);
+    if (!file.readable) return;
+    if (is_blank(file.owner)) {
+      const auto there = fs_.identify(network.folder(), file.name);
+      odd(there && there->kind != FileKind::regular ? Kind::no_regular_file : Kind::empty_file,
+          path);
+      return;
+    }
+    if (!names_attachment(file)) {
+      odd(Kind::note, path, file.owner);
+      return;
+    }
+    one.attachment = parse_owner(file.owner);
+    one.stamp = network.stamp_of(file.name);
+    if (!records_ || !one.stamp || is_of_now(*one.stamp)) return;
+    // Where a stamp is recorded too, the file system took none for a while: both must say it.
+    const auto recorded = network.recorded_stamp(file.name);
+    one.is_dead = judge.is_dead(*one.attachment, one.stamp) &&
+                  (!recorded || judge.is_dead(*one.attachment, recorded));
+  }
+
+  /// Deaths are proven by boots only: what else proves one takes the namespace of a caller beside
+  /// it. So who has the stamp of this boot need not be asked about.
+  [[nodiscard]] bool is_of_now(const Stamp& stamp) const {
+    return place_.is_copy ? boot8_of(stamp.boot_id) == boot8_of(survey_.boot_id)
+                          : !survey_.boot_id.empty() && stamp.boot_id == survey_.boot_id;
+  }
+
+  void look_at_nested(NetworkDir& network) {
+    const std::string path = network.path() + "/" + nested_name(network.path());
+    const auto identity = fs_.identify(network.folder(), nested_name(network.path()));
+    if (!identity || identity->kind != FileKind::directory) return;
+    const auto nested = fs_.open_directory(path);
+    if (!nested) return;
+    bool any = false;
+    for (const auto& name : fs_.list(*nested)) {
+      const auto address = address_of_name(name);
+      if (!address) continue;
+      any = true;
+      SurveyedAddress& one = at(*address);
+      one.is_nested = !one.is_in_use;
+      one.is_in_use = true;
+    }
+    if (any) odd(Kind::nested, path);
+  }
+
+  void look_at_records(NetworkDir* network) {
+    const std::string path = place_.state_dir + "/" + record_folder_name(place_.network_dir);
+    attempt(path, [&] {
+      records_ = RecordFolder::open(fs_, place_.state_dir, place_.network_dir);
+      if (!records_) return;
+      survey_.has_records = true;
+      if (network != nullptr) network->keep_stamps_in(&*records_);
+      const auto folder = fs_.open_directory(path);
+      if (!folder) return;
+      auto names = fs_.list(*folder);
+      std::sort(names.begin(), names.end());  // what is told comes in the same order each time
+      for (const auto& name : names) {
+        if (const auto address = bound_address(name)) look_at_record(*address, path + "/" + name);
+      }
+      survey_.boots = records_->boots();
+      survey_.remembered = records_->last_ranges();
+    });
+  }
+
+  void look_at_record(const Address& address, const std::string& path) {
+    SurveyedAddress& one = at(address);
+    one.has_record = true;
+    try {
+      one.binding = records_->binding(address);
+      if (!one.binding) odd(Kind::malformed_record, path);
+    } catch (const ClosedRecord& closed) {
+      one.is_closed = true;
+      const std::string why = closed.what();  // "read record <path>: <why>"
+      const auto end = why.find(path + ": ");
+      odd(Kind::closed_record, path,
+          end == std::string::npos ? why : why.substr(end + path.size() + 2));
+    }
+  }
+
+  /// A copy has no boot of its own: it stopped in the one in which the network was used last.
+  void name_boot() {
+    if (place_.is_copy && survey_.boot_id.empty() && !survey_.boots.empty())
+      survey_.boot_id = survey_.boots.back();
+    const std::string boot8 = boot8_of(survey_.boot_id);
+    const bool is_listed = !survey_.boots.empty() && survey_.boots.back() == boot8;
+    if (!boot8.empty() && !is_listed) survey_.boots.push_back(boot8);
+  }
+
+  /// From where the node is looked at.
+  [[nodiscard]] Viewpoint look_from(RunFolder& run) {
+    run.set_boot(survey_.boot_id);
+    if (!place_.is_copy) return look_around(fs_, survey_.boot_id, place_.boot_id_path, run);
+    Viewpoint of_copy;
+    of_copy.boot_id = survey_.boot_id;
+    return of_copy;
+  }
+
+  FileSystem& fs_;
+  const SurveyPlace& place_;
+  Survey survey_;
+  std::optional<RecordFolder> records_;
+};
+
+}  // namespace
+
+const SurveyedAddress* Survey::find(const Address& address) const {
+  const auto place = addresses.find(address);
+  return place == addresses.end() ? nullptr : &place->second;
+}
+
+Survey survey(FileSystem& fs, const SurveyPlace& place) { return Look(fs, place).take(); }
+
+std::optional<std::size_t> boots_ago(const Survey& survey, const std::string& boot8) {
+  const auto found = std::find(survey.boots.rbegin(), survey.boots.rend(), boot8);
+  if (boot8.empty() || found == survey.boots.rend()) return std::nullopt;
+  return static_cast<std::size_t>(found - survey.boots.rbegin());
+}
+
+}  // namespace allocator::store

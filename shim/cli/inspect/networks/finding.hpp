@@ -1,0 +1,111 @@
+#pragma once
+/// What the reading commands find wrong with a node, in one scheme of ids with `validate`: an id is
+/// stable, says the mistake and has the remedy.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shim/cli/inspect/output/table.hpp"
+#include "shim/cli/validate/document/rules.hpp"
+
+namespace shim::inspect {
+
+using validate::Severity;
+
+/// Whether pods lose their addresses over a reboot while it is so.
+enum class Reboot : std::uint8_t { safe, unsafe };
+
+struct Rule {
+  std::string_view id;
+  Severity severity;
+  Reboot reboot;
+  std::string_view fix;
+};
+
+struct Finding {
+  const Rule* rule;
+  std::string network;  ///< empty: the node's
+  std::string place;    ///< a path or an address
+  std::string message;
+};
+
+using Findings = std::vector<Finding>;
+
+void found(Findings& findings, const Rule& rule, std::string_view network, std::string_view place,
+           std::string_view message);
+
+namespace rules {
+
+using enum Severity;
+using enum Reboot;
+
+// The configuration.
+inline constexpr Rule kConfUnreadable{"conf-unreadable", error, safe,
+                                      "correct the file: no runtime can read it either"};
+inline constexpr Rule kConfRefused{
+    "conf-refused", error, unsafe,
+    "correct the file: every ADD fails; delegated-ipam validate FILE says more"};
+inline constexpr Rule kRangesMissing{
+    "ranges-missing", error, unsafe,
+    "have the source of the ranges made: flanneld writes its file when it has a lease"};
+inline constexpr Rule kRangesUnknown{
+    "ranges-unknown", warning, safe,
+    "name the file with --conf; without one, only what is on the disk can be shown"};
+
+// The network folder.
+inline constexpr Rule kFolder{"store-folder", error, unsafe, "look at the disk: dmesg, then fsck"};
+inline constexpr Rule kFileUnreadable{
+    "store-file-unreadable", error, safe,
+    "repair the disk; or, when no pod has the address, remove the file"};
+inline constexpr Rule kFileOdd{"store-file-odd", error, safe,
+                               "take it away when no pod has the address"};
+inline constexpr Rule kFileEmpty{"store-file-empty", warning, safe,
+                                 "nothing: the first ADD or DEL after the next reboot removes it"};
+inline constexpr Rule kFileNote{
+    "store-file-note", warning, safe,
+    "nothing, if somebody reserves the address by hand (ipam.exclude does it better); else remove "
+    "the file"};
+inline constexpr Rule kForeignFile{
+    "store-file-foreign", warning, safe,
+    "move it out of the folder: every command of host-local reads it"};
+inline constexpr Rule kNested{
+    "store-nested", warning, safe,
+    "drain the node, then remove the folder: its addresses are never freed before"};
+inline constexpr Rule kLock{"store-lock", warning, safe,
+                            "look again: what was read may be from the middle of a change"};
+inline constexpr Rule kPending{"release-pending", warning, unsafe,
+                               "make the disk writable: the next ADD or DEL does it then"};
+
+// The records.
+inline constexpr Rule kRecordClosed{
+    "record-unreadable", error, unsafe,
+    "repair the disk or remove the record; of a newer version: install that one again"};
+inline constexpr Rule kRecordMalformed{
+    "record-malformed", warning, safe,
+    "remove the record: it binds nobody, and keeps its address from others"};
+
+// What becomes of pods.
+inline constexpr Rule kNothingKept{"nothing-kept", warning, unsafe,
+                                   "set ipam.type to delegated-ipam, and leave ipam.retain out"};
+inline constexpr Rule kNotBound{"not-bound", warning, unsafe,
+                                "nothing, for callers without a pod (podman); of pods: delete "
+                                "them, so that they are made anew"};
+inline constexpr Rule kReadOnly{"disk-read-only", error, unsafe,
+                                "mount it writable: mount -o remount,rw"};
+inline constexpr Rule kInMemory{"state-in-memory", error, unsafe,
+                                "set ipam.stateDir to a folder on a disk, and let one pod start"};
+inline constexpr Rule kNotRemembered{"ranges-not-remembered", warning, unsafe,
+                                     "let one pod start while the source of the ranges is there"};
+inline constexpr Rule kPoolLow{
+    "pool-low", warning, safe,
+    "give the node a larger range, or look for what holds addresses: delegated-ipam list"};
+
+}  // namespace rules
+
+/// "error ID PLACE: message" and below it "fix: remedy", for people; empty for none.
+std::string print_findings(const Findings& findings, const Look& look);
+
+/// [{severity, rule, network, place, message, fix}]
+Json findings_json(const Findings& findings);
+
+}  // namespace shim::inspect

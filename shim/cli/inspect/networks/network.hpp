@@ -1,0 +1,111 @@
+#pragma once
+/// The networks of a node: what configures each, and what stands on the disk about it.
+///
+/// They are found by their configuration, by host-local's folder for all networks, and by the state
+/// folder, which remembers networks whose configuration is gone.
+#include <list>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "allocator/store/state/attachment_source.hpp"
+#include "allocator/store/survey/reading_file_system.hpp"
+#include "allocator/store/survey/survey.hpp"
+#include "shim/cli/command.hpp"
+#include "shim/cli/inspect/networks/configurations.hpp"
+#include "shim/cli/inspect/networks/finding.hpp"
+#include "shim/cni/conf/net_conf.hpp"
+
+namespace shim::inspect {
+
+/// Where to look; empty: where everything usually is.
+struct NodeOptions {
+  std::string root;
+  std::string conf;
+  std::string data_dir;
+  std::string state_dir;
+  std::string network;
+};
+
+/// Declares them. `options` must outlive the parsing.
+void add_node_options(CommandSpec& command, NodeOptions& options);
+
+/// Whose an address is, from the records or else from the runtime's result cache.
+struct Owner {
+  std::string pod_namespace;
+  std::string pod_name;
+  std::string ifname;
+  std::string uid;
+  std::string netns;
+
+  [[nodiscard]] bool is_known() const { return !pod_name.empty(); }
+};
+
+struct Network {
+  std::string name;
+  std::string file;       ///< that configures it; empty: none was found
+  std::string ipam_type;  ///< as written there
+  std::string delegate;   ///< the IPAM plugin that hands out, where that is not the built-in one
+  std::string network_dir;
+  NetConf conf;  ///< without ranges where they are not known
+  /// True for ranges from a source that may be gone after a reboot, with no last good copy of them
+  /// that counts on this node.
+  bool forgets_ranges = false;
+  allocator::store::Survey survey;
+  /// What the runtime's cache tells of its attachments, by container ID; read where somebody has to
+  /// be looked for.
+  std::multimap<std::string, allocator::store::CachedAttachment> cached;
+
+  /// True when host-local itself seems to hand out: nothing of ours was ever written.
+  [[nodiscard]] bool is_host_locals() const {
+    return ipam_type != "delegated-ipam" && !survey.has_records;
+  }
+  /// Whose the address is now, or will be again.
+  [[nodiscard]] Owner owner_of(const allocator::store::SurveyedAddress& one) const;
+  /// True for the pods that are not to be held.
+  [[nodiscard]] bool is_excluded(const Owner& owner) const;
+};
+
+/// By name, then by folder. They are large, and stay where they are.
+using Networks = std::list<Network>;
+
+/// A node that is looked at.
+class Node {
+ public:
+  /// Finds and surveys all networks, or the one that the options name.
+  /// Errors: throws UsageError for a network that there is not, a root that cannot be used, a
+  /// missing --conf; std::system_error.
+  Node(allocator::store::FileSystem& under, const NodeOptions& options);
+
+  [[nodiscard]] const Networks& networks() const { return networks_; }
+  [[nodiscard]] const Findings& findings() const { return findings_; }
+  [[nodiscard]] Findings& findings() { return findings_; }
+  [[nodiscard]] allocator::store::ReadingFileSystem& fs() { return fs_; }
+  /// Where nothing was found.
+  [[nodiscard]] std::string places() const;
+
+ private:
+  void add_configured();
+  void add_conf(const PluginConf& conf);
+  void add_folders();
+  void add_remembered();
+  /// The network that is read, or was read last.
+  [[nodiscard]] Network& begin();
+  void end();
+  void add_folder(const std::string& path);
+  [[nodiscard]] std::string state_dir() const;
+  void read_conf(const Json& document, const ConfHead& head, Network& network);
+  [[nodiscard]] std::vector<std::string> ranges_from(const RangesSource& source,
+                                                     const PlacementConf& placement,
+                                                     Network& network);
+  void survey(Network& network);
+  void read_cache(Network& network);
+  void tell_of_oddities(const Network& network);
+
+  NodeOptions options_;
+  allocator::store::ReadingFileSystem fs_;
+  Networks networks_;
+  Findings findings_;
+};
+
+}  // namespace shim::inspect

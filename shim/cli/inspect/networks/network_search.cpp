@@ -1,0 +1,192 @@
+// How the networks of a node are found: by configurations, folders and records.
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <system_error>
+
+#include "allocator/error.hpp"
+#include "allocator/store/state/network_dir.hpp"
+#include "allocator/store/state/record_folder.hpp"
+#include "shim/cli/inspect/networks/network.hpp"
+#include "shim/cni/conf/delegate_conf.hpp"
+#include "shim/cni/protocol/environment.hpp"
+#include "shim/cni/protocol/error.hpp"
+
+namespace shim::inspect {
+namespace {
+
+using allocator::store::FileSystem;
+
+constexpr std::size_t kRangesLimit = std::size_t{1} << 20;
+constexpr const char* kNetdirName = "netdir";
+
+std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+/// The names in a folder, sorted; none where it is missing.
+std::vector<std::string> names_in(FileSystem& fs, const std::string& path) {
+  const auto folder = fs.open_directory(path);
+  auto names = folder ? fs.list(*folder) : std::vector<std::string>();
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// True for a folder that some plugin has used as a network's.
+bool is_network_folder(FileSystem& fs, const std::string& path) {
+  try {
+    const auto names = names_in(fs, path);
+    return std::any_of(names.begin(), names.end(), [](const std::string& name) {
+      return name == "lock" || allocator::store::address_of_name(name).has_value();
+    });
+  } catch (const std::system_error&) {
+    return false;  // no folder
+  }
+}
+
+/// What is remembered of the ranges; nothing where the record cannot be read, which the survey tells.
+std::optional<allocator::store::RememberedRanges> remembered(FileSystem& fs,
+                                                             const std::string& state_dir,
+                                                             const std::string& network_dir) {
+  try {
+    auto records = allocator::store::RecordFolder::open(fs, state_dir, network_dir);
+    return records ? records->last_ranges() : std::nullopt;
+  } catch (const allocator::store::ClosedRecord&) {
+    return std::nullopt;
+  } catch (const std::system_error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::string Node::state_dir() const {
+  return options_.state_dir.empty() ? std::string(kDefaultStateDir) : options_.state_dir;
+}
+
+Network& Node::begin() { return networks_.emplace_back(); }
+
+/// The first that is found of a folder counts.
+void Node::end() {
+  const Network& last = networks_.back();
+  const bool is_wanted =
+      !last.name.empty() && (options_.network.empty() || last.name == options_.network);
+  const auto is_same = [&](const Network& other) { return other.network_dir == last.network_dir; };
+  if (!is_wanted ||
+      std::find_if(networks_.begin(), networks_.end(), is_same) != std::prev(networks_.end()))
+    networks_.pop_back();
+}
+
+void Node::add_configured() {
+  for (const auto& one : plugin_confs(fs_, options_.conf, findings_)) add_conf(one);
+}
+
+void Node::add_conf(const PluginConf& conf) {
+  Network& network = begin();
+  network.file = conf.file;
+  network.ipam_type = conf.ipam_type;
+  std::string refused;
+  bool lacks_ranges = conf.lacks_ranges;
+  try {
+    const ConfHead head = read_head(conf.document, Strictness::lenient);
+    network.name = head.name;
+    if (!head.choice.is_built_in) network.delegate = head.choice.names.back();
+    network.conf = read_net_conf_leniently(conf.document, head);
+    try {
+      read_conf(conf.document, head, network);
+    } catch (const CniError& error) {
+      refused = error.what();
+      lacks_ranges = lacks_ranges || error.code == ErrorCode::try_again_later;
+    } catch (const allocator::Error& error) {
+      refused = error.what();
+    }
+    if (!options_.data_dir.empty()) network.conf.placement.data_dir = options_.data_dir;
+    if (!options_.state_dir.empty()) network.conf.placement.state_dir = options_.state_dir;
+    const bool is_label = !network.delegate.empty() && network.delegate != "host-local";
+    network.network_dir = is_label ? DelegateConf(head).network_dir()
+                                   : network.conf.placement.data_dir + "/" + network.name;
+  } catch (const CniError& error) {
+    refused = error.what();
+  }
+  const bool is_wanted = options_.network.empty() || network.name == options_.network;
+  if (!refused.empty() && is_wanted)
+    found(findings_, lacks_ranges ? rules::kRangesMissing : rules::kConfRefused, network.name,
+          conf.file, refused);
+  end();
+}
+
+/// As an ADD reads it. What another plugin hands out is not ours to know.
+void Node::read_conf(const Json& document, const ConfHead& head, Network& network) {
+  if (!network.delegate.empty() && network.delegate != "host-local") return;
+  const ConfInputs inputs{
+      {}, [&](const RangesSource& source, const PlacementConf& placement, const std::string&) {
+        return ranges_from(source, placement, network);
+      }};
+  network.conf = read_net_conf(document, head, inputs);
+}
+
+/// What an ADD would get from the source, or would remember of it. A copy is of another node than
+/// the one that looks at it: there what is remembered is that node's.
+std::vector<std::string> Node::ranges_from(const RangesSource& source,
+                                           const PlacementConf& placement, Network& network) {
+  const std::string data_dir = options_.data_dir.empty() ? placement.data_dir : options_.data_dir;
+  const std::string state = options_.state_dir.empty() ? placement.state_dir : options_.state_dir;
+  const auto last = remembered(fs_, state, data_dir + "/" + network.name);
+  const bool is_ours =
+      last && !last->is_anonymous &&
+      (fs_.has_root() || (last->node == source.node && last->source == source.name));
+  network.forgets_ranges = !is_ours;
+  std::string why;
+  for (const auto& path : source.paths) {
+    try {
+      return parse_ranges(source.kind, fs_.read_regular(path, kRangesLimit), path);
+    } catch (const std::exception& error) {
+      if (why.empty()) why = error.what();
+    }
+  }
+  if (is_ours) return last->cidrs;
+  throw CniError(ErrorCode::try_again_later,
+                 "rangesFrom: no subnet for this node yet (" + why + "), and none is remembered");
+}
+
+void Node::add_folder(const std::string& path) {
+  Network& network = begin();
+  network.name = last_part(path);
+  network.network_dir = path;
+  network.conf.placement.state_dir = state_dir();
+  end();
+}
+
+/// Networks without a configuration, beside those that have one.
+void Node::add_folders() {
+  std::set<std::string> folders = {options_.data_dir.empty() ? std::string(kDefaultDataDir)
+                                                             : options_.data_dir};
+  for (const auto& network : networks_) {
+    if (network.conf.placement.data_dir_given && options_.data_dir.empty())
+      folders.insert(network.conf.placement.data_dir);
+  }
+  for (const auto& folder : folders) {
+    for (const auto& name : names_in(fs_, folder)) {
+      const std::string path = folder + "/" + name;
+      if (is_identifier(name) && is_network_folder(fs_, path)) add_folder(path);
+    }
+  }
+}
+
+/// Networks that the state folder remembers. With --data-dir, only those in that folder.
+void Node::add_remembered() {
+  const std::string state = state_dir();
+  for (const auto& name : names_in(fs_, state)) {
+    try {
+      const auto folder = fs_.open_directory(state + "/" + name);
+      const auto record = folder ? fs_.read_link(*folder, kNetdirName) : std::nullopt;
+      if (!record || !record->starts_with("1~/")) continue;
+      const std::string path = record->substr(2);
+      if (options_.data_dir.empty() || path == options_.data_dir + "/" + last_part(path))
+        add_folder(path);
+    } catch (const std::system_error&) {
+      continue;  // something else that lies there
+    }
+  }
+}
+
+}  // namespace shim::inspect

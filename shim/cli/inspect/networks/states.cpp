@@ -1,0 +1,158 @@
+#include "shim/cli/inspect/networks/states.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+
+namespace shim::inspect {
+namespace {
+
+using allocator::Address;
+using allocator::Range;
+using allocator::Uint128;
+using allocator::store::SurveyedAddress;
+
+constexpr std::array<std::string_view, 5> kNames = {"in-use", "dead", "reserved", "held", "free"};
+
+/// Walks one range from its first address to its last, in stretches.
+class Walk {
+ public:
+  Walk(const Network& network, const Range& range, std::vector<Stretch>& stretches)
+      : network_(network), range_(range), stretches_(stretches) {}
+
+  void go() {
+    add_reserved();
+    add_used();
+    std::optional<Address> next = range_.start;  // everything before it has been told
+    for (const auto& [first, mark] : marks_) {
+      if (!next || mark.last < *next) continue;
+      if (*next < mark.first) free(*next, before(mark.first));
+      Stretch stretch = mark;
+      stretch.first = std::max(mark.first, *next);
+      if (!is_used(stretch)) stretches_.push_back(stretch);
+      next = mark.last.next();
+    }
+    if (next && *next <= range_.end) free(*next, range_.end);
+  }
+
+ private:
+  static Address before(const Address& address) { return {address.family(), address.number() - 1}; }
+
+  static bool is_used(const Stretch& stretch) { return stretch.state != State::reserved; }
+
+  void free(const Address& first, const Address& last) {
+    stretches_.push_back({first, last, State::free});
+  }
+
+  /// Of two that begin together the longer one tells more.
+  void put(const Stretch& stretch) {
+    const auto [place, is_first] = marks_.emplace(stretch.first, stretch);
+    if (!is_first && place->second.last < stretch.last) place->second = stretch;
+  }
+
+  /// Cut to the range, and where an attachment is inside, to what is around it.
+  void mark(Stretch stretch) {
+    if (stretch.last < range_.start || range_.end < stretch.first) return;
+    stretch.first = std::max(stretch.first, range_.start);
+    stretch.last = std::min(stretch.last, range_.end);
+    for (const auto& [address, one] : network_.survey.addresses) {
+      if (!one.is_in_use || one.address < stretch.first || stretch.last < one.address) continue;
+      if (stretch.first < one.address)
+        put({stretch.first, before(one.address), stretch.state, stretch.pin, stretch.why});
+      const auto next = one.address.next();
+      if (!next || stretch.last < *next) return;
+      stretch.first = *next;
+    }
+    put(stretch);
+  }
+
+  void add_reserved() {
+    const auto& reservations = network_.conf.allocation.reservations;
+    for (const auto& span : reservations.excluded)
+      mark({span.first, span.last, State::reserved, nullptr, "excluded"});
+    for (const auto& pin : reservations.pins)
+      mark({pin.address, pin.address, State::reserved, &pin, "pinned"});
+    mark({range_.gateway, range_.gateway, State::reserved, nullptr, "gateway"});
+  }
+
+  void add_used() {
+    for (const auto& [address, one] : network_.survey.addresses) {
+      if (!range_.contains(one.address)) continue;
+      const State state = state_of(network_, one.address);
+      if (state != State::reserved) put({one.address, one.address, state});
+    }
+  }
+
+  const Network& network_;
+  const Range& range_;
+  std::vector<Stretch>& stretches_;
+  std::map<Address, Stretch> marks_;
+};
+
+std::uint64_t width_of(const Stretch& stretch) {
+  const Uint128 width = stretch.last.number() - stretch.first.number() + 1;
+  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+  return width == 0 || width > most ? most : static_cast<std::uint64_t>(width);
+}
+
+void raise(std::uint64_t& count, std::uint64_t more) {
+  count = more > std::numeric_limits<std::uint64_t>::max() - count
+              ? std::numeric_limits<std::uint64_t>::max()
+              : count + more;
+}
+
+}  // namespace
+
+std::string_view name_of(State state) { return kNames[static_cast<std::size_t>(state)]; }
+
+std::optional<State> parse_state(std::string_view name) {
+  const auto* const found = std::find(kNames.begin(), kNames.end(), name);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<State>(found - kNames.begin());
+}
+
+State state_of(const Network& network, const Address& address) {
+  const SurveyedAddress* one = network.survey.find(address);
+  if (one != nullptr && one->is_in_use) return one->is_dead ? State::dead : State::in_use;
+  const auto& allocation = network.conf.allocation;
+  const bool is_gateway =
+      std::any_of(allocation.sets.begin(), allocation.sets.end(),
+                  [&](const allocator::RangeSet& set) { return set.is_gateway(address); });
+  if (is_gateway || span_around(allocation.reservations, address) != nullptr ||
+      pin_on(allocation.reservations, address) != nullptr)
+    return State::reserved;
+  return one != nullptr && one->has_record ? State::held : State::free;
+}
+
+std::string Stretch::to_string() const {
+  return first == last ? first.to_string() : first.to_string() + "-" + last.to_string();
+}
+
+std::vector<Stretch> unused_of(const Network& network) {
+  std::vector<Stretch> stretches;
+  for (const auto& set : network.conf.allocation.sets) {
+    for (const auto& range : set.ranges()) Walk(network, range, stretches).go();
+  }
+  return stretches;
+}
+
+Counts count(const Network& network) {
+  Counts counts;
+  for (const auto& [address, one] : network.survey.addresses) {
+    const State state = state_of(network, one.address);
+    if (state == State::in_use) ++counts.in_use;
+    if (state == State::dead) ++counts.dead;
+    if (state == State::held) ++counts.held;
+  }
+  for (const auto& stretch : unused_of(network))
+    raise(stretch.state == State::free ? counts.free : counts.reserved, width_of(stretch));
+  return counts;
+}
+
+bool is_outside(const Network& network, const Address& address) {
+  const auto& sets = network.conf.allocation.sets;
+  return !sets.empty() && set_of(sets, address) == sets.size();
+}
+
+}  // namespace shim::inspect

@@ -1,0 +1,61 @@
+#pragma once
+/// What each address of a network counts as, in the one vocabulary that the tool has. Pure.
+///
+///     in-use     an attachment holds it: a live one, or one of which nothing is proven
+///     dead       an attachment holds it that is proven dead: its pod takes it over
+///     reserved   nobody holds it, and it is a gateway, excluded, or pinned to a pod
+///     held       nobody holds it, and it is kept for the pod that had it
+///     free       none of these
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shim/cli/inspect/networks/network.hpp"
+
+namespace shim::inspect {
+
+enum class State : std::uint8_t { in_use, dead, reserved, held, free };
+
+inline constexpr std::string_view kStateNames = "in-use, dead, reserved, held or free";
+
+std::string_view name_of(State state);
+/// nullopt for none of the names.
+std::optional<State> parse_state(std::string_view name);
+
+/// The state of one address.
+State state_of(const Network& network, const allocator::Address& address);
+
+/// Addresses one after the other that are in one state for one reason.
+struct Stretch {
+  allocator::Address first;
+  allocator::Address last;
+  State state;
+  const allocator::Pin* pin = nullptr;  ///< of a reserved one
+  std::string_view why = {};            ///< "gateway", "excluded", "pinned"
+
+  /// "10.244.1.7", or "10.244.1.7-10.244.1.20".
+  [[nodiscard]] std::string to_string() const;
+};
+
+/// The network's reserved addresses in which nobody is, and its free ones, by address. Only those
+/// of its ranges are known.
+std::vector<Stretch> unused_of(const Network& network);
+
+/// How many addresses of a network are in each state; those beyond 2^64 are not counted.
+struct Counts {
+  std::uint64_t in_use = 0;
+  std::uint64_t dead = 0;
+  std::uint64_t reserved = 0;
+  std::uint64_t held = 0;
+  std::uint64_t free = 0;
+};
+
+/// In use, dead and held count wherever they are, reserved and free inside the ranges.
+Counts count(const Network& network);
+
+/// True for an address that no range of today's hands out, where the ranges are known.
+bool is_outside(const Network& network, const allocator::Address& address);
+
+}  // namespace shim::inspect

@@ -1,0 +1,80 @@
+#include "shim/cli/inspect/output/look_options.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "allocator/fields.hpp"
+
+namespace shim::inspect {
+namespace {
+
+std::string_view forms_text(Forms forms) {
+  switch (forms) {
+    case Forms::all:
+      return "table, wide, json, yaml or name";
+    case Forms::documents:
+      return "table, json or yaml";
+    case Forms::metrics:
+      return "table, json, yaml or prometheus";
+  }
+  return "";
+}
+
+Format read_format(const LookOptions& options, Forms forms) {
+  const std::string& name = options.output;
+  if (name == "table" || (name == "prometheus" && forms == Forms::metrics)) return Format::table;
+  if (name == "json") return Format::json;
+  if (name == "yaml") return Format::yaml;
+  if (name == "wide" && forms == Forms::all) return Format::wide;
+  if (name == "name" && forms == Forms::all) return Format::name;
+  refuse_option("-o", name, "is no format here; write " + std::string(forms_text(forms)));
+}
+
+Colour terminal_colour() {
+  const char* const no_colour = std::getenv("NO_COLOR");
+  const char* const terminal = std::getenv("TERM");
+  const bool is_wanted = no_colour == nullptr || *no_colour == '\0';
+  const bool can = terminal != nullptr && std::string_view(terminal) != "dumb";
+  return is_wanted && can && ::isatty(STDOUT_FILENO) == 1 ? Colour::yes : Colour::no;
+}
+
+/// 0, or errno.
+int write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(fd, text.data(), text.size());
+    if (written == -1 && errno == EINTR) continue;
+    if (written == -1) return errno;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_look_options(CommandSpec& command, Forms forms, LookOptions& options) {
+  command.text("-o,--output", options.output, std::string(forms_text(forms)));
+  if (forms != Forms::all) return;
+  command.text("--columns", options.columns, "these columns, separated by commas");
+  command.flag("--no-headers", options.no_headers, "a table without its first line");
+}
+
+Look read_look(const LookOptions& options, Forms forms) {
+  Look look;
+  look.format = read_format(options, forms);
+  look.columns = allocator::split(options.columns, ',');
+  look.has_headers = !options.no_headers;
+  look.colour = terminal_colour();
+  return look;
+}
+
+void write_stdout(std::string_view text) {
+  const int error = write_all(STDOUT_FILENO, text);
+  if (error != 0 && error != EPIPE)
+    throw UsageError("standard output: cannot be written; is the disk full?");
+}
+
+void write_stderr(std::string_view text) { static_cast<void>(write_all(STDERR_FILENO, text)); }
+
+}  // namespace shim::inspect

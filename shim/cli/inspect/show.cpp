@@ -1,0 +1,198 @@
+// `show`: everything that is known of a pod or of an address, and what its next ADD gets.
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "allocator/store/disk/posix_file_system.hpp"
+#include "allocator/store/state/record_folder.hpp"
+#include "shim/cli/commands.hpp"
+#include "shim/cli/inspect/address_table.hpp"
+#include "shim/cli/inspect/next_add.hpp"
+#include "shim/cli/inspect/output/look_options.hpp"
+#include "shim/cli/validate/document/edit.hpp"
+#include "shim/cni/protocol/printable.hpp"
+
+namespace shim {
+namespace {
+
+using namespace inspect;
+using allocator::Address;
+using allocator::PodKey;
+using validate::joined;
+
+struct Options {
+  NodeOptions node;
+  LookOptions look;
+  std::string subject;
+  std::string pod_namespace;
+};
+
+/// What the command line names: an address, or a pod in one namespace or in any.
+struct Subject {
+  std::optional<Address> address;
+  std::string pod_namespace;
+  std::string pod_name;
+
+  [[nodiscard]] bool is(const Row& row) const {
+    if (address) return row[kAddress] == address->to_string();
+    return row[kPod] == pod_name && (pod_namespace.empty() || row[kNamespace] == pod_namespace);
+  }
+};
+
+Subject read_subject(const Options& options) {
+  Subject subject{Address::parse(options.subject), options.pod_namespace, options.subject};
+  const auto slash = options.subject.find('/');
+  if (slash != std::string::npos) {
+    subject.pod_namespace = options.subject.substr(0, slash);
+    subject.pod_name = options.subject.substr(slash + 1);
+  }
+  const bool is_pod = !subject.pod_name.empty() && slash != 0 &&
+                      subject.pod_name.find('/') == std::string::npos &&
+                      !allocator::Cidr::parse(options.subject);
+  if (!is_pod) refuse_option("POD|IP", options.subject, "is neither a pod nor an address");
+  if (slash != std::string::npos && !options.pod_namespace.empty() &&
+      options.pod_namespace != subject.pod_namespace)
+    refuse_option("-n", options.pod_namespace,
+                  "is another namespace than that of " + options.subject);
+  return subject;
+}
+
+Table make_show_table(const Networks& networks) {
+  Table table = make_address_table(networks);
+  table.columns.push_back({"file", "FILE"});
+  table.columns.push_back({"record", "RECORD"});
+  table.columns.push_back({"conf", "CONF"});
+  table.columns.push_back({"nextAddress", "NEXT-ADDRESS", Shown::on_demand});
+  table.columns.push_back({"nextStep", "NEXT-STEP", Shown::on_demand, CellKind::number});
+  table.columns.push_back({"next", "NEXT-ADD"});
+  return table;
+}
+
+/// Where to look by hand.
+void add_places(const Network& network, const std::optional<Address>& address, Row& row) {
+  const auto* one = address ? network.survey.find(*address) : nullptr;
+  const bool has_file =
+      one != nullptr && one->is_in_use && !one->is_nested && network.survey.has_folder;
+  row.emplace_back(has_file ? joined({network.network_dir, "/", row[kAddress]}) : "");
+  const std::string records = allocator::store::record_folder_name(network.network_dir);
+  row.emplace_back(one != nullptr && one->has_record ? joined({network.conf.placement.state_dir,
+                                                               "/", records, "/ip.", row[kAddress]})
+                                                     : "");
+  row.push_back(network.file);
+}
+
+void add_next(const Network& network, const std::optional<Address>& address, Row& row) {
+  std::vector<NextAdd> answers;
+  const PodKey pod{row[kNamespace], row[kPod], row[kInterface].empty() ? "eth0" : row[kInterface]};
+  const bool is_ours_to_tell =
+      !row[kPod].empty() && !network.conf.allocation.sets.empty() && !network.is_host_locals();
+  if (is_ours_to_tell) answers = next_add_at(network, pod, address);
+  std::string text;
+  for (const auto& one : answers) text.append(text.empty() ? "" : "; ").append(one.to_string());
+  const bool is_one = answers.size() == 1 && answers.front().step != 0;
+  row.push_back(is_one ? answers.front().address : "");
+  row.push_back(is_one ? std::to_string(answers.front().step) : "");
+  row.push_back(text);
+}
+
+void add(Table& table, const Network& network, Row row) {
+  const auto address = Address::parse(row[kAddress]);
+  add_places(network, address, row);
+  add_next(network, address, row);
+  table.rows.push_back(std::move(row));
+}
+
+/// An address of the network, whatever it counts as.
+void add_address(Table& table, const Network& network, const Address& address) {
+  const bool is_known =
+      network.survey.find(address) != nullptr ||
+      set_of(network.conf.allocation.sets, address) < network.conf.allocation.sets.size();
+  if (is_known) add(table, network, row_of(network, address));
+}
+
+/// A pod of which nothing is known gets something, too.
+void add_newcomer(Table& table, const Network& network, const Subject& subject) {
+  Row row(kFields);
+  row[kNetwork] = network.name;
+  row[kNamespace] = subject.pod_namespace;
+  row[kPod] = subject.pod_name;
+  if (!subject.pod_namespace.empty()) add(table, network, std::move(row));
+}
+
+/// Rows of what is known; false when nothing is.
+bool fill(Table& table, const Networks& networks, const Subject& subject) {
+  for (const auto& network : networks) {
+    if (subject.address) add_address(table, network, *subject.address);
+    if (subject.address) continue;
+    Table known;
+    add_rows(known, network, {});
+    for (auto& row : known.rows) {
+      if (subject.is(row)) add(table, network, std::move(row));
+    }
+  }
+  if (!table.rows.empty() || subject.address) return !table.rows.empty();
+  for (const auto& network : networks) add_newcomer(table, network, subject);
+  return false;
+}
+
+/// Those of the files and records of what is shown.
+Findings findings_of(const Node& node, const Table& table) {
+  Findings findings;
+  for (const auto& one : node.findings()) {
+    for (const auto& row : table.rows) {
+      const std::string& address = row[kAddress];
+      const bool is_of_it =
+          one.network == row[kNetwork] && !address.empty() &&
+          (one.place.ends_with("/" + address) || one.place.ends_with("." + address));
+      if (is_of_it) findings.push_back(one);
+    }
+  }
+  return findings;
+}
+
+std::string print_blocks(const Table& table, const Look& look) {
+  std::string text;
+  for (const auto& row : table.rows)
+    text.append(text.empty() ? "" : "\n").append(print_upright(table, row, look));
+  return text;
+}
+
+ExitCode show(const Options& options) {
+  const Look look = read_look(options.look, Forms::documents);
+  const Subject subject = read_subject(options);
+  allocator::store::PosixFileSystem fs;
+  const Node node(fs, options.node);
+  Table table = make_show_table(node.networks());
+  const bool is_known = fill(table, node.networks(), subject);
+  const Findings findings = findings_of(node, table);
+  if (look.format == Format::table) {
+    write_stdout(print_blocks(table, look));
+    write_stderr(print_findings(findings, {}));
+  } else {
+    Json document = make_document("show");
+    put(document, "items", items_of(table));
+    put(document, "findings", findings_json(findings));
+    write_stdout(print_document(document, look.format));
+  }
+  if (!is_known)
+    write_stderr(printable_line("nothing is known of " + options.subject + " here") + "\n");
+  return is_known && findings.empty() ? ExitCode::fine : ExitCode::found_something;
+}
+
+}  // namespace
+
+void add_show(CommandSpec& root) {
+  static Options options;
+  CommandSpec command = root.command(
+      "show",
+      "all that is known of a pod or of an address, and which step of the choice decides "
+      "what the pod's next ADD gets; writes nothing");
+  command.argument("POD|IP", options.subject, "web-0, shop/web-0 or 10.244.1.7");
+  command.text("-n,--namespace", options.pod_namespace, "the pod's namespace; without it any");
+  add_look_options(command, Forms::documents, options.look);
+  add_node_options(command, options.node);
+  command.example("delegated-ipam show shop/web-0");
+  command.example("delegated-ipam show 10.244.1.7 -o json");
+  command.runs([] { return show(options); });
+}
+
+}  // namespace shim

@@ -1,0 +1,272 @@
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
+"""status: its verdict, what it counts, each thing that makes a reboot unsafe and that what it names mends it, metrics
+that Prometheus takes; and it writes nothing but --out.
+
+usage: status_test.py [--update] [WORD ...]
+
+--update writes status.golden.txt from what the tool says now: read the difference before you keep it.
+"""
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import plugin
+import sandbox
+import tap
+import tool
+from golden import Golden
+from looked_at import BOOTS, Looked, changes_in, snapshot, traced
+from node import fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
+from tap import Skip
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIVE = [[{"subnet": "10.9.0.0/29"}]]
+KEEPS = {"exclude": ["10.9.0.12-10.9.0.13"], "pins": {"shop/pinned": ["10.9.0.9"]}}
+METRIC = re.compile(r'^delegated_ipam_[a-z_]+(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})? \d+$')
+
+
+@contextlib.contextmanager
+def node_on_disk(ranges=None, **more):
+    """A node whose state lies on a disk: in the sandbox, /var/lib is in memory."""
+    with tempfile.TemporaryDirectory(prefix="status.", dir="/var/tmp") as folder:
+        with Looked(f"{folder}/node", ranges, name="pods", **more) as node:
+            yield node
+
+
+def alike(node):
+    """A function that takes out what differs each time: the folder, and how long the machine has been up."""
+    up = re.compile(r'(?<= )\d+(m|h\d+m|d\d+h)\n|(?<="uptime": )"[^"]*"|(?<="uptimeSeconds": )\d+|(?<=uptime: ).*|'
+                    r'(?<=uptimeSeconds: ).*')
+    options = " ".join(node.look())
+
+    def change(text):
+        text = text.replace(f" {options}", "").replace(escaped(node.home), "node").replace(node.home, "/node")
+        return up.sub(lambda found: "UP\n" if found[0].endswith("\n") else "UP", text)
+    return change
+
+
+def escaped(path):
+    """A path in the name of a folder of records."""
+    return "_".join(re.sub(r"[^A-Za-z0-9.-]", lambda found: f"%{ord(found[0]):02X}", part)
+                    for part in path.strip("/").split("/"))
+
+
+def status(node, *arguments):
+    """The answer as an object; the exit code is 0 when the verdict is ok."""
+    done = tool.call("status", *node.look(), *arguments, "-o", "json")
+    answer = json.loads(done.stdout)
+    assert done.exit == (tool.FINE if answer["verdict"] == "ok" else tool.FOUND), done
+    assert answer["safeToReboot"] == (answer["reason"] is None), answer
+    return answer
+
+
+def rules(node, *arguments):
+    return sorted(finding["rule"] for finding in status(node, *arguments)["findings"])
+
+
+def is_fine(node):
+    answer = status(node)
+    assert answer["verdict"] == "ok" and answer["safeToReboot"] and not answer["findings"], answer
+
+
+def forms(golden):
+    with node_on_disk(**KEEPS) as node:
+        node.tell_two_boots()
+        node.damage()
+        for bad in (["-x"], [], ["-o", "json"], ["-o", "yaml"], ["-o", "prometheus"]):
+            golden.call(f"damaged {' '.join(bad)}".strip(), "status", *node.look(), *bad, alike=alike(node))
+        shutil.rmtree(node.network_dir)
+        shutil.rmtree(node.state_dir)
+        node.tell_two_boots()
+        node.delete("e9", None)
+        for good in (["-x"], [], ["-o", "prometheus"]):
+            golden.call(f"in order {' '.join(good)}".strip(), "status", *node.look(), *good, alike=alike(node))
+
+
+def refused(golden):
+    with node_on_disk() as node:
+        for wrong in (["--out", "x"], ["-x", "-o", "json"], ["-o", "name"], ["-o", "prometheus", "--out", "/nowhere/x"],
+                      ["-o", "prometheus", "--out", node.home]):
+            title = f"refused {' '.join(wrong).replace(node.home, 'FOLDER')}"
+            done = golden.call(title, "status", *node.look(), *wrong, alike=alike(node))
+            assert done.exit == tool.USAGE and not done.stdout, done
+
+
+def counts():
+    """Every address of the ranges is in one state; `list` shows as many of each."""
+    with node_on_disk(**KEEPS) as node:
+        node.tell_two_boots()
+        network, = status(node)["networks"]
+        assert sum(network[key] for key in ("inUse", "held", "reserved", "free", "dead")) == 14 + 255, network
+        assert network["range"] == "10.9.0.0/28,fd00:9::/120" and network["boot"] == BOOTS[1][:8], network
+        for state, key in (("in-use", "inUse"), ("held", "held"), ("dead", "dead")):
+            assert len(tool.must("list", *node.look(), "--state", state, "-o", "name").split()) == network[key], state
+        node.configure(node.conf(ranges=[[{"subnet": "fd00::/64"}]], exclude=[], pins={}))
+        network, = status(node)["networks"]
+        assert network["free"] == 2**64 - 2, network  # neither the network itself nor the gateway
+
+
+def a_reboot_is_safe():
+    """It says yes, and after the reboot every pod is where it was."""
+    with node_on_disk() as node:
+        new_boot(BOOTS[0])
+        had = {number: node.add(f"c{number}", f"shop/web-{number}") for number in range(4)}
+        is_fine(node)
+        new_boot(BOOTS[1])
+        is_fine(node)
+        for number in reversed(range(4)):
+            assert node.add(f"d{number}", f"shop/web-{number}") == had[number]
+
+
+def not_bound():
+    """A caller without a pod; no finding for a pod that is not to be held, nor for Cilium's own."""
+    with node_on_disk(retain={"exclude": ["batch/*"]}) as node:
+        node.add("c0", "shop/web-0")
+        node.cache("j0", "batch/job", node.add("j0", "batch/job"))
+        node.add("cilium-ingress-1", None)
+        is_fine(node)
+        plain, _ = node.add("p0", None)
+        answer = status(node)
+        assert [finding["rule"] for finding in answer["findings"]] == ["not-bound"], answer
+        assert plain in answer["reason"] and not answer["safeToReboot"], answer
+        node.delete("p0", None)
+        is_fine(node)
+    shutil.rmtree("/var/lib/cni/results")
+
+
+def nothing_is_kept():
+    require(HOST_LOCAL)
+    with node_on_disk(FIVE, binary=HOST_LOCAL) as node:
+        node.configure({**node.conf(), "ipam": {"type": "host-local", "ranges": FIVE, "dataDir": node.data_dir}})
+        is_fine(node)
+        node.add("c0", "shop/web-0")
+        assert rules(node) == ["nothing-kept"]
+    with node_on_disk(retain=False) as node:
+        node.add("c0", "shop/web-0")
+        assert rules(node) == ["nothing-kept"]
+
+
+def in_memory():
+    with Looked("/var/lib/cni/status", name="pods") as node:
+        node.add("c0", "shop/web-0")
+        assert rules(node) == ["state-in-memory"]
+
+
+def read_only():
+    """The disk and /run; and a release that waits for them is told until it is done."""
+    with node_on_disk() as node:
+        node.add("c0", "shop/web-0")
+        script = ('mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 9; shift; exec "$@"')
+        wrapper = ("unshare", "--mount", "sh", "-c", script, "sh", node.home)
+        answer = json.loads(tool.call("status", *node.look(), "-o", "json", wrapper=wrapper).stdout)
+        assert [one["rule"] for one in answer["findings"]] == ["disk-read-only"] * 2, answer
+        assert not answer["safeToReboot"], answer
+        assert node.call("DEL", "c0", "shop/web-0", wrapper=wrapper).exit == 0
+        assert rules(node) == ["release-pending"]
+        node.add("c1", "shop/web-1")
+        is_fine(node)
+
+
+def ranges_remembered():
+    """A source that may be gone after the reboot: unsafe until an ADD has remembered what it gives."""
+    with node_on_disk() as node:
+        source = node.write("subnet.env", "FLANNEL_NETWORK=10.9.0.0/16\nFLANNEL_SUBNET=10.9.1.1/24\n")
+        node.ipam = {"rangesFrom": {"subnetFile": source}}
+        node.configure(node.conf())
+        assert rules(node) == ["ranges-not-remembered"]
+        node.add("c0", "shop/web-0")
+        is_fine(node)
+        os.unlink(source)
+        is_fine(node)
+        assert status(node)["networks"][0]["range"] == "10.9.1.0/24"
+        shutil.rmtree(node.state_dir)
+        answer = status(node)
+        assert sorted(one["rule"] for one in answer["findings"]) == [
+            "not-bound", "ranges-missing", "ranges-not-remembered"], answer
+        assert not answer["safeToReboot"] and answer["verdict"] == "error", answer
+
+
+def pool_low():
+    with node_on_disk([[{"subnet": "10.9.0.0/27"}]]) as node:
+        for number in range(26):
+            node.add(f"c{number}", f"shop/web-{number}")
+        is_fine(node)
+        node.add("c26", "shop/web-26")
+        answer = status(node)
+        assert [one["rule"] for one in answer["findings"]] == ["pool-low"] and answer["safeToReboot"], answer
+        assert answer["verdict"] == "warning", answer
+
+
+def metrics():
+    """Into a file, by rename; the tool that Prometheus has for it finds nothing wrong."""
+    with node_on_disk(**KEEPS) as node:
+        node.tell_two_boots()
+        out = f"{node.home}/delegated-ipam.prom"
+        text = tool.call("status", *node.look(), "-o", "prometheus").stdout
+        node.write("delegated-ipam.prom", "old")
+        before = os.stat(out).st_ino
+        done = tool.call("status", *node.look(), "-o", "prometheus", "--out", out)
+        assert done.exit == tool.FOUND and not done.stdout and not done.stderr, done
+        with open(out) as file:
+            assert file.read() == text
+        assert os.stat(out).st_ino != before and os.stat(out).st_mode & 0o777 == 0o644
+        assert [name for name in os.listdir(node.home) if name.startswith(".")] == []
+        samples = [line for line in text.splitlines() if not line.startswith("#")]
+        assert samples and all(METRIC.match(line) for line in samples), samples
+
+
+def promtool():
+    found = shutil.which("promtool")
+    if not found:
+        raise Skip("needs promtool: apt-get install prometheus")
+    with node_on_disk(**KEEPS) as node:
+        node.tell_two_boots()
+        text = tool.call("status", *node.look(), "-o", "prometheus").stdout
+        done = subprocess.run([found, "check", "metrics"], input=text, capture_output=True, text=True)
+        assert done.returncode == 0, done
+
+
+def never_writes():
+    with node_on_disk(**KEEPS) as node:
+        for step in (lambda: None, node.tell_two_boots, node.damage):
+            step()
+            before = snapshot(node.home, "/run")
+            _, calls = traced(BINARY, "status", *node.look())
+            assert not changes_in(calls), changes_in(calls)
+            assert snapshot(node.home, "/run") == before
+
+
+def nothing_there():
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        done = tool.call("status", "--root", folder, "-x")
+        assert done.exit == tool.FOUND and done.stderr.startswith("no network found in "), done
+
+
+def tests(golden):
+    golden.begin()
+    return [
+        ("every form, of a damaged node and of one in order", forms, golden),
+        ("what is refused, and the remedy", refused, golden),
+        ("each address counts in one state", counts),
+        ("where it says that a reboot is safe, every pod keeps its address", a_reboot_is_safe),
+        ("addresses that are bound to nobody", not_bound),
+        ("a network whose addresses are not kept", nothing_is_kept),
+        ("state in memory", in_memory),
+        ("a disk that takes no changes, and a release that waits for it", read_only),
+        ("ranges of a source that may be gone", ranges_remembered),
+        ("a pool that is nearly used up", pool_low),
+        ("metrics into a file, by rename", metrics),
+        ("metrics as promtool wants them", promtool),
+        ("never a system call that changes a file", never_writes),
+        ("a node without any network", nothing_there),
+    ]
+
+
+if __name__ == "__main__":
+    with Golden(f"{HERE}/status.golden.txt") as kept:
+        tap.main("status", lambda: tests(kept), lambda: require(BINARY), sandbox.enter, fake_boots)
