@@ -288,8 +288,8 @@ namespace_traces() { # what tests may leave in a lane's own namespaces
 }
 
 # What the suites run beside ours, built in the background; its lock tells when that is over. The lanes have no network:
-# here everything is fetched that a suite needs of it (the guest's kernel, Kubernetes' schemas). The charts, which take
-# seconds, are there before any suite.
+# here everything is fetched that a suite needs of it (the guest's kernel, Kubernetes' schemas). The charts and promtool,
+# which take seconds, are there before any suite.
 start_peers() { # start_peers SUITE...: those that these suites need
     local peers=() files=() suite one
     for suite in "$@"; do
@@ -301,6 +301,7 @@ start_peers() { # start_peers SUITE...: those that these suites need
             validate | asan) peers+=(charts) ;;
         esac
     done
+    if [[ " $* " = *" cli "* ]]; then /usr/bin/python3 -B test/lib/promtool.py </dev/null; fi
     if [ ${#peers[@]} -eq 0 ]; then return; fi
     if [[ " ${peers[*]} " = *" charts "* ]]; then test/peers/build.py charts </dev/null; fi
     mapfile -t peers < <(printf '%s\n' "${peers[@]}" | sort -u)
@@ -397,6 +398,11 @@ if [ -n "$LANE" ]; then
     lane "$@"
     exit 0
 fi
+for one in "$@"; do
+    case " ${ALL[*]} unit " in *" $one "*) continue ;; esac
+    echo "test/run.sh: no suite $one; there are: ${ALL[*]} (unit)" >&2
+    exit 2
+done
 say "packages"
 for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
 traces | sort >"$WORK/before"

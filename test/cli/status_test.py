@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 
 import plugin
+import promtool
 import sandbox
 import tap
 import tool
@@ -22,7 +23,6 @@ from golden import Golden
 from looked_at import BOOTS, Looked, changes_in, snapshot, traced
 from node import fake_boots, new_boot
 from plugin import BINARY, HOST_LOCAL, require
-from tap import Skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIVE = [[{"subnet": "10.9.0.0/29"}]]
@@ -220,10 +220,8 @@ def metrics():
         assert samples and all(METRIC.match(line) for line in samples), samples
 
 
-def promtool():
-    found = shutil.which("promtool")
-    if not found:
-        raise Skip("needs promtool: apt-get install prometheus")
+def checked_by_promtool():
+    found = promtool.path()
     with node_on_disk(**KEEPS) as node:
         node.tell_two_boots()
         text = tool.call("status", *node.look(), "-o", "prometheus").stdout
@@ -261,7 +259,7 @@ def tests(golden):
         ("ranges of a source that may be gone", ranges_remembered),
         ("a pool that is nearly used up", pool_low),
         ("metrics into a file, by rename", metrics),
-        ("metrics as promtool wants them", promtool),
+        ("metrics as promtool wants them", checked_by_promtool),
         ("never a system call that changes a file", never_writes),
         ("a node without any network", nothing_there),
     ]

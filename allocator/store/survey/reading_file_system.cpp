@@ -165,8 +165,20 @@ void ReadingFileSystem::sync(const Fd& /*fd*/, const std::string& path_for_error
   refuse(path_for_errors);
 }
 
-Fd ReadingFileSystem::open_lock(const Directory& directory, const std::string& /*name*/,
-                                unsigned /*mode*/) {
+std::optional<OpenText> ReadingFileSystem::open_text(const Directory& directory,
+                                                     const std::string& /*name*/,
+                                                     std::size_t /*limit*/) {
+  refuse(directory.path);
+}
+
+void ReadingFileSystem::overwrite(OpenText& /*text*/, std::string_view /*bytes*/,
+                                  const std::string& path_for_errors) {
+  refuse(path_for_errors);
+}
+
+std::optional<Fd> ReadingFileSystem::open_lock(const Directory& directory,
+                                               const std::string& /*name*/,
+                                               std::optional<unsigned> /*mode*/) {
   refuse(directory.path);
 }
 

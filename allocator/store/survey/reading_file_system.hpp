@@ -22,9 +22,9 @@ class ReadingFileSystem final : public FileSystem {
   [[nodiscard]] bool has_root() const { return !root_path_.empty(); }
 
   std::optional<Directory> open_directory(const std::string& path) override;
-  void visit_names(const Directory& directory,
-                   const std::function<void(std::string_view)>& visit) override {
-    under_.visit_names(directory, visit);
+  void visit(const Directory& directory,
+             const std::function<void(const DirectoryEntry&)>& visit) override {
+    under_.visit(directory, visit);
   }
   std::optional<FileIdentity> identify(const Directory& directory,
                                        const std::string& name) override {
@@ -34,6 +34,11 @@ class ReadingFileSystem final : public FileSystem {
   std::optional<FileContent> read_file(const Directory& directory, const std::string& name,
                                        std::size_t limit) override {
     return under_.read_file(directory, name, limit);
+  }
+  std::optional<std::string> read_regular_entry(const Directory& directory,
+                                                const std::string& name,
+                                                std::size_t limit) override {
+    return under_.read_regular_entry(directory, name, limit);
   }
   std::string read_path(const std::string& path, std::size_t limit) override;
   std::string read_regular(const std::string& path, std::size_t limit) override;
@@ -51,6 +56,8 @@ class ReadingFileSystem final : public FileSystem {
     return under_.lock(fd, patience);
   }
   void unlock(const Fd& fd) override { under_.unlock(fd); }
+  void close_lock(Fd fd) override { under_.close_lock(std::move(fd)); }
+  void leave_open(unsigned count) override { under_.leave_open(count); }
   std::optional<UnfitDisk> unfit_disk(const Fd& fd) override { return under_.unfit_disk(fd); }
   bool is_on_proc(const std::string& path) override {
     return !has_root() && under_.is_on_proc(path);
@@ -74,6 +81,10 @@ class ReadingFileSystem final : public FileSystem {
   void rename(const Directory& directory, const std::string& from, const std::string& to) override;
   void write_in_place(const Directory& directory, const std::string& name, std::string_view bytes,
                       unsigned mode) override;
+  std::optional<OpenText> open_text(const Directory& directory, const std::string& name,
+                                    std::size_t limit) override;
+  void overwrite(OpenText& text, std::string_view bytes,
+                 const std::string& path_for_errors) override;
   void set_modified(const Fd& fd, std::int64_t modified_ns,
                     const std::string& path_for_errors) override;
   std::optional<Mapping> map_file(const Directory& directory, const std::string& name,
@@ -81,7 +92,8 @@ class ReadingFileSystem final : public FileSystem {
   Mapping map_new_file(const Directory& directory, const std::string& name, std::size_t size,
                        unsigned mode) override;
   void sync(const Fd& fd, const std::string& path_for_errors) override;
-  Fd open_lock(const Directory& directory, const std::string& name, unsigned mode) override;
+  std::optional<Fd> open_lock(const Directory& directory, const std::string& name,
+                              std::optional<unsigned> mode) override;
 
  private:
   /// open(2) below the root; not open when errno says ENOENT.

@@ -104,7 +104,6 @@ class Look {
     DeathJudge judge(fs_, look_from(run), {});
     attempt(place_.network_dir, [&] { look_at_files(network, judge); });
     survey_.pending = run.pending();
-    run.look_for_set_aside();
     survey_.set_aside = SetAsides(run, survey_.boot_id).refused();
   }
 
