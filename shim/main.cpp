@@ -83,7 +83,10 @@ int main(int argc, char** argv) {
                           &wire};
   // Runtimes pass no arguments; an operator's shell may still have the variable from a try by hand.
   const bool is_tool = argc > 1 || !shim::requested_command(io.variables);
-  if (is_tool) return shim::run_command_line(argc, argv);
+  if (is_tool) {
+    ignore_broken_pipes();
+    return shim::run_command_line(argc, argv);
+  }
   allocator::store::PosixFileSystem fs;
   shim::PrintableStream delegates_words;
   delegate::PosixProcessRunner processes(callers_umask, [&](std::string_view piece) {

@@ -45,7 +45,7 @@ void AddTransaction::run() {
     }
     write_cursors();
     take_set_asides();
-    context_.session.settle_held();
+    context_.session.held().settle();
     pod_records_.note_changes(picks_);
     look_at_former_use();
     return;
@@ -164,7 +164,7 @@ bool AddTransaction::publish() {
   end_dead_owners();
   for (const auto& pick : picks_) {
     if (pick.reason == Reason::present) continue;
-    context_.session.note_taken(pick.address);
+    context_.session.held().touch({pick.address});
     const OwnFile& file = file_to_link();
     if (file.stamp == Supported::no) record_stamp(pick.address, file.identity);
     if (network_.publish(file.fd, request_.attachment, pick.address) == Outcome::exists) {

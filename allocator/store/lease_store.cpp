@@ -218,7 +218,7 @@ std::vector<Address> LeaseStore::release_now(Session& session, const ReleaseRequ
     }
     if (!freed.empty() && request.owner.pod) session.try_records();
     session.end_use(freed, request.owner);
-    session.settle_held();
+    session.held().settle();
     if (!failures.any()) session.run().put_tombstone(request.attachment, boottime_now());
     session.set_asides().end(request.attachment);
     session.set_asides().put(taken_back->taken_over, notes_);

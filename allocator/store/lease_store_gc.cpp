@@ -34,7 +34,7 @@ std::vector<FreedAddress> LeaseStore::collect(const std::vector<Attachment>& val
     }
     network.seal();
     session.end_use(freed, {});
-    session.settle_held();
+    session.held().settle();
   }
   if (!freed.empty()) session.flush_release(failures);
   failures.raise();

@@ -1,6 +1,7 @@
 #include "allocator/store/session.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 #include <tuple>
 
@@ -28,7 +29,8 @@ Session::Session(const Parts& parts, Directory folder, std::vector<std::string> 
 }
 
 void Session::open_run() {
-  run_.emplace(parts_.fs, parts_.options.run_dir, parts_.fs.identify(network_.folder().fd));
+  run_of_ = parts_.fs.identify(network_.folder().fd);
+  run_.emplace(parts_.fs, parts_.options.run_dir, *run_of_);
   run_->set_boot(boot_id_);
   network_.use_index(&*run_, boot_id_);
 }
@@ -45,19 +47,34 @@ std::string Session::generation_of(const FileIdentity& lock) const {
 }
 
 NetworkLock Session::lock(Purpose purpose) {
-  const auto patience = parts_.options.lock_patience;
-  // A folder of this boot that others have made says more, but only under the lock.
-  if (!run_->is_new()) {
-    auto lock = NetworkLock::of_existing(parts_.fs, network_.folder(), patience);
-    if (lock) begin(*lock);
-    if (lock && !is_first()) return *std::move(lock);
-  }
+  const auto since = std::chrono::steady_clock::now();
+  if (auto lock = lock_of_known_boot(purpose)) return *std::move(lock);
   if (purpose == Purpose::reserve) refuse_unfit_disk();
   // Without the lock: the runtime's cache may be large, and others must not wait for it.
   if (parts_.options.retention == Retention::on) static_cast<void>(cached());
-  NetworkLock lock(parts_.fs, network_.folder(), patience);
+  const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - since);
+  const auto left = std::max(parts_.options.lock_patience - waited, std::chrono::milliseconds(0));
+  NetworkLock lock(parts_.fs, network_.folder(), left);
   begin(lock);
   return lock;
+}
+
+/// How far this boot has come is told under the lock only. nullopt: it has not begun.
+std::optional<NetworkLock> Session::lock_of_known_boot(Purpose purpose) {
+  const bool is_ever_known =
+      parts_.options.retention == Retention::on || parts_.options.durability == Durability::full;
+  if (run_->is_new() || !is_ever_known) return std::nullopt;
+  try {
+    auto lock =
+        NetworkLock::of_existing(parts_.fs, network_.folder(), parts_.options.lock_patience);
+    if (lock) begin(*lock);
+    return lock && !is_first() ? std::move(lock) : std::nullopt;
+  } catch (const std::exception&) {
+    // On a network file system even the lock may fail: what is to be said is the reason.
+    if (purpose == Purpose::reserve) refuse_unfit_disk();
+    throw;
+  }
 }
 
 void Session::begin(const NetworkLock& lock) {
@@ -135,6 +152,8 @@ void Session::remember_ranges(const RememberedRanges& ranges) {
 
 bool Session::postpone_release(const Attachment& attachment) {
   try {
+    // It may have been replaced while we waited in vain.
+    if (!parts_.fs.identify(network_.folder().fd).same_file(*run_of_)) open_run();
     const auto lock = parts_.fs.identify(network_.folder(), kLockName);
     if (generation_.empty() && lock) run_->read_mark(generation_ = generation_of(*lock));
   } catch (const std::system_error&) {
@@ -159,18 +178,21 @@ void Session::open_existing_records() {
 
 void Session::require_records() {
   if (records_ || parts_.options.retention == Retention::off) return;
-  const std::size_t before = changed_.size();
-  // Whether a folder that is there is complete, the first command of a boot has looked.
-  if (!is_restore_due())
-    records_ = RecordFolder::open(parts_.fs, parts_.options.state_dir, parts_.options.network_dir);
+  const std::string& netdir = parts_.options.network_dir;
+  records_ = RecordFolder::open(parts_.fs, parts_.options.state_dir, netdir);
   if (!records_) {
-    records_ = RecordFolder::create(parts_.fs, parts_.options.state_dir, parts_.options.network_dir,
-                                    changed_);
+    // Until the new folders are flushed, what was flushed in this boot does not count.
+    run_->forget_flush();
+    records_ = RecordFolder::make(parts_.fs, parts_.options.state_dir, netdir, changed_);
+  } else if (!run_->mark().is_flushed) {
+    records_->complete(netdir);
   }
   network_.keep_stamps_in(&*records_);
-  // Until the new folders are flushed, what was flushed in this boot does not count.
-  if (changed_.size() != before && run_->mark().is_flushed)
-    run_->change_mark([](BootMark& mark) { mark.is_flushed = false; });
+}
+
+void Session::look_at_network() {
+  network_.look();
+  held_.look();
 }
 
 void Session::try_records() {
@@ -183,8 +205,8 @@ void Session::try_records() {
 
 void Session::end_use(const std::vector<Address>& freed, const Owner& owner) {
   forget_unbound(freed);
-  if (!freed.empty()) touch(freed);
-  if (records_ && hold(*records_, *run_, freed, owner)) is_trim_due_ = true;
+  if (!freed.empty()) held_.touch(freed);
+  if (records_ && hold(*records_, *run_, freed, owner)) held_.want_trim();
   remember_use(*run_, records_ ? &*records_ : nullptr, freed);
 }
 
@@ -229,8 +251,7 @@ bool Session::replay(const Attachment& attachment) {
 void Session::run_boot_scan(const RangeSets& sets, bool restores) {
   flush_what_is_unknown();
   // It changes what is held.
-  static_cast<void>(distrust_held());
-  held_.reset();
+  held_.forget();
   BootScan scan({parts_.fs, network_, *run_, parts_.source, boot_id_,
                  [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options.retains,
                  parts_.notes});

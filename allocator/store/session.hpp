@@ -18,6 +18,7 @@
 #include "allocator/store/boot_scan.hpp"
 #include "allocator/store/disk/failure_list.hpp"
 #include "allocator/store/disk/network_lock.hpp"
+#include "allocator/store/held_addresses.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/state/run_folder.hpp"
@@ -40,6 +41,8 @@ class Session {
   /// `changed`: folders to flush, as something was made in them.
   /// Errors: throws std::system_error.
   Session(const Parts& parts, Directory folder, std::vector<std::string> changed);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
   /// What the command that takes the lock is about to do.
   enum class Purpose : std::uint8_t { reserve, release };
@@ -54,18 +57,7 @@ class Session {
 
   /// What is known of the network folder, and of what is held, begins anew: see NetworkDir::look().
   void look_at_network();
-
-  /// Every address that is bound and not in use, from the index where that tells.
-  [[nodiscard]] std::vector<HeldAddress> held();
-  /// What held() said is not so. True when it came from the index: the next time all records are
-  /// read.
-  bool distrust_held();
-  /// An attachment is about to get the address.
-  void note_taken(const Address& address);
-  /// The last step under the lock of a command that may have changed what is held: the index's list
-  /// follows, and now and then what is held too much goes, see trim(). Whatever fails here costs
-  /// the next eviction some reading.
-  void settle_held() noexcept;
+  [[nodiscard]] HeldAddresses& held() { return held_; }
 
   /// Looks at the runtime's cache once more: address files were found missing in the middle of a
   /// boot. Once in a command. The records' changes count anew.
@@ -134,6 +126,7 @@ class Session {
   void open_run();
   [[nodiscard]] std::string generation_of(const FileIdentity& lock) const;
   void begin(const NetworkLock& lock);
+  [[nodiscard]] std::optional<NetworkLock> lock_of_known_boot(Purpose purpose);
   [[nodiscard]] bool is_first() const;
   [[nodiscard]] bool is_scan_due() const;
   [[nodiscard]] bool is_restore_due() const;
@@ -144,10 +137,6 @@ class Session {
   void run_boot_scan(const RangeSets& sets, bool restores);
   void flush_what_is_unknown();
   void forget_removals();
-  [[nodiscard]] std::vector<HeldAddress> read_held();
-  void keep_held();
-  void touch(const std::vector<Address>& addresses);
-  [[nodiscard]] bool list(AttachmentIndex& index, const Address& address);
 
   Parts parts_;
   NetworkDir network_;
@@ -156,17 +145,15 @@ class Session {
   std::optional<Viewpoint> viewpoint_;
   std::string generation_;  ///< see RunFolder; empty until there is a lock file
   std::optional<RunFolder> run_;
+  std::optional<FileIdentity> run_of_;  ///< the network folder that `run_` is about
   std::optional<SetAsides> set_asides_;
   std::optional<RecordFolder> records_;
+  HeldAddresses held_{network_, records_, run_};
   std::optional<RecordFolder> ranges_folder_;  ///< where the ranges are kept without retention
   bool has_pending_ = false;
   bool is_fit_ = false;  ///< no folder lies on a file system that is refused
   bool looked_for_lost_ = false;
   bool was_first_ = false;  ///< nothing was known of this boot, or /run has been emptied
-  bool has_looked_ = false;
-  bool is_trim_due_ = false;
-  std::optional<std::vector<HeldAddress>> held_;  ///< as found, before this command's changes
-  std::vector<Address> touched_;                  ///< what may be held since, or not any more
   std::vector<Attachment> removed_;
   std::optional<std::vector<CachedAttachment>> cached_;  ///< none: not read yet
 };

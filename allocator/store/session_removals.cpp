@@ -21,7 +21,7 @@ void Session::flush_what_is_unknown() {
 }
 
 bool Session::will_remove(const Attachment& attachment) {
-  touch({});  // its addresses may be held from here on
+  held_.touch({});  // its addresses may be held from here on
   if (parts_.options.durability == Durability::none) return true;
   removed_.push_back(attachment);
   return run_->put_unflushed(attachment);

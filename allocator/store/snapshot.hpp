@@ -23,8 +23,8 @@ class StoreSnapshot final : public Snapshot {
   std::optional<Binding> binding(const Address& address) override;
   std::string describe_use(const Address& address) override;
   bool is_closed(const Address& address) override;
-  std::vector<HeldAddress> held() override { return session_.held(); }
-  bool distrust_held() override { return session_.distrust_held(); }
+  std::vector<HeldAddress> held() override { return session_.held().all(); }
+  bool distrust_held() override { return session_.held().distrust(); }
   std::uint64_t number_of_namespace(const std::string& name) override {
     return store::number_of_namespace(name);
   }

@@ -38,6 +38,11 @@ class Running:
         self._process.stdin.close()
         self._process.stdin = None
 
+    def close_stderr(self):
+        """Nobody reads what it says from here on."""
+        self._process.stderr.close()
+        self._process.stderr = None
+
     def finish(self):
         """Wait for its end, but not for ever; returns its Outcome."""
         try:
@@ -45,7 +50,7 @@ class Running:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        return Outcome(self._process.returncode, out.decode(), err.decode())
+        return Outcome(self._process.returncode, out.decode(), (err or b"").decode())
 
     def kill(self):
         """End it by SIGKILL, whatever it is doing."""

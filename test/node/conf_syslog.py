@@ -2,6 +2,7 @@
 import os
 
 import plugin
+import race
 import trace
 from conf_node import ALL, DUAL, OTHER, POD, SMALL, ConfNode, assert_error
 from node import new_boot
@@ -225,6 +226,21 @@ def in_the_log_file_too():
             assert [text for text in file.read().splitlines() if line in text], "not in the log file"
 
 
+def log_without_a_reader():
+    """A log that is a pipe whose reader goes away costs its lines, not the command: it waits for the lock meanwhile."""
+    node = ConfNode(SMALL)
+    node.add("c-1", POD)
+    for verb in ("CHECK", "ADD", "DEL"):
+        env, conf = node.request(verb, "c-1", POD, logFile="/proc/self/fd/2", logLevel="debug")
+        if verb == "CHECK":
+            conf["prevResult"] = {"cniVersion": "1.0.0", "ips": [{"address": "10.9.0.2/28"}]}
+        with race.lock_held(node):
+            waiting, = race.held_at_lock(node, [(env, conf)])
+            waiting.close_stderr()
+        done = waiting.finish()
+        assert done.exit == 0, f"{verb}: {done}"
+
+
 def no_daemon():
     """No /dev/log, a dead socket, a plain file: every event happens all the same, silently."""
     for place in (lambda: None, dead_socket, lambda: write_nothing("/dev/log")):
@@ -290,6 +306,7 @@ TESTS = [
     ("syslog: a line break in a name makes no second line", odd_names),
     ("syslog: two events are two lines", two_events),
     ("syslog: the lines are in the log file as well", in_the_log_file_too),
+    ("syslog: a log whose reader has gone costs its lines only", log_without_a_reader),
     ("syslog: without a daemon nothing fails", no_daemon),
     ("syslog: a daemon that hangs holds nobody up", daemon_that_hangs),
 ]

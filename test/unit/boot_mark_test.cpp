@@ -1,7 +1,9 @@
 #include "allocator/store/index/boot_mark.hpp"
 
+#include <chrono>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "allocator/store/state/run_folder.hpp"
 #include "test/unit/catch.hpp"
@@ -116,6 +118,70 @@ TEST_CASE("what the mark tells of is found by the next command, and only then lo
   CHECK(next.is_unbound(ip("10.0.0.2")));
   CHECK(next.repeat({"c1", "eth0"}) == "12:34");
   CHECK(next.pending().size() == 1);
+}
+
+TEST_CASE("the mark is read again and changed under a lock of its own", "[mark]") {
+  Folder folder;
+  REQUIRE(folder.command().change_mark([](BootMark& mark) { mark.is_flushed = true; }));
+  auto run = folder.command();
+  allocator::store::PosixFileSystem other;
+  const auto same = other.open_directory(folder.dir.file("run/net"));
+  REQUIRE(same.has_value());
+  std::vector<std::string> held;
+  folder.fs.before = [&](const test::Call& call) {
+    const bool is_free =
+        other.lock(same->fd, std::chrono::milliseconds(0)) == allocator::store::LockResult::locked;
+    if (is_free) other.unlock(same->fd);
+    if (!is_free) held.push_back(call.method);
+  };
+  run.mark_used(ips({"10.0.0.2"}));
+  CHECK(held == std::vector<std::string>{"read_link", "make_link", "rename", "unlock_folder"});
+}
+
+TEST_CASE("a flush that others have told of meanwhile is forgotten, too", "[mark]") {
+  Folder folder;
+  REQUIRE(folder.command().change_mark([](BootMark& mark) { mark.has_used = true; }));
+  auto run = folder.command();
+  REQUIRE(folder.command().change_mark([](BootMark& mark) { mark.is_flushed = true; }));
+  CHECK_FALSE(run.mark().is_flushed);
+  run.forget_flush();
+  CHECK_FALSE(folder.command().mark().is_flushed);
+  CHECK(folder.command().mark().has_used);
+}
+
+TEST_CASE("what the mark could not be told of is looked for all the same", "[mark]") {
+  Folder folder;
+  REQUIRE(folder.command().change_mark([](BootMark& mark) { mark.is_flushed = true; }));
+  const std::string failing = GENERATE("make_link", "rename", "lock_folder");
+  auto run = folder.command();
+  folder.fs.before = [&](const test::Call& call) {
+    const bool is_marks = call.method != "make_link" || call.subject.starts_with("scan");
+    if (call.method == failing && is_marks)
+      throw std::system_error(ENOSPC, std::generic_category(), call.method);
+  };
+  INFO(failing);
+  run.mark_used(ips({"10.0.0.2"}));
+  run.put_unbound(ip("10.0.0.2"));
+  run.put_repeat({"c1", "eth0"}, "12:34");
+  folder.fs.before = [](const test::Call&) {};
+  auto next = folder.command();
+  CHECK(next.was_used(ip("10.0.0.2")));
+  CHECK(next.is_unbound(ip("10.0.0.2")));
+  CHECK(next.repeat({"c1", "eth0"}) == "12:34");
+}
+
+TEST_CASE("what cannot be read is no missing mark, not even in a new folder", "[mark]") {
+  Folder folder;
+  RunFolder made(folder.fs, folder.dir.file("run/net"));
+  REQUIRE(made.is_new());
+  auto other = folder.command();
+  REQUIRE(other.put_pending({"c1", "eth0"}));
+  folder.fs.before = [](const test::Call& call) {
+    if (call.method == "read_link") throw std::system_error(EIO, std::generic_category(), "read");
+  };
+  made.read_mark(kGeneration);
+  folder.fs.before = [](const test::Call&) {};
+  CHECK(made.pending().size() == 1);
 }
 
 TEST_CASE("a release that the mark cannot tell of is not said to be pending", "[mark]") {

@@ -6,6 +6,7 @@
 #include "allocator/store/state/stamp.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
+#include "test/unit/support/story.hpp"
 
 using allocator::Attachment;
 using test::Contents;
@@ -268,6 +269,37 @@ TEST_CASE("a folder that is replaced while its lock is waited for is opened anew
   CHECK(world.add("c2") == "10.0.0.2");
   CHECK(replaced);
   CHECK(world.files() == Contents{{"10.0.0.2", owner("c2")}});
+  // What is known of the boot is known of the folder that took its place.
+  world.fs.after = [](const test::Call&) {};
+  CHECK(test::exists(world.run_folder() + "/scan"));
+}
+
+TEST_CASE("a DEL whose folder is replaced while it waits leaves its word in the one that came",
+          "[lock]") {
+  StoreWorld world;
+  world.add("c1");
+  const std::string folder = world.options.network_dir;
+  world.fs.before = test::once("lock", [&] {
+    std::filesystem::rename(folder, folder + ".old");
+    std::filesystem::create_directory(folder);
+  });
+  world.release("c1");
+  CHECK(test::exists(world.run_folder() + "/tombs"));
+  CHECK(test::exists(folder + ".old/10.0.0.2"));
+}
+
+TEST_CASE("on a network file system whose locks fail an ADD says why, and a DEL what failed",
+          "[lock]") {
+  StoreWorld world;
+  world.add("c1");
+  world.fs.unfit = allocator::store::UnfitDisk{"nfs4", allocator::store::UnfitDisk::Why::remote};
+  const int error = GENERATE(EBADF, ENOLCK);
+  world.fs.before = [error](const test::Call& call) {
+    if (call.method == "lock")
+      throw std::system_error(error, std::generic_category(), "flock lock");
+  };
+  CHECK(test::contains(failure_of([&] { world.add("c2"); }), "is on a network file system (nfs4)"));
+  CHECK(test::contains(failure_of([&] { world.release("c1"); }), "flock lock"));
 }
 
 TEST_CASE("a folder that vanishes while its lock is waited for is no place for an address",

@@ -166,6 +166,13 @@ TEST_CASE("what another generation set aside is nothing", "[set-aside]") {
   CHECK(SetAsides(run, next).refused() == ips({"10.0.0.3"}));
 }
 
+TEST_CASE("what a run delegate's DEL sets aside is seen by the built-in allocator", "[set-aside]") {
+  Folder folder;
+  RunFolder delegates(folder.world.fs, folder.world.options.run_dir + "/net");
+  SetAsides(delegates, kGeneration).put({{ip("10.0.0.2"), kOld}}, folder.notes);
+  CHECK(SetAsides(folder.run(), kGeneration).refused() == ips({"10.0.0.2"}));
+}
+
 TEST_CASE("a takeover is remembered for the DEL that takes it back only", "[set-aside]") {
   Folder folder;
   const Attachment taker = {"new", "eth0"};

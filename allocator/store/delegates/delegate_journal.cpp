@@ -89,9 +89,7 @@ DelegateJournal::Entry DelegateJournal::open(const Attachment& attachment,
   entry.name_ = key_of(attachment);
   entry.attachment_ = attachment;
   for (int round = 0; round < kReopenLimit; ++round) {
-    auto lock = fs_.open_lock(journal_, entry.name_, kFileMode);
-    if (!lock) continue;
-    entry.lock_ = *std::move(lock);
+    entry.lock_ = fs_.open_lock(journal_, entry.name_, kFileMode).value();
     if (fs_.lock(entry.lock_, patience) == LockResult::timed_out) {
       throw LockTimeout("another ADD of " + attachment.container_id + " " + attachment.ifname +
                         " is under way; try again");

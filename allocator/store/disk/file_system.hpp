@@ -293,8 +293,8 @@ class FileSystem {
   [[nodiscard]] virtual Life life_of(const NamespaceIdentity& network_namespace) = 0;
 
   /// For a process that does one short command and runs no other program: so many descriptors of
-  /// what is opened from here on (folders, new files, files of the kernel's; never a lock) are left
-  /// to be closed by its end.
+  /// what is opened from here on (folders, new files, cursors, files of the kernel's; never one of
+  /// a lock that others wait for) are left to be closed by its end.
   virtual void leave_open(unsigned count) = 0;
 };
 

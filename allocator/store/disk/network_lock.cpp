@@ -77,7 +77,9 @@ std::optional<NetworkLock> NetworkLock::of_existing(FileSystem& fs, Directory& f
 bool NetworkLock::take(Directory& folder, std::chrono::milliseconds patience,
                        std::optional<unsigned> mode) {
   for (int round = 0; round < kReopenLimit; ++round) {
-    auto opened = fs_.open_lock(folder, kLockName, mode);
+    fd_ = Fd();  // before another is waited for
+    // In a folder that took the place of the one that was asked for there is no way back.
+    auto opened = fs_.open_lock(folder, kLockName, reopened_ ? std::optional(kLockMode) : mode);
     if (!opened) return false;
     fd_ = *std::move(opened);
     file_ = fs_.identify(fd_);

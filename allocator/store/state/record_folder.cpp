@@ -75,6 +75,11 @@ RecordFolder RecordFolder::create(FileSystem& fs, const std::string& state_dir,
     existing->complete(netdir);
     return std::move(*existing);
   }
+  return make(fs, state_dir, netdir, changed);
+}
+
+RecordFolder RecordFolder::make(FileSystem& fs, const std::string& state_dir,
+                                const std::string& netdir, std::vector<std::string>& changed) {
   const std::string path = state_dir + "/" + record_folder_name(netdir);
   RecordFolder folder(fs, make_folder(fs, path, kFolderMode, changed));
   fs.make_link("1~" + netdir, folder.folder_, kNetdirName);
@@ -82,7 +87,6 @@ RecordFolder RecordFolder::create(FileSystem& fs, const std::string& state_dir,
   return folder;
 }
 
-/// Whoever made the folder may have died before this. Only the search by a network's name needs it.
 void RecordFolder::complete(const std::string& netdir) {
   try {
     if (!fs_->read_link(folder_, kNetdirName)) fs_->make_link("1~" + netdir, folder_, kNetdirName);

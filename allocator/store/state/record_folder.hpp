@@ -55,9 +55,16 @@ class RecordFolder {
   /// Opens the folder of a network, making it first; `changed` as in ensure_folder().
   static RecordFolder create(FileSystem& fs, const std::string& state_dir,
                              const std::string& netdir, std::vector<std::string>& changed);
+  /// The same where there is none yet.
+  static RecordFolder make(FileSystem& fs, const std::string& state_dir, const std::string& netdir,
+                           std::vector<std::string>& changed);
   /// Opens the folder of a network; nullopt when it has none.
   static std::optional<RecordFolder> open(FileSystem& fs, const std::string& state_dir,
                                           const std::string& netdir);
+
+  /// Whoever made the folder may have died before its record `netdir`. Only the search by a
+  /// network's name needs it.
+  void complete(const std::string& netdir);
 
   /// Errors: throws ClosedRecord.
   [[nodiscard]] std::optional<Binding> binding(const Address& address);
@@ -126,7 +133,6 @@ class RecordFolder {
   [[nodiscard]] std::optional<std::string> read_from_disk(const std::string& name);
   [[nodiscard]] bool is_listed(const std::string& name);
   void list_bound();
-  void complete(const std::string& netdir);
   [[nodiscard]] std::string make_temporary(const std::string& target);
   [[nodiscard]] bool wrote(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> read_list(const std::string& name);

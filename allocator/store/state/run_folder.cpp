@@ -26,7 +26,6 @@ constexpr const char* kAllUsed = "all";
 constexpr unsigned kUsedMask = 0xfff;
 
 constexpr const char* kFlushed = "boot";
-constexpr const char* kMark = "scan";
 constexpr std::chrono::milliseconds kMarkPatience(1000);
 
 std::string name_in(const char* folder, const Attachment& attachment) {
@@ -111,11 +110,14 @@ void RunFolder::read_mark(const std::string& generation) noexcept {
   mark_ = read_mark_now();
 }
 
+/// What cannot be read may say anything, also in a folder that this object has made.
 BootMark RunFolder::read_mark_now() noexcept {
-  written_ = read_link(kMark).value_or("");
+  std::optional<std::string> text;
+  const bool is_told = attempt([&] { text = fs_.read_link(*folder_, kMark); });
+  written_ = text.value_or("");
   if (!generation_.empty() && written_.starts_with(generation_))
     return decode_boot_mark(std::string_view(written_).substr(generation_.size()));
-  return is_new_ && written_.empty() ? BootMark::of_new_folder() : BootMark();
+  return is_new_ && is_told && !text ? BootMark::of_new_folder() : BootMark();
 }
 
 bool RunFolder::write_mark() noexcept {
@@ -130,7 +132,10 @@ bool RunFolder::write_mark() noexcept {
 bool RunFolder::change_mark(const std::function<void(BootMark&)>& change) noexcept {
   change(mark_);
   if (generation_.empty()) return false;
-  if (written_ == generation_ + encode(mark_)) return true;
+  return written_ == generation_ + encode(mark_) || rewrite_mark(change);
+}
+
+bool RunFolder::rewrite_mark(const std::function<void(BootMark&)>& change) noexcept {
   bool is_there = false;
   static_cast<void>(attempt([&] {
     // Of two that change it at once neither may forget what the other one says.
@@ -142,7 +147,15 @@ bool RunFolder::change_mark(const std::function<void(BootMark&)>& change) noexce
     is_there = write_mark();
     fs_.unlock(folder_->fd);
   }));
+  // A full file system takes no new link, but lets one go.
+  if (!is_there) remove(kMark);
   return is_there;
+}
+
+void RunFolder::forget_flush() noexcept {
+  // Others may have flushed, and said so, since this object has read the mark.
+  const bool may_be_told = !generation_.empty() && !written_.empty();
+  if (may_be_told) static_cast<void>(rewrite_mark([](BootMark& mark) { mark.is_flushed = false; }));
 }
 
 /// Something that the mark tells of is about to be so.
@@ -233,7 +246,7 @@ bool RunFolder::was_used(const Address& address) noexcept {
 }
 
 bool RunFolder::put_pending(const Attachment& attachment) noexcept {
-  // Without a generation there is no mark that could hide it.
+  // Without a lock file there is no generation, and no mark that could hide it.
   return make_directory(kPending) && (generation_.empty() || note(&BootMark::has_pending)) &&
          put_link(name_in(kPending, attachment), owner_text(attachment));
 }

@@ -66,12 +66,16 @@ class RunFolder {
   /// True when this object made the folder: whoever had looked before it would have made it.
   [[nodiscard]] bool is_new() const { return is_new_; }
   /// What the folder's link tells of this generation. Until it is read anything may be. To be read
-  /// with the network's lock held.
+  /// with the network's lock held: what is done without it (a release that has to wait, the end of
+  /// a flush) is told from the next command on.
   void read_mark(const std::string& generation) noexcept;
   [[nodiscard]] const BootMark& mark() const { return mark_; }
-  /// Takes a lock of its own for it. False when it could not be written: then nobody may rely on
-  /// the change. Nothing is written before read_mark().
+  /// Takes a lock of its own for it, and reads it again. False when it could not be written: then
+  /// there is none, and whoever comes next looks for everything. Nothing is written before
+  /// read_mark().
   bool change_mark(const std::function<void(BootMark&)>& change) noexcept;
+  /// To be called before a folder is made that nobody has flushed: all above it must be once more.
+  void forget_flush() noexcept;
   /// Is written with the next change.
   void set_kernels_boot() { mark_.has_kernels_boot = true; }
 
@@ -105,6 +109,7 @@ class RunFolder {
 
   /// Addresses that are set aside, by name, with what is said of each.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> set_aside() noexcept;
+  /// Without read_mark() the mark goes, as it cannot tell of it.
   void put_set_aside(const std::string& name, const std::string& text) noexcept;
   void remove_set_aside(const std::string& name) noexcept;
 
@@ -143,6 +148,7 @@ class RunFolder {
 
  private:
   static constexpr const char* kSince = "since";
+  static constexpr const char* kMark = "scan";
 
   /// Whatever fails here costs reading, never an answer. False without a folder, too.
   template <typename Step>
@@ -161,7 +167,8 @@ class RunFolder {
   [[nodiscard]] std::optional<std::string> read_of_boot(const std::string& name) noexcept;
   [[nodiscard]] bool put_link(const std::string& name, const std::string& target) noexcept;
   [[nodiscard]] BootMark read_mark_now() noexcept;
-  bool write_mark() noexcept;
+  [[nodiscard]] bool write_mark() noexcept;
+  [[nodiscard]] bool rewrite_mark(const std::function<void(BootMark&)>& change) noexcept;
   [[nodiscard]] bool replace_link(const std::string& name, const std::string& target) noexcept;
   bool note(bool BootMark::*flag) noexcept;
   void remove(const std::string& name) noexcept;

@@ -116,7 +116,11 @@ void RunFolder::put_set_aside(const std::string& name, const std::string& text) 
   } catch (const std::exception&) {
     return;
   }
-  note(&BootMark::has_set_aside);
+  if (generation_.empty()) {
+    remove(kMark);
+  } else {
+    note(&BootMark::has_set_aside);
+  }
   static_cast<void>(put_link(std::string(kFolder) + "/" + name, text));
 }
 

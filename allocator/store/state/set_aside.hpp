@@ -34,7 +34,7 @@ struct TakenOver {
 class SetAsides {
  public:
   /// Reads what is set aside; nothing, in no system call, where nothing is. The network's lock is
-  /// held. `runtime` must outlive the object. `generation`: see RunFolder.
+  /// held. `runtime` must outlive the object. `generation`: see RunFolder; or the boot_id alone.
   SetAsides(RunFolder& run, std::string generation);
 
   /// True for an address that its main plugin is expected to refuse.

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -54,7 +55,10 @@ constexpr std::size_t kLineLimit = std::size_t{64} << 10;
 /// Errors: std::system_error where the file cannot be opened.
 class LineSink final : public spdlog::sinks::sink {
  public:
-  explicit LineSink(const LogConf& conf) : fd_(open_log_file(conf)) {}
+  explicit LineSink(const LogConf& conf) : fd_(open_log_file(conf)) {
+    // It may be a pipe whose reader goes away: that costs the line, not the command.
+    static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  }
 
   void log(const spdlog::details::log_msg& message) override {
     const auto level = spdlog::level::to_string_view(message.level);

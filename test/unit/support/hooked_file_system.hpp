@@ -34,6 +34,8 @@ class HookedFileSystem final : public store::FileSystem {
   /// says that it has the same one.
   bool inodes_come_again = false;
   bool has_birth_times = true;
+  /// What is said to be wrong with the file system of any folder.
+  std::optional<store::UnfitDisk> unfit;
   /// How exactly the file system keeps times.
   std::int64_t time_step_ns = 1;
   /// False: as if a container's boot_id lay over it.
@@ -206,7 +208,7 @@ class HookedFileSystem final : public store::FileSystem {
     return hooked({"pid_namespace", ""}, [&] { return shown_pid_namespace; });
   }
   std::optional<store::UnfitDisk> unfit_disk(const store::Fd& fd) override {
-    return hooked({"unfit_disk", ""}, [&] { return real_.unfit_disk(fd); });
+    return hooked({"unfit_disk", ""}, [&] { return unfit ? unfit : real_.unfit_disk(fd); });
   }
   bool is_on_proc(const std::string& path) override {
     return hooked({"is_on_proc", path}, [&] { return has_kernels_boot_id; });

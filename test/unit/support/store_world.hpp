@@ -88,6 +88,13 @@ class StoreWorld {
   [[nodiscard]] std::string network_file(const std::string& name) const {
     return options.network_dir + "/" + name;
   }
+  /// Where this boot's marks of the network folder are that is there now.
+  [[nodiscard]] std::string run_folder() const {
+    store::PosixFileSystem real;
+    const auto identity = real.identify(real.open_directory(options.network_dir)->fd);
+    return options.run_dir + "/" + std::to_string(identity.device) + ":" +
+           std::to_string(identity.inode);
+  }
   [[nodiscard]] std::string record_dir() const {
     return options.state_dir + "/" + store::record_folder_name(options.network_dir);
   }
