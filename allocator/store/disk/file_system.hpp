@@ -233,8 +233,8 @@ class FileSystem {
   /// overwrite another file of this disk.
   virtual void write_in_place(const Directory& directory, const std::string& name,
                               std::string_view bytes, unsigned mode) = 0;
-  /// What write_in_place() wrote, kept open to be overwritten. nullopt when it is missing. Throws as
-  /// that one does.
+  /// What write_in_place() wrote, kept open to be overwritten. nullopt when it is missing. Throws
+  /// as that one does.
   [[nodiscard]] virtual std::optional<OpenText> open_text(const Directory& directory,
                                                           const std::string& name,
                                                           std::size_t limit) = 0;

@@ -35,8 +35,7 @@ class ReadingFileSystem final : public FileSystem {
                                        std::size_t limit) override {
     return under_.read_file(directory, name, limit);
   }
-  std::optional<std::string> read_regular_entry(const Directory& directory,
-                                                const std::string& name,
+  std::optional<std::string> read_regular_entry(const Directory& directory, const std::string& name,
                                                 std::size_t limit) override {
     return under_.read_regular_entry(directory, name, limit);
   }
