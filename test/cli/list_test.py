@@ -285,7 +285,7 @@ def nothing_there():
     os.makedirs(f"{HOME}/empty")
     done = tool.call("list", "--root", f"{HOME}/empty")
     shutil.rmtree(HOME)
-    assert done.exit == tool.FINE and not done.stdout and done.stderr.startswith("no network found in /etc/cni"), done
+    assert done.exit == tool.FOUND and not done.stdout and done.stderr.startswith("no network found in /etc/cni"), done
 
 
 def tests(golden):

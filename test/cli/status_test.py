@@ -202,6 +202,72 @@ def pool_low():
         assert answer["verdict"] == "warning", answer
 
 
+def will_move():
+    """What today's configuration or a lost record keeps from a pod is told before the reboot, and comes true."""
+    sixteen = [[{"subnet": "10.9.0.0/28"}]]
+    changes = {"excluded": {"exclude": ["10.9.0.2"]}, "another's pin": {"pins": {"shop/other": ["10.9.0.2"]}},
+               "its pin elsewhere": {"pins": {"shop/web-0": ["10.9.0.14"]}},
+               "another range": {"ranges": [[{"subnet": "10.9.1.0/28"}]]}, "its record is lost": {}}
+    for what, change in changes.items():
+        with node_on_disk(sixteen) as node:
+            new_boot(BOOTS[0])
+            had = node.add("c0", "shop/web-0")
+            is_fine(node)
+            node.configure(node.conf(**change))
+            if not change:
+                os.unlink(f"{node.record_dir}/pod.shop_web-0@eth0")
+            answer = status(node)
+            assert [one["rule"] for one in answer["findings"]] == ["will-move"], (what, answer)
+            assert had[0] in answer["reason"] and not answer["safeToReboot"], (what, answer)
+            new_boot(BOOTS[1])
+            assert node.add("d0", "shop/web-0", **change) != had, what
+
+
+def nobodys_file():
+    """A bound address whose file names no attachment any more is never taken over; an empty one is, after the reboot."""
+    with node_on_disk([[{"subnet": "10.9.0.0/28"}]]) as node:
+        new_boot(BOOTS[0])
+        had = node.add("c0", "shop/web-0")
+        node.write(f"networks/{node.name}/{had[0]}", "a note")
+        answer = status(node)
+        assert sorted(one["rule"] for one in answer["findings"]) == ["store-file-note", "will-move"], answer
+        assert not answer["safeToReboot"], answer
+        new_boot(BOOTS[1])
+        assert node.add("d0", "shop/web-0")[0] != had[0]
+
+
+def torn_configuration():
+    with node_on_disk() as node:
+        node.add("c0", "shop/web-0")
+        node.write("net.d/10-pods.conflist", '{"cniVersion": "1.0.0", "name": "pods", "plugins": [')
+        answer = status(node)
+        assert not answer["safeToReboot"] and answer["verdict"] == "error", answer
+        assert {"conf-unreadable", "ranges-unknown"} <= {one["rule"] for one in answer["findings"]}, answer
+
+
+def flannels_file():
+    """Flannel's ranges in memory end with the boot; on a disk they are there without the API server."""
+    text = "FLANNEL_NETWORK=10.9.0.0/16\nFLANNEL_SUBNET=10.9.0.1/28\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n"
+    with node_on_disk([[{"subnet": "10.9.0.0/28"}]]) as node:
+        node.add("c0", "shop/web-0")
+        in_memory_file = "/run/subnet.env"
+        with open(in_memory_file, "w") as file:
+            file.write(text)
+        for path, expected in ((in_memory_file, ["ranges-in-memory"]), (node.write("subnet.env", text), [])):
+            ipam = {key: value for key, value in node.conf()["ipam"].items() if key != "ranges"}
+            plugin = {"type": "flannel", "subnetFile": path, "ipam": ipam}
+            node.write("net.d/10-pods.conflist", {"cniVersion": "1.0.0", "name": "pods", "plugins": [plugin]})
+            assert rules(node) == expected, path
+        os.unlink(in_memory_file)
+
+
+def low_in_one_family():
+    with node_on_disk([[{"subnet": "10.9.0.0/28"}], [{"subnet": "fd00:9::/64"}]]) as node:
+        for number in range(13):
+            node.add(f"c{number}", f"shop/web-{number}")
+        assert rules(node) == ["pool-low"]
+
+
 def metrics():
     """Into a file, by rename; the tool that Prometheus has for it finds nothing wrong."""
     with node_on_disk(**KEEPS) as node:
@@ -243,6 +309,7 @@ def nothing_there():
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         done = tool.call("status", "--root", folder, "-x")
         assert done.exit == tool.FOUND and done.stderr.startswith("no network found in "), done
+        assert done.stdout == "warning; safe to reboot: no: no network found\n", done
 
 
 def tests(golden):
@@ -258,6 +325,11 @@ def tests(golden):
         ("a disk that takes no changes, and a release that waits for it", read_only),
         ("ranges of a source that may be gone", ranges_remembered),
         ("a pool that is nearly used up", pool_low),
+        ("addresses that their pods will not get again", will_move),
+        ("a bound address whose file is nobody's", nobodys_file),
+        ("a torn configuration", torn_configuration),
+        ("Flannel's ranges in memory and on a disk", flannels_file),
+        ("a pool of one family that is nearly used up", low_in_one_family),
         ("metrics into a file, by rename", metrics),
         ("metrics as promtool wants them", checked_by_promtool),
         ("never a system call that changes a file", never_writes),

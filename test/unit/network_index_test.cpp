@@ -134,7 +134,7 @@ class Strangers {
   std::string act() {
     if (random_.coin()) clean_up();
     const std::string container = IndexedWorld::container(random_.below(kPods));
-    switch (random_.below(17)) {
+    switch (random_.below(18)) {
       case 0:
       case 1:
         return add(container);
@@ -170,6 +170,8 @@ class Strangers {
       case 15:
         static_cast<void>(world_.leases().collect({{container, "eth0"}}));
         return "GC of all but " + container;
+      case 16:
+        return set_clock();
       default:
         return lose_index();
     }
@@ -273,6 +275,14 @@ class Strangers {
       fs::remove_all(nested);
     }
     return "nested folder";
+  }
+
+  /// Back or forth, by up to an hour.
+  std::string set_clock() {
+    constexpr std::int64_t most_ms = 3'600'000;
+    const auto by = static_cast<std::int64_t>(random_.below(2 * most_ms)) - most_ms;
+    world_.fs.set_clock(by * 1'000'000);
+    return "clock set by " + std::to_string(by) + " ms";
   }
 
   std::string lose_index() {

@@ -195,12 +195,24 @@ class Look {
     try {
       one.binding = records_->binding(address);
       if (!one.binding) odd(Kind::malformed_record, path);
+      if (one.binding && one.binding->sequence == 0)
+        one.is_led_to = leads_to(*one.binding, address);
     } catch (const ClosedRecord& closed) {
       one.is_closed = true;
       const std::string why = closed.what();  // "read record <path>: <why>"
       const auto end = why.find(path + ": ");
       odd(Kind::closed_record, path,
           end == std::string::npos ? why : why.substr(end + path.size() + 2));
+    }
+  }
+
+  bool leads_to(const Binding& binding, const Address& address) {
+    try {
+      const auto hint = records_->hint(binding.pod);
+      return hint && std::find(hint->addresses.begin(), hint->addresses.end(), address) !=
+                         hint->addresses.end();
+    } catch (const ClosedRecord&) {
+      return true;  // the ADD looks at all bindings then
     }
   }
 

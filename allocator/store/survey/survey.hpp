@@ -41,6 +41,8 @@ struct SurveyedAddress {
   bool is_nested = false;   ///< the file lies in the nested folder
   bool is_closed = false;   ///< what binds it cannot be read: it is handed out to nobody
   bool has_record = false;  ///< a record is there, whatever it says
+  /// The pod's own record names the address, too, or cannot be read: an ADD finds it by that one.
+  bool is_led_to = true;
   std::optional<Attachment> attachment;  ///< who holds it; nullopt where the file does not tell
   std::optional<Binding> binding;
   std::optional<Stamp> stamp;

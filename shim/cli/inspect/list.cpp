@@ -53,7 +53,8 @@ ExitCode list(const Options& options) {
     write_stdout(print_table(table, look));
     write_stderr(print_findings(node.findings(), {}));
   }
-  return node.findings().empty() ? ExitCode::fine : ExitCode::found_something;
+  const bool is_fine = node.findings().empty() && !node.networks().empty();
+  return is_fine ? ExitCode::fine : ExitCode::found_something;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "shim/cli/inspect/safety.hpp"
 
-#include <linux/magic.h>
-#include <sys/vfs.h>
+#include <algorithm>
+#include <tuple>
 
 #include "allocator/store/alive/death.hpp"
 #include "shim/cli/validate/document/edit.hpp"
@@ -14,19 +14,25 @@ using validate::joined;
 
 constexpr std::size_t kNamed = 5;   // addresses that a finding names
 constexpr std::uint64_t kLow = 10;  // percent of a pool that are left
+constexpr std::size_t kReasonLimit = 1000;
 
 /// Checks one network.
 class Check {
  public:
   Check(Node& node, const Network& network) : node_(node), network_(network) {}
 
-  void run(const Counts& counts) {
+  void run() {
     check_retention();
     check_folder(network_.network_dir, State::in_use);
     check_folder(network_.conf.placement.state_dir, State::held);
+    const auto& file = network_.flannel_file;
+    if (!file.empty() && is_in_memory(node_.fs(), file.substr(0, file.rfind('/') + 1)))
+      tell(rules::kRangesInMemory, file,
+           "is in memory: after a reboot without the API server there is no range");
     if (network_.forgets_ranges)
       tell(rules::kNotRemembered, network_.file, "what rangesFrom gives is not remembered here");
-    check_pool(counts);
+    check_pool(allocator::Family::v4);
+    check_pool(allocator::Family::v6);
   }
 
  private:
@@ -40,21 +46,31 @@ class Check {
       if (is_used)
         tell(rules::kNothingKept, network_.network_dir, "no address is kept over a reboot");
     } else {
-      check_bindings();
+      tell_of_addresses(rules::kNotBound, &Check::is_unbound,
+                        " addresses in use are bound to no pod: ");
+      tell_of_addresses(rules::kWillMove, &Check::will_move,
+                        " addresses in use are not given to their pods again: ");
+      if (is_used && !hands_out_here() && network_.delegate != "static")
+        tell(rules::kDelegateKeeps, network_.network_dir,
+             joined({network_.delegate, " hands out: whether a pod gets the same is not known"}));
     }
   }
 
-  void check_bindings() {
+  /// True where choose() is asked for an address, here or by a run host-local.
+  [[nodiscard]] bool hands_out_here() const {
+    return network_.delegate.empty() || network_.delegate == "host-local";
+  }
+
+  void tell_of_addresses(const Rule& rule, bool (Check::*is_so)(const SurveyedAddress&) const,
+                         std::string_view what) {
     std::size_t count = 0;
     std::string named;
     for (const auto& [address, one] : network_.survey.addresses) {
-      if (!is_unbound(one) || ++count > kNamed) continue;
+      if (!(this->*is_so)(one) || ++count > kNamed) continue;
       named.append(named.empty() ? "" : ", ").append(address.to_string());
     }
     if (count > kNamed) named += ", ...";
-    if (count > 0)
-      tell(rules::kNotBound, network_.network_dir,
-           joined({std::to_string(count), " addresses in use are bound to no pod: ", named}));
+    if (count > 0) tell(rule, network_.network_dir, joined({std::to_string(count), what, named}));
   }
 
   [[nodiscard]] bool is_unbound(const SurveyedAddress& one) const {
@@ -63,19 +79,49 @@ class Check {
            !network_.is_excluded(network_.owner_of(one));
   }
 
+  /// True for a bound one that the pod's next ADD does not get: see choose().
+  [[nodiscard]] bool will_move(const SurveyedAddress& one) const {
+    if (!one.is_in_use || !one.binding || one.binding->sequence != 0 ||
+        network_.is_excluded(network_.owner_of(one)))
+      return false;
+    // Who holds it is never proven dead; what a power cut left empty is removed.
+    if (hands_out_here() && !one.attachment && !is_healed(one.address)) return true;
+    return !one.is_led_to || is_kept_back(one.address, one.binding->pod);
+  }
+
+  [[nodiscard]] bool is_healed(const allocator::Address& address) const {
+    const std::string path = network_.network_dir + "/" + address.to_string();
+    const auto& oddities = network_.survey.oddities;
+    return std::any_of(oddities.begin(), oddities.end(), [&](const auto& oddity) {
+      return oddity.kind == allocator::store::Oddity::Kind::empty_file && oddity.path == path;
+    });
+  }
+
+  /// By today's ranges, as far as they are known.
+  [[nodiscard]] bool is_kept_back(const allocator::Address& address,
+                                  const allocator::PodKey& pod) const {
+    const auto& [sets, reservations] =
+        std::tie(network_.conf.allocation.sets, network_.conf.allocation.reservations);
+    if (sets.empty()) return false;
+    const std::size_t number = set_of(sets, address);
+    if (number == sets.size() || !may_use(sets[number], reservations, pod, address)) return true;
+    return std::any_of(reservations.pins.begin(), reservations.pins.end(),
+                       [&](const allocator::Pin& pin) {
+                         return pin.address != address && is_of_pod(pin, pod) &&
+                                sets[number].contains(pin.address);
+                       });
+  }
+
   /// One that is missing is made by the next ADD.
   void check_folder(const std::string& path, State kind) {
     if (node_.fs().is_writable(path) == false)
       tell(rules::kReadOnly, path, "takes no changes: no pod can start");
-    const auto folder = kind == State::held ? node_.fs().open_directory(path) : std::nullopt;
-    struct statfs status {};
-    if (!folder || ::fstatfs(folder->fd.number(), &status) != 0) return;
-    const auto type = static_cast<std::uint32_t>(status.f_type);
-    if (type == TMPFS_MAGIC || type == RAMFS_MAGIC)
+    if (kind == State::held && is_in_memory(node_.fs(), path))
       tell(rules::kInMemory, path, "is in memory: what every pod had is forgotten after a reboot");
   }
 
-  void check_pool(const Counts& counts) {
+  void check_pool(allocator::Family family) {
+    const Counts counts = count(network_, family);
     const std::uint64_t left = counts.free + counts.held;
     const std::uint64_t used = counts.in_use + counts.dead;
     if (network_.conf.allocation.sets.empty() || left >= used || left * 100 >= (left + used) * kLow)
@@ -91,15 +137,14 @@ class Check {
 
 }  // namespace
 
-void check_network(Node& node, const Network& network, const Counts& counts) {
-  Check(node, network).run(counts);
-}
+void check_network(Node& node, const Network& network) { Check(node, network).run(); }
 
 std::string why_not_safe(const Findings& findings) {
   std::string why;
   for (const auto& one : findings) {
-    const bool is_said = why.find(one.message) != std::string::npos;
-    if (one.rule->reboot == Reboot::safe || is_said) continue;
+    if (one.rule->reboot == Reboot::safe) continue;
+    if (why.size() > kReasonLimit) return why + "; ...";
+    if (why.find(one.message) != std::string::npos) continue;
     const std::string_view mark = one.network.empty() ? "" : ": ";
     why += joined({why.empty() ? "" : "; ", one.network, mark, one.message});
   }

@@ -33,7 +33,8 @@ enum Field : std::size_t {
   kDead,
   kBoot,
   kUptime,
-  kSeconds
+  kSeconds,
+  kFolder
 };
 
 Table make_status_table() {
@@ -48,7 +49,8 @@ Table make_status_table() {
                    {"dead", "DEAD", always, CellKind::number},
                    {"boot", "BOOT"},
                    {"uptime", "UPTIME"},
-                   {"uptimeSeconds", "SECONDS", Shown::on_demand, CellKind::number}};
+                   {"uptimeSeconds", "SECONDS", Shown::on_demand, CellKind::number},
+                   {"folder", "FOLDER", Shown::on_demand}};
   return table;
 }
 
@@ -107,7 +109,7 @@ std::string verdict_of(const Node& node) {
 
 void add_network(Node& node, const Network& network, const std::string& seconds, Table& table) {
   const Counts counts = count(network);
-  check_network(node, network, counts);
+  check_network(node, network);
   const bool has_ranges = !network.conf.allocation.sets.empty();
   Row row(table.columns.size());
   row[kName] = network.name;
@@ -120,6 +122,7 @@ void add_network(Node& node, const Network& network, const std::string& seconds,
   row[kBoot] = allocator::boot8_of(network.survey.boot_id);
   row[kUptime] = uptime_text(seconds);
   row[kSeconds] = seconds;
+  row[kFolder] = network.network_dir;
   table.rows.push_back(std::move(row));
 }
 
@@ -129,6 +132,10 @@ Status look_at(Node& node) {
   for (const auto& network : node.networks()) add_network(node, network, seconds, status.table);
   status.verdict = verdict_of(node);
   status.why_not = why_not_safe(node.findings());
+  if (node.networks().empty() && status.why_not.empty()) {
+    status.why_not = "no network found";
+    if (status.verdict == "ok") status.verdict = "warning";
+  }
   return status;
 }
 
@@ -175,6 +182,16 @@ constexpr std::string_view kSafeHead =
     "# TYPE delegated_ipam_safe_to_reboot gauge\n"
     "delegated_ipam_safe_to_reboot";
 
+/// What is read from a disk may be anything.
+std::string label(const std::string& value) {
+  std::string text;
+  for (const char one : printable_line(value)) {
+    if (one == '"' || one == '\\') text += '\\';
+    text += one;
+  }
+  return text;
+}
+
 /// Source: prometheus.io, "Exposition formats".
 std::string print_metrics(const Node& node, const Status& status) {
   std::string text =
@@ -188,8 +205,8 @@ std::string print_metrics(const Node& node, const Status& status) {
   for (const auto& row : status.table.rows) {
     for (const auto& [field, state] : states) {
       if (!row[field].empty())
-        text += joined({"delegated_ipam_addresses{network=\"", row[kName], "\",state=\"", state,
-                        "\"} ", row[field], "\n"});
+        text += joined({"delegated_ipam_addresses{network=\"", label(row[kName]), "\",folder=\"",
+                        label(row[kFolder]), "\",state=\"", state, "\"} ", row[field], "\n"});
     }
   }
   std::size_t errors = 0;
@@ -229,8 +246,7 @@ ExitCode tell_status(const Options& options) {
   } else {
     write_path(fs, options.out, text, "--out");
   }
-  const bool is_fine = status.verdict == "ok" && !node.networks().empty();
-  return is_fine ? ExitCode::fine : ExitCode::found_something;
+  return status.verdict == "ok" ? ExitCode::fine : ExitCode::found_something;
 }
 
 }  // namespace

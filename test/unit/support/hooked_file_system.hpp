@@ -4,7 +4,9 @@
 /// taken away, and fsync is only recorded: what survives a power cut is another test's business.
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <functional>
 #include <set>
 #include <system_error>
@@ -38,6 +40,14 @@ class HookedFileSystem final : public store::FileSystem {
   std::optional<store::UnfitDisk> unfit;
   /// How exactly the file system keeps times.
   std::int64_t time_step_ns = 1;
+  /// The clock is set, by so many nanoseconds from what it really is: what changes from now on says
+  /// another time than it has.
+  void set_clock(std::int64_t offset_ns) {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (clock_steps_.size() == 8) clock_steps_.erase(clock_steps_.begin());  // else slow
+    clock_steps_.emplace_back(now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec, offset_ns);
+  }
   /// False: as if a container's boot_id lay over it.
   bool has_kernels_boot_id = true;
   /// True: as the kernel of this machine has them; false: as before Linux 6.18.
@@ -250,10 +260,18 @@ class HookedFileSystem final : public store::FileSystem {
 
   [[nodiscard]] store::FileIdentity as_numbered(store::FileIdentity identity) const {
     if (!has_birth_times) identity.born_ns = identity.modified_ns;
+    identity.modified_ns = by_the_clock(identity.modified_ns);
+    identity.changed_ns = by_the_clock(identity.changed_ns);
     identity.modified_ns -= identity.modified_ns % time_step_ns;
     identity.changed_ns -= identity.changed_ns % time_step_ns;
     if (inodes_come_again && identity.kind == store::FileKind::regular) identity.inode = 7;
     return identity;
+  }
+
+  [[nodiscard]] std::int64_t by_the_clock(std::int64_t real_ns) const {
+    const auto later = std::find_if(clock_steps_.begin(), clock_steps_.end(),
+                                    [&](const auto& step) { return step.first > real_ns; });
+    return later == clock_steps_.begin() ? real_ns : real_ns + std::prev(later)->second;
   }
 
   [[nodiscard]] std::string redirected(const std::string& path) const {
@@ -272,6 +290,7 @@ class HookedFileSystem final : public store::FileSystem {
   }
 
   store::PosixFileSystem real_;
+  std::vector<std::pair<std::int64_t, std::int64_t>> clock_steps_;  ///< since when, by how much
   std::set<std::pair<std::uint64_t, std::uint64_t>> failed_syncs_;
 };
 

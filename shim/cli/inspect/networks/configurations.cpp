@@ -43,10 +43,13 @@ std::vector<std::string> files_of(FileSystem& fs, const std::string& conf) {
   return files;
 }
 
-/// The node's range, as Flannel's plugin adds it; false without its file: then every ADD fails.
-bool add_flannel_ranges(FileSystem& fs, const Json& plugin, Json& ipam) {
+std::string flannel_file_of(const Json& plugin) {
   const std::string named(text_member(plugin, "subnetFile"));
-  const std::string path = named.empty() ? kFlannelSubnetFile : named;
+  return named.empty() ? kFlannelSubnetFile : named;
+}
+
+/// The node's range, as Flannel's plugin adds it; false without its file: then every ADD fails.
+bool add_flannel_ranges(FileSystem& fs, const std::string& path, Json& ipam) {
   try {
     Json sets = Json::array();
     const auto text = fs.read_regular(path, kFileLimit);
@@ -117,8 +120,10 @@ class Reader {
     Json ipam = ipam_of(plugin);
     if (ipam.is_null()) return;
     PluginConf conf{file, plugin, std::string(text_member(ipam, "type"))};
-    if (text_member(plugin, "type") == "flannel")
-      conf.lacks_ranges = !add_flannel_ranges(fs_, plugin, ipam);
+    if (text_member(plugin, "type") == "flannel") {
+      conf.flannel_file = flannel_file_of(plugin);
+      conf.lacks_ranges = !add_flannel_ranges(fs_, conf.flannel_file, ipam);
+    }
     for (const char* key : {"name", "cniVersion"}) {
       if (const Json* value = find_member(list, key)) set_member(conf.document, key, *value);
     }

@@ -23,7 +23,8 @@ struct PluginConf {
   std::string file;
   Json document;
   std::string ipam_type;
-  bool lacks_ranges = false;  ///< Flannel's file is not there, or has none
+  bool lacks_ranges = false;      ///< Flannel's file is not there, or has none
+  std::string flannel_file = {};  ///< that gave the ranges
 };
 
 /// Those in a folder, or of a single file, in the order of the files' names. What no runtime could

@@ -40,7 +40,7 @@ using enum Severity;
 using enum Reboot;
 
 // The configuration.
-inline constexpr Rule kConfUnreadable{"conf-unreadable", error, safe,
+inline constexpr Rule kConfUnreadable{"conf-unreadable", error, unsafe,
                                       "correct the file: no runtime can read it either"};
 inline constexpr Rule kConfRefused{
     "conf-refused", error, unsafe,
@@ -49,8 +49,11 @@ inline constexpr Rule kRangesMissing{
     "ranges-missing", error, unsafe,
     "have the source of the ranges made: flanneld writes its file when it has a lease"};
 inline constexpr Rule kRangesUnknown{
-    "ranges-unknown", warning, safe,
+    "ranges-unknown", warning, unsafe,
     "name the file with --conf; without one, only what is on the disk can be shown"};
+inline constexpr Rule kRangesInMemory{
+    "ranges-in-memory", warning, unsafe,
+    "have flanneld write it on a disk: delegated-ipam generate flannel --subnet-file PATH"};
 
 // The network folder.
 inline constexpr Rule kFolder{"store-folder", error, unsafe, "look at the disk: dmesg, then fsck"};
@@ -90,6 +93,13 @@ inline constexpr Rule kNothingKept{"nothing-kept", warning, unsafe,
 inline constexpr Rule kNotBound{"not-bound", warning, unsafe,
                                 "nothing, for callers without a pod (podman); of pods: delete "
                                 "them, so that they are made anew"};
+inline constexpr Rule kWillMove{
+    "will-move", warning, unsafe,
+    "delegated-ipam show ADDRESS says what the pod's next ADD gets; take the range, the exclude or "
+    "the pin back, or remove the file that names no attachment"};
+inline constexpr Rule kDelegateKeeps{
+    "delegate-keeps", warning, unsafe,
+    "ask the plugin's makers whether it gives a pod its address again; host-local does"};
 inline constexpr Rule kReadOnly{"disk-read-only", error, unsafe,
                                 "mount it writable: mount -o remount,rw"};
 inline constexpr Rule kInMemory{"state-in-memory", error, unsafe,

@@ -1,5 +1,8 @@
 #include "shim/cli/inspect/networks/network.hpp"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <algorithm>
 #include <system_error>
 
@@ -101,6 +104,14 @@ Owner Network::owner_of(const SurveyedAddress& one) const {
   return owner;
 }
 
+bool is_in_memory(FileSystem& fs, const std::string& path) {
+  const auto folder = fs.open_directory(path);
+  struct statfs status {};
+  if (!folder || ::fstatfs(folder->fd.number(), &status) != 0) return false;
+  const auto type = static_cast<std::uint32_t>(status.f_type);
+  return type == TMPFS_MAGIC || type == RAMFS_MAGIC;
+}
+
 bool Network::is_excluded(const Owner& owner) const {
   const auto options = store_options(conf.placement, network_dir);
   return owner.is_known() && !options.retains({owner.pod_namespace, owner.pod_name, owner.ifname});
@@ -147,7 +158,7 @@ void Node::survey(Network& network) {
       one.is_in_use = one.binding && one.binding->sequence == 0;
   }
   tell_of_oddities(network);
-  if (network.file.empty()) {
+  if (network.file.empty() && !network.survey.addresses.empty()) {
     found(findings_, rules::kRangesUnknown, network.name, network.network_dir,
           "no configuration of this network was found, so its ranges are not known");
   }

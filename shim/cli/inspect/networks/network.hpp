@@ -30,6 +30,9 @@ struct NodeOptions {
 /// Declares them. `options` must outlive the parsing.
 void add_node_options(CommandSpec& command, NodeOptions& options);
 
+/// True for a folder whose content ends with the boot.
+bool is_in_memory(allocator::store::FileSystem& fs, const std::string& folder);
+
 /// Whose an address is, from the records or else from the runtime's result cache.
 struct Owner {
   std::string pod_namespace;
@@ -51,6 +54,7 @@ struct Network {
   /// True for ranges from a source that may be gone after a reboot, with no last good copy of them
   /// that counts on this node.
   bool forgets_ranges = false;
+  std::string flannel_file;  ///< that gave the ranges
   allocator::store::Survey survey;
   /// What the runtime's cache tells of its attachments, by container ID; read where somebody has to
   /// be looked for.

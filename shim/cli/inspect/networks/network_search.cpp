@@ -111,6 +111,7 @@ void Node::add_conf(const PluginConf& conf) {
   if (!refused.empty() && is_wanted)
     found(findings_, lacks_ranges ? rules::kRangesMissing : rules::kConfRefused, network.name,
           conf.file, refused);
+  if (!conf.lacks_ranges) network.flannel_file = conf.flannel_file;
   end();
 }
 
@@ -135,6 +136,7 @@ std::vector<std::string> Node::ranges_from(const RangesSource& source,
       last && !last->is_anonymous &&
       (fs_.has_root() || (last->node == source.node && last->source == source.name));
   network.forgets_ranges = !is_ours;
+  if (is_ours && fs_.has_root()) return last->cidrs;
   std::string why;
   for (const auto& path : source.paths) {
     try {

@@ -137,16 +137,22 @@ std::vector<Stretch> unused_of(const Network& network) {
   return stretches;
 }
 
-Counts count(const Network& network) {
+Counts count(const Network& network, std::optional<allocator::Family> family) {
+  const auto counts_here = [&](const Address& address) {
+    return !family || address.family() == *family;
+  };
   Counts counts;
   for (const auto& [address, one] : network.survey.addresses) {
+    if (!counts_here(one.address)) continue;
     const State state = state_of(network, one.address);
     if (state == State::in_use) ++counts.in_use;
     if (state == State::dead) ++counts.dead;
     if (state == State::held) ++counts.held;
   }
-  for (const auto& stretch : unused_of(network))
+  for (const auto& stretch : unused_of(network)) {
+    if (!counts_here(stretch.first)) continue;
     raise(stretch.state == State::free ? counts.free : counts.reserved, width_of(stretch));
+  }
   return counts;
 }
 

@@ -53,7 +53,8 @@ struct Counts {
 };
 
 /// In use, dead and held count wherever they are, reserved and free inside the ranges.
-Counts count(const Network& network);
+/// `family`: of this one only.
+Counts count(const Network& network, std::optional<allocator::Family> family = std::nullopt);
 
 /// True for an address that no range of today's hands out, where the ranges are known.
 bool is_outside(const Network& network, const allocator::Address& address);
