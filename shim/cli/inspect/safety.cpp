@@ -1,7 +1,6 @@
 #include "shim/cli/inspect/safety.hpp"
 
 #include <algorithm>
-#include <tuple>
 
 #include "allocator/store/alive/death.hpp"
 #include "shim/cli/validate/document/edit.hpp"
@@ -100,8 +99,8 @@ class Check {
   /// By today's ranges, as far as they are known.
   [[nodiscard]] bool is_kept_back(const allocator::Address& address,
                                   const allocator::PodKey& pod) const {
-    const auto& [sets, reservations] =
-        std::tie(network_.conf.allocation.sets, network_.conf.allocation.reservations);
+    const auto& sets = network_.conf.allocation.sets;
+    const auto& reservations = network_.conf.allocation.reservations;
     if (sets.empty()) return false;
     const std::size_t number = set_of(sets, address);
     if (number == sets.size() || !may_use(sets[number], reservations, pod, address)) return true;
