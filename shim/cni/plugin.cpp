@@ -103,9 +103,11 @@ class PluginRun {
     refuse_self();
     const bool releases = command_ == "DEL" || command_ == "GC";
     head.choice = delegate_choice(document, releases ? Strictness::lenient : Strictness::strict);
-    // A delegate is given all that the runtime wrote.
-    if (!head.choice.is_built_in) document = parse_configuration(text, {});
-    if (head.choice.is_built_in) fs_.leave_open(kLeftOpen);
+    if (head.choice.is_built_in) {
+      fs_.leave_open(kLeftOpen);
+    } else {
+      document = parse_configuration(text, {});  // a delegate is given all that the runtime wrote
+    }
     const auto run = head.choice.is_built_in ? verb.run : verb.delegate;
     run({environment, document, head, fs_, processes_, io_.all_variables, io_.write_stdout,
          io_.write_stderr, io_.wire});

@@ -314,17 +314,23 @@ static std::optional<std::string> owner_of(FileSystem& fs, const std::string& pa
   }
 }
 
-std::vector<std::string> known_network_dirs(FileSystem& fs, const std::string& state_dir,
-                                            const std::string& network) {
+std::vector<std::string> known_network_dirs(FileSystem& fs, const std::string& state_dir) {
   std::vector<std::string> paths;
   const auto state = fs.open_directory(state_dir);
   if (!state) return paths;
   for (const auto& name : fs.list(*state)) {
     const auto path = owner_of(fs, state_dir + "/" + name);
     // Records of other delegates belong to no folder.
-    if (path && path->starts_with('/') && path->ends_with("/" + network)) paths.push_back(*path);
+    if (path && path->starts_with('/')) paths.push_back(*path);
   }
   std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+std::vector<std::string> known_network_dirs(FileSystem& fs, const std::string& state_dir,
+                                            const std::string& network) {
+  auto paths = known_network_dirs(fs, state_dir);
+  std::erase_if(paths, [&](const std::string& path) { return !path.ends_with("/" + network); });
   return paths;
 }
 

@@ -172,8 +172,11 @@ std::optional<Address> bound_address(std::string_view name);
 /// escaped key).
 std::string hint_name(const PodKey& pod);
 
-/// The paths of all network folders with records under the state folder whose last component is
-/// `network`.
+/// The paths of all network folders with records under the state folder, sorted.
+/// Errors: throws std::system_error when the state folder cannot be listed.
+std::vector<std::string> known_network_dirs(FileSystem& fs, const std::string& state_dir);
+
+/// Those whose last component is `network`.
 std::vector<std::string> known_network_dirs(FileSystem& fs, const std::string& state_dir,
                                             const std::string& network);
 

@@ -46,12 +46,9 @@ class ReadersLock {
       oddities.push_back({Kind::lock, path, error.code().message()});
     }
   }
-  ReadersLock(const ReadersLock&) = delete;
-  ReadersLock& operator=(const ReadersLock&) = delete;
-  ~ReadersLock() { fd_ = Fd(); }  // closing frees it
 
  private:
-  Fd fd_;
+  Fd fd_;  ///< closing frees the lock
 };
 
 bool is_blank(const std::string& text) { return text.find_first_not_of('\0') == text.npos; }

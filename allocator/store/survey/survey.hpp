@@ -49,6 +49,10 @@ struct SurveyedAddress {
 
   /// True when the binding is that of who holds the address: a DEL stamps it with a number.
   [[nodiscard]] bool is_bound_now() const { return is_in_use && binding && binding->sequence == 0; }
+  /// True when the binding tells of the address as it is: nobody else has it.
+  [[nodiscard]] bool is_told_by_binding() const {
+    return binding && (!is_in_use || is_bound_now());
+  }
 };
 
 /// Something that neither host-local nor this store puts there, or that cannot be read.

@@ -12,8 +12,7 @@ using allocator::store::SurveyedAddress;
 /// The boot in which the address was given out, or had its pod last.
 std::string boot_of(const SurveyedAddress& one) {
   if (one.stamp && !one.stamp->boot_id.empty()) return allocator::boot8_of(one.stamp->boot_id);
-  const bool tells = one.binding && (!one.is_in_use || one.is_bound_now());
-  return tells ? one.binding->boot8 : std::string();
+  return one.is_told_by_binding() ? one.binding->boot8 : std::string();
 }
 
 void add_note(std::string& notes, std::string_view note) {
@@ -38,8 +37,7 @@ void tell_of_use(const Network& network, const SurveyedAddress& one, Row& row) {
   row[kUid] = owner.uid;
   row[kNetns] = owner.netns;
   if (one.attachment) row[kContainer] = one.attachment->container_id;
-  const bool is_kept = one.binding && (!one.is_in_use || one.is_bound_now());
-  if (is_kept) row[kKept] = std::to_string(one.binding->kept);
+  if (one.is_told_by_binding()) row[kKept] = std::to_string(one.binding->kept);
   row[kBoot] = boot_of(one);
   row[kSince] = since_text(network.survey, row[kBoot]);
   if (const auto ago = boots_ago(network.survey, row[kBoot]))

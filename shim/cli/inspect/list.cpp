@@ -1,5 +1,4 @@
 // `list`: who has which address.
-#include <nlohmann/json.hpp>
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
@@ -31,13 +30,6 @@ AddressFilter read_filter(const Options& options) {
   return filter;
 }
 
-void print_document_of(const Node& node, const Table& table, Format format) {
-  Json document = make_document("list");
-  put(document, "items", items_of(table));
-  put(document, "findings", findings_json(node.findings()));
-  write_stdout(print_document(document, format));
-}
-
 ExitCode list(const Options& options) {
   const Look look = read_look(options.look, Forms::all);
   const AddressFilter filter = read_filter(options);
@@ -46,7 +38,7 @@ ExitCode list(const Options& options) {
   Table table = make_address_table(node.networks());
   for (const auto& network : node.networks()) add_rows(table, network, filter);
   if (look.format == Format::json || look.format == Format::yaml) {
-    print_document_of(node, table, look.format);
+    write_stdout(print_items("list", table, node.findings(), look.format));
   } else if (node.networks().empty()) {
     write_stderr(printable_line("no network found in " + node.places()) + "\n");
   } else {

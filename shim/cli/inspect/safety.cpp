@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "allocator/store/alive/death.hpp"
+#include "allocator/store/disk/folders.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 
 namespace shim::inspect {
@@ -20,18 +21,22 @@ class Check {
  public:
   Check(Node& node, const Network& network) : node_(node), network_(network) {}
 
-  void run() {
+  void run(const FamilyCounts& counts) {
     check_retention();
-    check_folder(network_.network_dir, State::in_use);
-    check_folder(network_.conf.placement.state_dir, State::held);
+    const std::string& state_dir = network_.conf.placement.state_dir;
+    check_writable(network_.network_dir);
+    check_writable(state_dir);
+    if (is_in_memory(node_.fs(), state_dir))
+      tell(rules::kInMemory, state_dir,
+           "is in memory: what every pod had is forgotten after a reboot");
     const auto& file = network_.flannel_file;
-    if (!file.empty() && is_in_memory(node_.fs(), file.substr(0, file.rfind('/') + 1)))
+    if (!file.empty() && is_in_memory(node_.fs(), allocator::store::parent_of(file)))
       tell(rules::kRangesInMemory, file,
            "is in memory: after a reboot without the API server there is no range");
     if (network_.forgets_ranges)
       tell(rules::kNotRemembered, network_.file, "what rangesFrom gives is not remembered here");
-    check_pool(allocator::Family::v4);
-    check_pool(allocator::Family::v6);
+    check_pool(counts.v4);
+    check_pool(counts.v6);
   }
 
  private:
@@ -49,15 +54,10 @@ class Check {
                         " addresses in use are bound to no pod: ");
       tell_of_addresses(rules::kWillMove, &Check::will_move,
                         " addresses in use are not given to their pods again: ");
-      if (is_used && !hands_out_here() && network_.delegate != "static")
+      if (is_used && !network_.chooses() && network_.delegate != "static")
         tell(rules::kDelegateKeeps, network_.network_dir,
              joined({network_.delegate, " hands out: whether a pod gets the same is not known"}));
     }
-  }
-
-  /// True where choose() is asked for an address, here or by a run host-local.
-  [[nodiscard]] bool hands_out_here() const {
-    return network_.delegate.empty() || network_.delegate == "host-local";
   }
 
   void tell_of_addresses(const Rule& rule, bool (Check::*is_so)(const SurveyedAddress&) const,
@@ -80,11 +80,9 @@ class Check {
 
   /// True for a bound one that the pod's next ADD does not get: see choose().
   [[nodiscard]] bool will_move(const SurveyedAddress& one) const {
-    if (!one.is_in_use || !one.binding || one.binding->sequence != 0 ||
-        network_.is_excluded(network_.owner_of(one)))
-      return false;
+    if (!one.is_bound_now() || network_.is_excluded(network_.owner_of(one))) return false;
     // Who holds it is never proven dead; what a power cut left empty is removed.
-    if (hands_out_here() && !one.attachment && !is_healed(one.address)) return true;
+    if (network_.chooses() && !one.attachment && !is_healed(one.address)) return true;
     return !one.is_led_to || is_kept_back(one.address, one.binding->pod);
   }
 
@@ -112,15 +110,12 @@ class Check {
   }
 
   /// One that is missing is made by the next ADD.
-  void check_folder(const std::string& path, State kind) {
+  void check_writable(const std::string& path) {
     if (node_.fs().is_writable(path) == false)
       tell(rules::kReadOnly, path, "takes no changes: no pod can start");
-    if (kind == State::held && is_in_memory(node_.fs(), path))
-      tell(rules::kInMemory, path, "is in memory: what every pod had is forgotten after a reboot");
   }
 
-  void check_pool(allocator::Family family) {
-    const Counts counts = count(network_, family);
+  void check_pool(const Counts& counts) {
     const std::uint64_t left = counts.free + counts.held;
     const std::uint64_t used = counts.in_use + counts.dead;
     if (network_.conf.allocation.sets.empty() || left >= used || left * 100 >= (left + used) * kLow)
@@ -136,7 +131,9 @@ class Check {
 
 }  // namespace
 
-void check_network(Node& node, const Network& network) { Check(node, network).run(); }
+void check_network(Node& node, const Network& network, const FamilyCounts& counts) {
+  Check(node, network).run(counts);
+}
 
 std::string why_not_safe(const Findings& findings) {
   std::string why;

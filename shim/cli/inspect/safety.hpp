@@ -8,7 +8,7 @@ namespace shim::inspect {
 /// Adds what is wrong with a network beyond what was found when it was read: addresses in use that
 /// are bound to nobody, folders that take no changes or vanish with the boot, ranges that nobody
 /// remembers, an empty pool.
-void check_network(Node& node, const Network& network);
+void check_network(Node& node, const Network& network, const FamilyCounts& counts);
 
 /// Why it is not safe to reboot: the findings' messages; empty when it is.
 std::string why_not_safe(const Findings& findings);

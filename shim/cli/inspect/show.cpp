@@ -1,5 +1,4 @@
 // `show`: everything that is known of a pod or of an address, and what its next ADD gets.
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "allocator/store/disk/posix_file_system.hpp"
@@ -168,10 +167,7 @@ ExitCode show(const Options& options) {
     write_stdout(print_blocks(table, look));
     write_stderr(print_findings(findings, {}));
   } else {
-    Json document = make_document("show");
-    put(document, "items", items_of(table));
-    put(document, "findings", findings_json(findings));
-    write_stdout(print_document(document, look.format));
+    write_stdout(print_items("show", table, findings, look.format));
   }
   if (!is_known)
     write_stderr(printable_line("nothing is known of " + options.subject + " here") + "\n");

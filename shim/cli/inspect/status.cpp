@@ -108,8 +108,9 @@ std::string verdict_of(const Node& node) {
 }
 
 void add_network(Node& node, const Network& network, const std::string& seconds, Table& table) {
-  const Counts counts = count(network);
-  check_network(node, network);
+  const FamilyCounts by_family = count(network);
+  check_network(node, network, by_family);
+  const Counts counts = by_family.all();
   const bool has_ranges = !network.conf.allocation.sets.empty();
   Row row(table.columns.size());
   row[kName] = network.name;

@@ -44,4 +44,12 @@ Json findings_json(const Findings& findings) {
   return list;
 }
 
+std::string print_items(std::string_view kind, const Table& table, const Findings& findings,
+                        Format format) {
+  Json document = make_document(kind);
+  put(document, "items", items_of(table));
+  put(document, "findings", findings_json(findings));
+  return print_document(document, format);
+}
+
 }  // namespace shim::inspect

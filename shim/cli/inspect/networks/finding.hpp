@@ -118,4 +118,8 @@ std::string print_findings(const Findings& findings, const Look& look);
 /// [{severity, rule, network, place, message, fix}]
 Json findings_json(const Findings& findings);
 
+/// The rows and the findings as a document of this kind, see make_document().
+std::string print_items(std::string_view kind, const Table& table, const Findings& findings,
+                        Format format);
+
 }  // namespace shim::inspect

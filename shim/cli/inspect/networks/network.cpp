@@ -153,7 +153,7 @@ void Node::survey(Network& network) {
   network.survey = allocator::store::survey(fs_, place);
   if (has_strangers(network.survey)) read_cache(network);
   // What another plugin hands out has no file: its records tell who has it.
-  if (!network.delegate.empty() && network.delegate != "host-local") {
+  if (!network.chooses()) {
     for (auto& [address, one] : network.survey.addresses)
       one.is_in_use = one.binding && one.binding->sequence == 0;
   }

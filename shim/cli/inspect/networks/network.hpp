@@ -64,6 +64,9 @@ struct Network {
   [[nodiscard]] bool is_host_locals() const {
     return ipam_type != "delegated-ipam" && !survey.has_records;
   }
+  /// True where choose() is asked for an address, here or by a run host-local: there its files say
+  /// who has which. False: the network folder is a name only.
+  [[nodiscard]] bool chooses() const { return delegate.empty() || delegate == "host-local"; }
   /// Whose the address is now, or will be again.
   [[nodiscard]] Owner owner_of(const allocator::store::SurveyedAddress& one) const;
   /// True for the pods that are not to be held.

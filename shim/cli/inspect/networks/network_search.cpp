@@ -19,7 +19,6 @@ namespace {
 using allocator::store::FileSystem;
 
 constexpr std::size_t kRangesLimit = std::size_t{1} << 20;
-constexpr const char* kNetdirName = "netdir";
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
@@ -101,9 +100,8 @@ void Node::add_conf(const PluginConf& conf) {
     }
     if (!options_.data_dir.empty()) network.conf.placement.data_dir = options_.data_dir;
     if (!options_.state_dir.empty()) network.conf.placement.state_dir = options_.state_dir;
-    const bool is_label = !network.delegate.empty() && network.delegate != "host-local";
-    network.network_dir = is_label ? DelegateConf(head).network_dir()
-                                   : network.conf.placement.data_dir + "/" + network.name;
+    network.network_dir = network.chooses() ? network.conf.placement.data_dir + "/" + network.name
+                                            : DelegateConf(head).network_dir();
   } catch (const CniError& error) {
     refused = error.what();
   }
@@ -117,7 +115,7 @@ void Node::add_conf(const PluginConf& conf) {
 
 /// As an ADD reads it. What another plugin hands out is not ours to know.
 void Node::read_conf(const Json& document, const ConfHead& head, Network& network) {
-  if (!network.delegate.empty() && network.delegate != "host-local") return;
+  if (!network.chooses()) return;
   const ConfInputs inputs{
       {}, [&](const RangesSource& source, const PlacementConf& placement, const std::string&) {
         return ranges_from(source, placement, network);
@@ -176,18 +174,9 @@ void Node::add_folders() {
 
 /// Networks that the state folder remembers. With --data-dir, only those in that folder.
 void Node::add_remembered() {
-  const std::string state = state_dir();
-  for (const auto& name : names_in(fs_, state)) {
-    try {
-      const auto folder = fs_.open_directory(state + "/" + name);
-      const auto record = folder ? fs_.read_link(*folder, kNetdirName) : std::nullopt;
-      if (!record || !record->starts_with("1~/")) continue;
-      const std::string path = record->substr(2);
-      if (options_.data_dir.empty() || path == options_.data_dir + "/" + last_part(path))
-        add_folder(path);
-    } catch (const std::system_error&) {
-      continue;  // something else that lies there
-    }
+  for (const auto& path : allocator::store::known_network_dirs(fs_, state_dir())) {
+    if (options_.data_dir.empty() || path == options_.data_dir + "/" + last_part(path))
+      add_folder(path);
   }
 }
 

@@ -137,21 +137,26 @@ std::vector<Stretch> unused_of(const Network& network) {
   return stretches;
 }
 
-Counts count(const Network& network, std::optional<allocator::Family> family) {
-  const auto counts_here = [&](const Address& address) {
-    return !family || address.family() == *family;
-  };
-  Counts counts;
+Counts FamilyCounts::all() const {
+  Counts sum = v4;
+  for (auto member :
+       {&Counts::in_use, &Counts::dead, &Counts::reserved, &Counts::held, &Counts::free})
+    raise(sum.*member, v6.*member);
+  return sum;
+}
+
+FamilyCounts count(const Network& network) {
+  FamilyCounts counts;
   for (const auto& [address, one] : network.survey.addresses) {
-    if (!counts_here(one.address)) continue;
-    const State state = state_of(network, one.address);
-    if (state == State::in_use) ++counts.in_use;
-    if (state == State::dead) ++counts.dead;
-    if (state == State::held) ++counts.held;
+    Counts& here = counts.of(address.family());
+    const State state = state_of(network, address);
+    if (state == State::in_use) ++here.in_use;
+    if (state == State::dead) ++here.dead;
+    if (state == State::held) ++here.held;
   }
   for (const auto& stretch : unused_of(network)) {
-    if (!counts_here(stretch.first)) continue;
-    raise(stretch.state == State::free ? counts.free : counts.reserved, width_of(stretch));
+    Counts& here = counts.of(stretch.first.family());
+    raise(stretch.state == State::free ? here.free : here.reserved, width_of(stretch));
   }
   return counts;
 }

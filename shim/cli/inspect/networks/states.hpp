@@ -52,9 +52,18 @@ struct Counts {
   std::uint64_t free = 0;
 };
 
+struct FamilyCounts {
+  Counts v4;
+  Counts v6;
+
+  [[nodiscard]] Counts& of(allocator::Family family) {
+    return family == allocator::Family::v4 ? v4 : v6;
+  }
+  [[nodiscard]] Counts all() const;
+};
+
 /// In use, dead and held count wherever they are, reserved and free inside the ranges.
-/// `family`: of this one only.
-Counts count(const Network& network, std::optional<allocator::Family> family = std::nullopt);
+FamilyCounts count(const Network& network);
 
 /// True for an address that no range of today's hands out, where the ranges are known.
 bool is_outside(const Network& network, const allocator::Address& address);
