@@ -7,7 +7,8 @@ include(CheckLinkerFlag)
 target_compile_options(project_options INTERFACE -fPIE -fstack-protector-strong -fstack-clash-protection)
 # A libc or compiler that has no level 3 takes it for 2.
 target_compile_options(project_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
-target_compile_definitions(project_options INTERFACE _GLIBCXX_ASSERTIONS)
+# An assertion names its function with all its template's arguments: 50 KB of text that file and line tell, too.
+target_compile_definitions(project_options INTERFACE _GLIBCXX_ASSERTIONS __PRETTY_FUNCTION__=__func__)
 target_link_options(project_options INTERFACE -Wl,-z,relro,-z,now,-z,separate-code,-z,noexecstack)
 
 # 24 bytes a pointer otherwise. Such an executable relocates itself by the C library's code, of 2.36 or newer.

@@ -265,16 +265,21 @@ run_suite() {
     esac
 }
 
-traces() { # what tests may leave on the machine: folders, mounts, loop devices, network namespaces
+# What tests may leave on the machine: folders, mounts, loop devices, network namespaces. A suite's mount point, which
+# its time of change tells (MADE_HERE in lib/sandbox.py), says so.
+traces() {
     find /run/delegated-ipam /run/netns /var/lib/cni /var/lib/delegated-ipam /etc/cni /opt/cni \
-        /var/tmp -maxdepth 1 2>/dev/null
+        /var/tmp -maxdepth 1 \( -newermt @1 -print -o -printf '%p, a mount point of tests\n' \) 2>/dev/null
     cut -d' ' -f2 /proc/self/mounts
     losetup --noheadings --output NAME
 }
 
-nothing_left() { # nothing_left FILE: compares with the traces of before
+# nothing_left FILE: compares with the traces of before. The mount points of a run that was still going or had been
+# killed are taken away by whoever uses them last: with right.
+nothing_left() {
     say "what is left behind"
-    if traces | sort | diff "$1" - >"$WORK/log"; then
+    traces | sort | diff "$1" - | grep '^[<>]' | grep -v '^<.*, a mount point of tests$' >"$WORK/log" || true
+    if [ ! -s "$WORK/log" ]; then
         PASSED=$((PASSED + 1))
     else
         cat "$WORK/log"
