@@ -99,7 +99,11 @@ void PodRecords::end_bindings_of_strangers() {
 /// up.
 void PodRecords::forget_evicted() {
   for (const auto& pick : picks_) {
-    if (pick.evicted) records_->forget_evicted(pick.evicted->pod);
+    if (!pick.evicted) continue;
+    records_->forget_evicted(pick.evicted->pod);
+    // Those of this boot are nothing that a reboot did, and would be without number.
+    if (pick.evicted->boot8 != boot8_of(context_.session.boot_id()))
+      context_.session.run().put_evicted(pick.address, *pick.evicted);
   }
 }
 

@@ -75,6 +75,60 @@ TEST_CASE("a counter that is no number is not believed", "[runtime]") {
   CHECK(run.next_sequence([] { return std::uint64_t{40}; }) == 41);
 }
 
+TEST_CASE("the counter tells the releases of a boot from those before", "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RunFolder run(fs, dir.path(), kFolder);
+  run.set_boot("boot-1");
+  CHECK_FALSE(run.sequence_before_boot());
+  CHECK(run.next_sequence([] { return std::uint64_t{40}; }) == 41);
+  CHECK(run.next_sequence(none) == 42);
+  CHECK(run.sequence_before_boot() == 40);
+  SECTION("an object that does not know its boot believes no other's") {
+    CHECK_FALSE(RunFolder(fs, dir.path(), kFolder).sequence_before_boot());
+  }
+  SECTION("/run survived the boot: the numbers go on, and what was before is another") {
+    RunFolder next(fs, dir.path(), kFolder);
+    next.set_boot("boot-2");
+    CHECK_FALSE(next.sequence_before_boot());
+    CHECK(next.next_sequence(none) == 43);
+    CHECK(next.sequence_before_boot() == 42);
+  }
+  SECTION("an earlier version wrote the number alone") {
+    std::filesystem::remove(dir.file("7:42/sequence"));
+    std::filesystem::create_symlink("50", dir.file("7:42/sequence"));
+    CHECK_FALSE(run.sequence_before_boot());
+    CHECK(run.next_sequence(none) == 51);
+    CHECK(run.sequence_before_boot() == 50);
+  }
+}
+
+TEST_CASE("whose binding ended is remembered for this boot, the last one of an address",
+          "[runtime]") {
+  test::TempDir dir;
+  allocator::store::PosixFileSystem fs;
+  RunFolder run(fs, dir.path(), kFolder);
+  run.set_boot("boot-1");
+  CHECK(run.evicted().empty());
+  const allocator::Binding held{test::pod("web-0"), "uid", 3, 1, "boot-0"};
+  const allocator::Binding in_use{test::pod("web-1"), "", 0, 0, "boot-0"};
+  const allocator::Binding released{test::pod("web-2"), "", 42, 0, "boot-0"};
+  run.put_evicted(test::ip("10.1.0.2"), held);
+  run.put_evicted(test::ip("10.1.0.2"), in_use);
+  run.put_evicted(test::ip("fd00::2"), held);
+  CHECK(run.next_sequence([] { return std::uint64_t{41}; }) == 42);
+  run.put_evicted(test::ip("fd00::3"), released);
+  auto found = run.evicted();
+  std::sort(found.begin(), found.end(),
+            [](const auto& left, const auto& right) { return left.address < right.address; });
+  REQUIRE(found.size() == 3);
+  CHECK(found[0] == allocator::store::Evicted{test::ip("10.1.0.2"), in_use, true});
+  CHECK(found[1] == allocator::store::Evicted{test::ip("fd00::2"), held, false});
+  CHECK(found[2] == allocator::store::Evicted{test::ip("fd00::3"), released, true});
+  run.set_boot("boot-2");
+  CHECK(run.evicted().empty());
+}
+
 TEST_CASE("a folder that cannot be made is a folder that knows nothing", "[runtime]") {
   test::TempDir dir;
   test::write_text(dir.file("run"), "in the way");

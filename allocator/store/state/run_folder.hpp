@@ -7,7 +7,10 @@
 ///         aside/<address> -> "<since>~<container ID>~<ifname>~<boot8>", see set_aside.hpp
 ///         run           -> "<CLOCK_BOOTTIME in ns>-<start of process 1>" of the first command in a
 ///                          container: another mark is another /run, see death.hpp
-///         sequence      -> the highest sequence number given out, decimal
+///         sequence      -> "<the highest sequence number given out>.<the highest one of the boots
+///                          before>~<boot_id>", decimal
+///         evicted/<address> -> "<boot_id>~<ran-on or held>~<the binding on it that ended: another pod
+///                          got it>"
 ///         repeats/<key> -> "<PID>:<start>~<boot_id>" of the repeated ADD that was answered what
 ///                          the attachment has, or whose addresses its ADD took over (repeat.hpp)
 ///         tombs/<key>   -> "<when>~<boot_id>": the attachment was deleted then, in nanoseconds of
@@ -41,6 +44,15 @@ namespace allocator::store {
 /// More releases than any node sees: a higher number in a record is a mistake, and counts as the
 /// newest.
 inline constexpr std::uint64_t kSequenceLimit = std::uint64_t{1} << 62;
+
+/// A binding that ended in this boot, as another pod got its address.
+struct Evicted {
+  Address address;
+  Binding binding;
+  bool ran_on = false;  ///< its pod had the address when the boot began
+
+  friend bool operator==(const Evicted&, const Evicted&) = default;
+};
 
 class RunFolder {
  public:
@@ -98,6 +110,14 @@ class RunFolder {
   /// The next sequence number. `highest` finds the highest one in the records when the counter is
   /// gone. It never wraps: no number is above kSequenceLimit.
   [[nodiscard]] std::uint64_t next_sequence(const std::function<std::uint64_t()>& highest);
+  /// Releases of this boot have higher numbers than this one; nullopt when there was none, or when
+  /// nothing is known of them.
+  [[nodiscard]] std::optional<std::uint64_t> sequence_before_boot() noexcept;
+
+  /// Remembers that a binding of an earlier boot ended as another pod got its address, for who wants
+  /// to know why a pod did not come back to it. One an address: the last one.
+  void put_evicted(const Address& address, const Binding& binding) noexcept;
+  [[nodiscard]] std::vector<Evicted> evicted() noexcept;
 
   /// When the attachment was deleted last; nullopt when it was not, in another boot, or too long
   /// ago.
@@ -172,6 +192,7 @@ class RunFolder {
   [[nodiscard]] bool replace_link(const std::string& name, const std::string& target) noexcept;
   bool note(bool BootMark::*flag) noexcept;
   void remove(const std::string& name) noexcept;
+  [[nodiscard]] std::vector<std::uint64_t> read_sequence() noexcept;
   void bound_tombstones(std::uint64_t now) noexcept;
 
   FileSystem& fs_;

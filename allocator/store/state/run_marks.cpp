@@ -6,6 +6,9 @@ namespace allocator::store {
 namespace {
 
 constexpr const char* kUnbound = "unbound/";
+constexpr const char* kEvicted = "evicted/";
+const std::string kRanOn = "~ran-on~";
+const std::string kHeld = "~held~";
 constexpr const char* kUnflushed = "unflushed.";  // no folder of its own: that would cost a mkdir
 
 std::string key_of(const Attachment& attachment) { return sha256_hex(owner_text(attachment)); }
@@ -18,6 +21,37 @@ void RunFolder::put_unbound(const Address& address) noexcept {
   const auto make = [&] { fs_.make_link("1", *folder_, name); };
   // The first time the folder is missing.
   if (!attempt(make) && make_directory(kUnbound)) static_cast<void>(attempt(make));
+}
+
+void RunFolder::put_evicted(const Address& address, const Binding& binding) noexcept {
+  // To be told now: the counter may begin below the number of a binding that is gone.
+  const auto before = sequence_before_boot();
+  const bool ran_on = binding.sequence == 0 || (before && binding.sequence > *before);
+  const std::string name = kEvicted + address.to_string();
+  const std::string target = boot_id_ + (ran_on ? kRanOn : kHeld) + encode(binding);
+  if (!put_link(name, target) && make_directory(kEvicted))
+    static_cast<void>(put_link(name, target));
+}
+
+std::vector<Evicted> RunFolder::evicted() noexcept {
+  std::vector<Evicted> ended;
+  const auto add = [&](const Address& address, std::string_view text) {
+    const bool ran_on = text.starts_with(kRanOn);
+    if (!ran_on && !text.starts_with(kHeld)) return;
+    const auto binding = decode_binding(text.substr(ran_on ? kRanOn.size() : kHeld.size()));
+    if (binding) ended.push_back({address, *binding, ran_on});
+  };
+  static_cast<void>(attempt([&] {
+    const auto folder = fs_.open_directory(folder_->path + "/" + kEvicted);
+    if (!folder) return;
+    for (const auto& name : fs_.list(*folder)) {
+      const auto address = Address::parse(name);
+      const std::string target = read_link(kEvicted + name).value_or("");
+      if (address && target.starts_with(boot_id_))
+        add(*address, std::string_view(target).substr(boot_id_.size()));
+    }
+  }));
+  return ended;
 }
 
 bool RunFolder::is_unbound(const Address& address) noexcept {

@@ -101,6 +101,8 @@ class Look {
     DeathJudge judge(fs_, look_from(run), {});
     attempt(place_.network_dir, [&] { look_at_files(network, judge); });
     survey_.pending = run.pending();
+    survey_.evicted = run.evicted();
+    survey_.sequence_before_boot = run.sequence_before_boot();
     survey_.set_aside = SetAsides(run, survey_.boot_id).refused();
   }
 
@@ -192,8 +194,7 @@ class Look {
     try {
       one.binding = records_->binding(address);
       if (!one.binding) odd(Kind::malformed_record, path);
-      if (one.binding && one.binding->sequence == 0)
-        one.is_led_to = leads_to(*one.binding, address);
+      if (one.binding && one.binding->sequence == 0) look_at_hint(one);
     } catch (const ClosedRecord& closed) {
       one.is_closed = true;
       const std::string why = closed.what();  // "read record <path>: <why>"
@@ -203,13 +204,13 @@ class Look {
     }
   }
 
-  bool leads_to(const Binding& binding, const Address& address) {
+  void look_at_hint(SurveyedAddress& one) {
     try {
-      const auto hint = records_->hint(binding.pod);
-      return hint && std::find(hint->addresses.begin(), hint->addresses.end(), address) !=
-                         hint->addresses.end();
+      const auto hint = records_->hint(one.binding->pod);
+      one.is_led_to = hint && contains(hint->addresses, one.address);
+      if (hint) one.previous_boot = hint->previous_boot;
     } catch (const ClosedRecord&) {
-      return true;  // the ADD looks at all bindings then
+      return;  // the ADD looks at all bindings then
     }
   }
 

@@ -14,6 +14,7 @@
 #include "allocator/binding.hpp"
 #include "allocator/store/disk/file_system.hpp"
 #include "allocator/store/state/record_folder.hpp"
+#include "allocator/store/state/run_folder.hpp"
 #include "allocator/store/state/stamp.hpp"
 
 namespace allocator::store {
@@ -46,6 +47,8 @@ struct SurveyedAddress {
   std::optional<Attachment> attachment;  ///< who holds it; nullopt where the file does not tell
   std::optional<Binding> binding;
   std::optional<Stamp> stamp;
+  /// Of who is bound now: what its pod had when the boot began in which it was bound.
+  std::vector<Address> previous_boot;
 
   /// True when the binding is that of who holds the address: a DEL stamps it with a number.
   [[nodiscard]] bool is_bound_now() const { return is_in_use && binding && binding->sequence == 0; }
@@ -85,6 +88,9 @@ struct Survey {
   std::vector<Oddity> oddities;
   std::vector<Attachment> pending;  ///< releases that wait for a disk that takes changes
   std::vector<Address> set_aside;   ///< see set_aside.hpp
+  std::vector<Evicted> evicted;
+  /// Bindings with a higher number were released in this boot; nullopt: none is known to be.
+  std::optional<std::uint64_t> sequence_before_boot;
   std::vector<std::optional<Address>> cursors;
   std::optional<RememberedRanges> remembered;
 

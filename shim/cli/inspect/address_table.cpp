@@ -61,15 +61,6 @@ Row begin_row(const Network& network, const std::string& text, State state) {
   return row;
 }
 
-/// What reserves an address: a pin that is inside an excluded span is no use to its pod.
-std::optional<Stretch> reservation_of(const Network& network, const Address& address) {
-  for (const auto& stretch : unused_of(network)) {
-    if (stretch.state == State::reserved && stretch.first <= address && address <= stretch.last)
-      return stretch;
-  }
-  return std::nullopt;
-}
-
 bool is_wanted(const AddressFilter& filter, const Row& row, State state) {
   if (filter.state ? state != *filter.state : state == State::free) return false;
   return filter.pod_namespace.empty() || row[kNamespace] == filter.pod_namespace;

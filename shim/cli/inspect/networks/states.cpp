@@ -137,6 +137,14 @@ std::vector<Stretch> unused_of(const Network& network) {
   return stretches;
 }
 
+std::optional<Stretch> reservation_of(const Network& network, const Address& address) {
+  for (const auto& stretch : unused_of(network)) {
+    if (stretch.state == State::reserved && stretch.first <= address && address <= stretch.last)
+      return stretch;
+  }
+  return std::nullopt;
+}
+
 Counts FamilyCounts::all() const {
   Counts sum = v4;
   for (auto member :

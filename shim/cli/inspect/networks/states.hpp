@@ -43,6 +43,10 @@ struct Stretch {
 /// of its ranges are known.
 std::vector<Stretch> unused_of(const Network& network);
 
+/// What reserves an address: a pin that is inside an excluded span is no use to its pod. nullopt
+/// where nothing does, or somebody is in it.
+std::optional<Stretch> reservation_of(const Network& network, const allocator::Address& address);
+
 /// How many addresses of a network are in each state; those beyond 2^64 are not counted.
 struct Counts {
   std::uint64_t in_use = 0;

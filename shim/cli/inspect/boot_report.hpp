@@ -1,0 +1,47 @@
+#pragma once
+/// What the last boot of a node did to the addresses of its pods. Pure.
+///
+/// Nothing has to be noted down before: a pod's record keeps what the pod had when the boot began,
+/// and the boot's run folder whose binding ended in it.
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shim/cli/inspect/networks/network.hpp"
+
+namespace shim::inspect {
+
+/// What became of a pod, worst first.
+enum class Fate : std::uint8_t {
+  changed,  ///< it runs, and on another address
+  evicted,  ///< another pod was given its address, and it is not back
+  missing,  ///< it ran when the boot began, and is not back; its address waits for it
+  fresh,    ///< it runs, and nothing is known of it from an earlier boot
+  kept      ///< it runs on an address that it had
+};
+
+inline constexpr std::array<std::string_view, 5> kFateNames = {"CHANGED", "EVICTED", "MISSING",
+                                                               "NEW", "KEPT"};
+
+inline std::string_view name_of(Fate fate) { return kFateNames[static_cast<std::size_t>(fate)]; }
+
+struct PodReport {
+  allocator::PodKey pod;
+  Fate fate = Fate::kept;
+  std::vector<allocator::Address> before;
+  std::vector<allocator::Address> now;
+  std::string why;
+};
+
+struct BootReport {
+  /// One for each interface of each pod, by fate, then by name. Pods that ended before the boot, and
+  /// those that began and ended in it, are left out.
+  std::vector<PodReport> pods;
+  std::size_t untold = 0;  ///< addresses in use by attachments of which no record tells
+};
+
+BootReport report_of(const Network& network);
+
+}  // namespace shim::inspect

@@ -1,0 +1,167 @@
+// `report`: what the last boot did to the addresses of the node's pods.
+#include <nlohmann/json.hpp>
+
+#include "allocator/store/disk/posix_file_system.hpp"
+#include "shim/cli/commands.hpp"
+#include "shim/cli/inspect/boot_report.hpp"
+#include "shim/cli/inspect/output/look_options.hpp"
+#include "shim/cli/validate/document/edit.hpp"
+#include "shim/cni/protocol/printable.hpp"
+
+namespace shim {
+namespace {
+
+using namespace inspect;
+using allocator::Address;
+using validate::joined;
+
+struct Options {
+  NodeOptions node;
+  LookOptions look;
+  std::string pod_namespace;
+  std::string outcome;
+};
+
+enum Field : std::size_t {
+  kNetwork,
+  kOutcome,
+  kNamespace,
+  kPod,
+  kInterface,
+  kBefore,
+  kNow,
+  kWhy,
+  kName,
+  kFields
+};
+
+Table make_report_table(const Networks& networks) {
+  const Shown where = networks.size() > 1 ? Shown::always : Shown::wide;
+  Table table;
+  table.columns = {{"network", "NETWORK", where},
+                   {"outcome", "OUTCOME"},
+                   {"namespace", "NAMESPACE"},
+                   {"pod", "POD"},
+                   {"if", "IF"},
+                   {"before", "BEFORE"},
+                   {"now", "NOW"},
+                   {"why", "WHY"},
+                   {"name", "NAME", Shown::on_demand}};
+  table.name_column = kName;
+  return table;
+}
+
+/// How many of each fate, and of how many addresses nothing is known.
+struct Totals {
+  std::array<std::size_t, kFateNames.size()> pods{};
+  std::size_t untold = 0;
+
+  [[nodiscard]] std::size_t of(Fate fate) const { return pods[static_cast<std::size_t>(fate)]; }
+};
+
+std::string text_of(const std::vector<Address>& addresses) {
+  std::string text;
+  for (const auto& one : addresses) text.append(text.empty() ? "" : ",").append(one.to_string());
+  return text;
+}
+
+std::optional<Fate> read_outcome(const Options& options) {
+  if (options.outcome.empty()) return std::nullopt;
+  for (std::size_t fate = 0; fate < kFateNames.size(); ++fate) {
+    if (same_key(kFateNames[fate], options.outcome)) return static_cast<Fate>(fate);
+  }
+  refuse_option("--outcome", options.outcome,
+                "is none; write CHANGED, EVICTED, MISSING, NEW or KEPT");
+}
+
+Totals fill(Table& table, const Networks& networks, const Options& options) {
+  const auto wanted = read_outcome(options);
+  Totals totals;
+  for (const auto& network : networks) {
+    const BootReport report = report_of(network);
+    totals.untold += report.untold;
+    for (const auto& one : report.pods) {
+      if (!options.pod_namespace.empty() && one.pod.pod_namespace != options.pod_namespace)
+        continue;
+      ++totals.pods[static_cast<std::size_t>(one.fate)];
+      if (wanted && one.fate != *wanted) continue;
+      Row row(kFields);
+      row[kNetwork] = network.name;
+      row[kOutcome] = name_of(one.fate);
+      row[kNamespace] = one.pod.pod_namespace;
+      row[kPod] = one.pod.pod_name;
+      row[kInterface] = one.pod.ifname;
+      row[kBefore] = text_of(one.before);
+      row[kNow] = text_of(one.now);
+      row[kWhy] = one.why;
+      row[kName] = one.pod.display();
+      table.rows.push_back(std::move(row));
+    }
+  }
+  return totals;
+}
+
+/// "20 KEPT, 1 NEW, 0 CHANGED, ..."
+std::string print_totals(const Totals& totals) {
+  std::string text;
+  for (std::size_t fate = kFateNames.size(); fate-- > 0;) {
+    text += joined(
+        {text.empty() ? "" : ", ", std::to_string(totals.pods[fate]), " ", kFateNames[fate]});
+  }
+  if (totals.untold != 0)
+    text += joined(
+        {"; ", std::to_string(totals.untold), " in use by containers of which no record tells"});
+  return text + "\n";
+}
+
+std::string print_document_of(const Node& node, const Table& table, const Totals& totals,
+                              Format format) {
+  Json document = make_document("report");
+  Json counts = Json::object();
+  for (std::size_t fate = 0; fate < kFateNames.size(); ++fate)
+    put(counts, kFateNames[fate], totals.pods[fate]);
+  put(document, "totals", std::move(counts));
+  put(document, "untold", totals.untold);
+  put(document, "items", items_of(table));
+  put(document, "findings", findings_json(node.findings()));
+  return print_document(document, format);
+}
+
+ExitCode report(const Options& options) {
+  const Look look = read_look(options.look, Forms::all);
+  allocator::store::PosixFileSystem fs;
+  const Node node(fs, options.node);
+  Table table = make_report_table(node.networks());
+  const Totals totals = fill(table, node.networks(), options);
+  if (look.format == Format::json || look.format == Format::yaml) {
+    write_stdout(print_document_of(node, table, totals, look.format));
+  } else if (node.networks().empty()) {
+    write_stderr(printable_line("no network found in " + node.places()) + "\n");
+  } else {
+    write_stdout(print_table(table, look));
+    if (look.format != Format::name) write_stdout(print_totals(totals));
+    write_stderr(print_findings(node.findings(), {}));
+  }
+  const bool is_fine = node.findings().empty() && !node.networks().empty() &&
+                       totals.of(Fate::changed) == 0 && totals.of(Fate::evicted) == 0;
+  return is_fine ? ExitCode::fine : ExitCode::found_something;
+}
+
+}  // namespace
+
+void add_report(CommandSpec& root) {
+  static Options options;
+  CommandSpec command = root.command(
+      "report",
+      "which pods kept their addresses over the last boot, which did not, and why; writes nothing");
+  command.text("-n,--namespace", options.pod_namespace, "pods of this namespace only");
+  command.text("--outcome", options.outcome,
+               "rows of this outcome only: CHANGED, EVICTED, MISSING, NEW or KEPT");
+  add_look_options(command, Forms::all, options.look);
+  add_node_options(command, options.node);
+  command.example("delegated-ipam report");
+  command.example("delegated-ipam report --outcome changed -o json");
+  command.runs([] { return report(options); });
+}
+
+}  // namespace shim

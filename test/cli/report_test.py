@@ -1,0 +1,294 @@
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
+"""report: what a boot did to each pod's address, and why; every outcome in every form, each reason, random histories
+beside a bookkeeping of our own; and it never writes.
+
+usage: report_test.py [--update] [WORD ...]
+
+--update writes report.golden.txt from what the tool says now: read the difference before you keep it.
+"""
+import json
+import os
+import random
+import shutil
+
+import sandbox
+import tap
+import tool
+from golden import Golden
+from looked_at import BOOTS, DUAL, Looked, changes_in, snapshot, traced
+from node import fake_boots, new_boot
+from plugin import BINARY, HOST_LOCAL, require
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HOME = "/var/lib/cni/report"
+FIVE = [[{"subnet": "10.9.0.0/29"}]]
+WIDE = [[{"subnet": "10.9.0.0/28"}]]
+FORMS = [(), ("-o", "wide"), ("-o", "json"), ("-o", "yaml", "--outcome", "evicted"), ("-o", "name"), ("--no-headers",),
+         ("-n", "other"), ("--outcome", "CHANGED"), ("--columns", "pod,WHY")]
+REFUSED = [("-o", "xml"), ("--columns", "mac"), ("--outcome", "lost"), ("--network", "other"), ("surplus",)]
+
+
+def report(node, *arguments):
+    """The answer as an object; exit 1 when an address changed or was taken, and where something is odd."""
+    done = tool.call("report", *node.look(), *arguments, "-o", "json")
+    answer = json.loads(done.stdout)
+    is_fine = not (answer["totals"]["CHANGED"] or answer["totals"]["EVICTED"] or answer["findings"])
+    assert done.exit == (tool.FINE if is_fine else tool.FOUND), done
+    return answer
+
+
+def outcomes(node):
+    return {item["pod"]: item["outcome"] for item in report(node)["items"]}
+
+
+def come_back(node, name, namespace="shop"):
+    """Its old sandbox is deleted, a new one made."""
+    node.delete(f"c-{name}", f"{namespace}/{name}")
+    return node.add(f"d-{name}", f"{namespace}/{name}")
+
+
+def reboot_full_range(node):
+    """Five pods in a range of five; a stranger comes before two of them are back."""
+    new_boot(BOOTS[0])
+    for number in range(5):
+        node.add(f"c-web-{number}", f"shop/web-{number}")
+    new_boot(BOOTS[1])
+    for number in (0, 1, 2, 4):
+        node.delete(f"c-web-{number}", f"shop/web-{number}")
+    node.add("d-web-0", "shop/web-0")
+    node.add("n0", "other/new-0")
+
+
+def every_outcome(golden):
+    with Looked(HOME, FIVE, name="pods") as node:
+        reboot_full_range(node)
+        assert outcomes(node) == {"web-0": "KEPT", "web-1": "EVICTED", "web-2": "MISSING", "web-3": "MISSING",
+                                  "web-4": "MISSING", "new-0": "NEW"}, outcomes(node)
+        node.add("d-web-1", "shop/web-1")
+        for form in FORMS:
+            node.calls(golden, "report")(" ".join(form) or "no options", *form)
+        assert outcomes(node)["web-1"] == "CHANGED" and outcomes(node)["web-2"] == "EVICTED", outcomes(node)
+        new_boot(BOOTS[2])
+        for name in ("web-0", "web-1"):
+            node.delete(f"d-{name}", f"shop/{name}")
+            node.add(f"e-{name}", f"shop/{name}")
+        # web-3 was never called about, neither in the boot before: its sandbox has no end.
+        assert outcomes(node) == {"web-0": "KEPT", "web-1": "KEPT", "new-0": "MISSING", "web-3": "MISSING"}, outcomes(node)
+
+
+def refused(golden):
+    with Looked(HOME, name="pods") as node:
+        for wrong in REFUSED:
+            done = node.calls(golden, "report")(f"refused: {' '.join(wrong)}", *wrong)
+            assert done.exit == tool.USAGE and not done.stdout, done
+
+
+def dual_stack(golden):
+    """Both families in one row; one of them changed is CHANGED, and only that one is told."""
+    with Looked(HOME, DUAL, name="pods") as node:
+        new_boot(BOOTS[0])
+        node.add("c-web-0", "shop/web-0")
+        node.add("c-web-1", "shop/web-1")
+        new_boot(BOOTS[1])
+        come_back(node, "web-0")
+        node.ipam["exclude"] = ["10.9.0.3"]
+        node.configure(node.conf())
+        come_back(node, "web-1")
+        node.calls(golden, "report")("dual stack")
+        changed, = report(node, "--outcome", "changed")["items"]
+        assert changed["before"] == "10.9.0.3,fd00:9::3" and changed["why"] == "10.9.0.3 is excluded now", changed
+
+
+def reasons():
+    """Why a pod is on another address: each way there is to lose one."""
+    for change, why in (
+            (lambda node: node.ipam.update(exclude=["10.9.0.2"]), "10.9.0.2 is excluded now"),
+            (lambda node: node.ipam.update(pins={"bank/db": ["10.9.0.2"]}), "10.9.0.2 is pinned to bank/db"),
+            (lambda node: node.ipam.update(ranges=[[{"subnet": "10.9.0.0/28", "gateway": "10.9.0.2"}]]), "10.9.0.2 is a gateway now"),
+            (lambda node: node.ipam.update(ranges=[[{"subnet": "10.9.0.0/28", "rangeStart": "10.9.0.5"}]]),
+             "10.9.0.2 is outside the ranges"),
+            (lambda node: node.write("networks/pods/10.9.0.2", "reserved by hand"),
+             "10.9.0.2 is in use by a container of which no pod is known")):
+        with Looked(HOME, WIDE, name="pods") as node:
+            new_boot(BOOTS[0])
+            node.add("c-web-0", "shop/web-0")
+            new_boot(BOOTS[1])
+            node.delete("c-web-0", "shop/web-0")
+            change(node)
+            node.configure(node.conf())
+            now = node.add("d-web-0", "shop/web-0")
+            assert now != ["10.9.0.2"], now
+            item, = report(node)["items"]
+            assert (item["outcome"], item["before"], item["why"]) == ("CHANGED", "10.9.0.2", why), item
+
+
+def never_forgotten_twice():
+    """A pod that came back and ended is not told of, nor one that ended before the boot; a second boot begins anew."""
+    with Looked(HOME, WIDE, name="pods") as node:
+        new_boot(BOOTS[0])
+        for number in range(3):
+            node.add(f"c-web-{number}", f"shop/web-{number}")
+        node.delete("c-web-0", "shop/web-0")
+        new_boot(BOOTS[1])
+        come_back(node, "web-1")
+        node.delete("d-web-1", "shop/web-1")
+        assert outcomes(node) == {"web-2": "MISSING"}, outcomes(node)
+        new_boot(BOOTS[2])
+        assert outcomes(node) == {"web-2": "MISSING"}, outcomes(node)
+        node.add("e-web-0", "shop/web-0")
+        assert outcomes(node) == {"web-0": "KEPT", "web-2": "MISSING"}, outcomes(node)
+
+
+def two_networks_and_others(golden):
+    """Each network for itself; what host-local gave out, and callers without a pod, are counted and not judged."""
+    require(HOST_LOCAL)
+    with Looked(HOME, WIDE, name="pods") as node, Looked(f"{HOME}-lan", FIVE, name="lan") as other:
+        shutil.copy(f"{other.conf_dir}/10-pods.conflist", f"{node.conf_dir}/20-lan.conflist")
+        new_boot(BOOTS[0])
+        node.add("c-web-0", "shop/web-0")
+        other.add("c-web-0", "shop/web-0", ifname="net1")
+        new_boot(BOOTS[1])
+        come_back(node, "web-0")
+        node.add("p0", None)
+        node.binary = HOST_LOCAL
+        node.add("g0", "shop/stock-0")
+        golden.call("report: two networks", "report", "--conf", node.conf_dir)
+
+
+def of_a_copy():
+    """From the folders alone the boot is told that the node was in; who was evicted stands in memory only."""
+    with Looked(HOME, FIVE, name="pods") as node:
+        reboot_full_range(node)
+        root = f"{HOME}-copy"
+        shutil.copytree(node.home, f"{root}{node.home}", symlinks=True)
+        try:
+            found = {item["pod"]: item["outcome"] for item in report(node, "--root", root)["items"]}
+        finally:
+            shutil.rmtree(root)
+        assert found == {"web-0": "KEPT", "web-3": "MISSING", "new-0": "NEW"}, found
+
+
+def never_writes():
+    with Looked(HOME, FIVE, name="pods") as node:
+        for step in (lambda: None, lambda: reboot_full_range(node), lambda: shutil.rmtree("/run/delegated-ipam")):
+            step()
+            before = snapshot(HOME, "/run")
+            outcome, calls = traced(BINARY, "report", *node.look())
+            assert outcome.exit in (tool.FINE, tool.FOUND), outcome
+            assert not changes_in(calls), changes_in(calls)
+            assert snapshot(HOME, "/run") == before
+
+
+def a_hostile_run_folder():
+    """What lies in /run may be anything: torn, of another boot, of a later version."""
+    with Looked(HOME, FIVE, name="pods") as node:
+        reboot_full_range(node)
+        expected = outcomes(node)
+        folder, = (f"/run/delegated-ipam/{name}" for name in os.listdir("/run/delegated-ipam"))
+        good = os.readlink(f"{folder}/evicted/10.9.0.3")
+        for name, target in (("10.9.0.4", "torn"), ("10.9.0.5", f"{BOOTS[0]}~{good.split('~', 1)[1]}"), ("no-address", good),
+                             ("10.9.0.6", f"{BOOTS[1]}~ran-on~2~later"), ("10.9.0.7", "~")):
+            os.symlink(target, f"{folder}/evicted/{name}")
+        assert outcomes(node) == expected, outcomes(node)
+        for target in ("x", "9.x~", "9", f"9.3~{BOOTS[0]}", "99999999999999999999.1~", "~", "."):
+            os.unlink(f"{folder}/sequence")
+            os.symlink(target, f"{folder}/sequence")
+            found = outcomes(node)
+            assert found["web-0"] == "KEPT" and found["web-3"] == "MISSING" and "web-2" not in found, (target, found)
+        node.delete("n0", "other/new-0")  # a counter that is none is made anew, and never falls behind
+        assert node.bindings()["10.9.0.3"].sequence > max(
+            one.sequence for address, one in node.bindings().items() if address != "10.9.0.3"), node.bindings()
+
+
+class Bookkeeper:
+    """A node that is rebooted, and what must be told of its pods, from what they had and have."""
+
+    def __init__(self, node, rng):
+        self.node, self.rng, self.lives = node, rng, 0
+        self.ran, self.live, self.deleted, self.ended = {}, {}, set(), set()
+
+    def begin_boot(self, boot_id):
+        self.had = {}
+        for address, binding in self.node.bindings().items():
+            self.had.setdefault(binding.owner, set()).add(address)
+        # Sandboxes of before, those included that nobody has called about since an earlier boot.
+        forgotten = {pod: life for pod, life in self.ran.items()
+                     if pod in self.had and pod not in self.deleted | self.ended}
+        self.ran = {**forgotten, **self.live}
+        self.live, self.deleted, self.ended = {}, set(), set()
+        new_boot(boot_id)
+
+    def step(self):
+        pod = f"{self.rng.choice(('shop', 'bank'))}/web-{self.rng.randrange(9)}"
+        if pod in self.live and self.rng.random() < 0.5:
+            self.node.delete(self.live.pop(pod)[0], pod)
+            self.ended.add(pod)
+        elif pod in self.ran and self.rng.random() < 0.7:
+            self.node.delete(self.ran[pod][0], pod)
+            self.deleted.add(pod)
+        elif pod not in self.live:
+            self.lives += 1
+            done = self.node.call("ADD", f"c{self.lives}", pod)
+            if done.exit == 0:
+                self.live[pod] = (f"c{self.lives}", set(done.addresses))
+
+    def expected(self):
+        """pod -> the outcomes that are right."""
+        bound = {binding.owner for binding in self.node.bindings().values()}
+        answer = {}
+        for pod, (_, now) in self.live.items():
+            before = self.had.get(pod)
+            answer[pod] = "NEW" if not before else "KEPT" if now & before else "CHANGED"
+        for pod in set(self.ran) - set(self.live) - self.ended:
+            answer[pod] = "MISSING" if pod in bound else "EVICTED"
+        return answer
+
+
+def random_histories():
+    seen = set()
+    for seed in range(12):
+        with Looked(HOME, WIDE, name="pods") as node:
+            book = Bookkeeper(node, random.Random(seed))
+            for boot in range(3):
+                book.begin_boot(BOOTS[boot])
+                for _ in range(25):
+                    book.step()
+                found = {f"{item['namespace']}/{item['pod']}": item["outcome"] for item in report(node)["items"]}
+                expected = book.expected()
+                for pod in book.ended:  # it was back: losing that address, too, is nothing that the boot did
+                    if found.get(pod) == "EVICTED":
+                        del found[pod]
+                    elif found.get(pod) == "NEW" and expected[pod] == "CHANGED":
+                        expected[pod] = "NEW"
+                assert found == expected, (seed, boot, found, expected)
+                seen.update(found.values())
+    assert seen == {"KEPT", "NEW", "CHANGED", "EVICTED", "MISSING"}, seen
+
+
+def nothing_there():
+    os.makedirs(f"{HOME}/empty")
+    done = tool.call("report", "--root", f"{HOME}/empty")
+    shutil.rmtree(HOME)
+    assert done.exit == tool.FOUND and not done.stdout and done.stderr.startswith("no network found in /etc/cni"), done
+
+
+def tests(golden):
+    golden.begin()
+    return [
+        ("every outcome, in every form", every_outcome, golden),
+        ("what is refused, and the remedy", refused, golden),
+        ("dual stack", dual_stack, golden),
+        ("each reason for another address", reasons),
+        ("pods that ended, and the next boot", never_forgotten_twice),
+        ("two networks, host-local's containers, callers without a pod", two_networks_and_others, golden),
+        ("a copy of the node's folders", of_a_copy),
+        ("never a system call that changes a file", never_writes),
+        ("a run folder of nonsense", a_hostile_run_folder),
+        ("random histories beside a bookkeeping of our own", random_histories),
+        ("a node without any network", nothing_there),
+    ]
+
+
+if __name__ == "__main__":
+    with Golden(f"{HERE}/report.golden.txt") as kept:
+        tap.main("report", lambda: tests(kept), lambda: require(BINARY), sandbox.enter, fake_boots)
