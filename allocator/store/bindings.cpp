@@ -211,8 +211,8 @@ void bind_attachment(RecordFolder& records, const std::vector<Address>& addresse
   rebind(records, binding.pod, change, notes);
 }
 
-void bind_answer(RecordFolder& records, const Binding& binding,
-                 const std::vector<Address>& addresses, std::vector<std::string>& notes) {
+Bindings bind_answer(RecordFolder& records, const Binding& binding,
+                     const std::vector<Address>& addresses, std::vector<std::string>& notes) {
   Rebinding change;
   change.known = records.hint(binding.pod);
   change.bound = bindings_of(records, binding.pod);
@@ -220,18 +220,19 @@ void bind_answer(RecordFolder& records, const Binding& binding,
   for (const auto& [address, old] : change.bound) {
     if (!has_family(addresses, address.family())) change.hint.addresses.push_back(address);
   }
-  std::vector<std::string> ended;
+  Bindings ended;
   for (const auto& address : addresses) {
     Binding renewed = binding;
     const auto old = records.binding(address);
     if (old && old->pod == binding.pod) renewed.kept = old->kept + 1;
     change.given.emplace_back(address, renewed);
-    if (!old || old->pod == binding.pod) continue;
-    ended.push_back("the binding of " + old->pod.display() + " on " + address.to_string() +
-                    " ended: " + binding.pod.display() + " was given it");
+    if (old && old->pod != binding.pod) ended.emplace_back(address, *old);
   }
   rebind(records, binding.pod, change, notes);
-  notes.insert(notes.end(), ended.begin(), ended.end());
+  for (const auto& [address, old] : ended) {
+    notes.push_back("the binding of " + old.pod.display() + " on " + address.to_string() +
+                    " ended: " + binding.pod.display() + " was given it");
+  }
   for (const auto& [address, old] : change.bound) {
     if (contains(change.hint.addresses, address)) continue;
     const Family family = address.family();
@@ -240,6 +241,7 @@ void bind_answer(RecordFolder& records, const Binding& binding,
     notes.push_back(binding.pod.display() + " changed from " + address.to_string() + " to " +
                     now->to_string());
   }
+  return ended;
 }
 
 void forget(RecordFolder& records, const PodKey& pod) {

@@ -80,9 +80,9 @@ void bind_attachment(RecordFolder& records, const std::vector<Address>& addresse
                      const Binding& binding, std::vector<std::string>& notes);
 
 /// Binds a pod to the addresses that it has got from a plugin, and to nothing else of their
-/// families. Tells in `notes` when its address changed, or another pod's binding ended.
-void bind_answer(RecordFolder& records, const Binding& binding,
-                 const std::vector<Address>& addresses, std::vector<std::string>& notes);
+/// families. Tells in `notes` when its address changed, or another pod's binding ended: those.
+Bindings bind_answer(RecordFolder& records, const Binding& binding,
+                     const std::vector<Address>& addresses, std::vector<std::string>& notes);
 
 /// The first addresses of each family, as many as a pod may be bound to.
 std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses);

@@ -99,11 +99,7 @@ void PodRecords::end_bindings_of_strangers() {
 /// up.
 void PodRecords::forget_evicted() {
   for (const auto& pick : picks_) {
-    if (!pick.evicted) continue;
-    records_->forget_evicted(pick.evicted->pod);
-    // Those of this boot are nothing that a reboot did, and would be without number.
-    if (pick.evicted->boot8 != boot8_of(context_.session.boot_id()))
-      context_.session.run().put_evicted(pick.address, *pick.evicted);
+    if (pick.evicted) records_->forget_evicted(pick.evicted->pod);
   }
 }
 
@@ -146,6 +142,7 @@ void PodRecords::note_changes(const std::vector<Pick>& picks) {
     if (pick.evicted) {
       context_.notes.push_back("the binding of " + pick.evicted->pod.display() + " on " +
                                pick.address.to_string() + " ended: nothing else was free");
+      context_.session.run().put_evicted(pick.address, *pick.evicted);
     }
     const auto before = std::find_if(bound_.begin(), bound_.end(), [&](const auto& bound) {
       return replaces(pick, bound.first);

@@ -10,13 +10,16 @@ import json
 import os
 import random
 import shutil
+import subprocess
 
+import plugin
 import sandbox
 import tap
 import tool
+from disk import fill_inodes, tmpfs
 from golden import Golden
 from looked_at import BOOTS, DUAL, Looked, changes_in, snapshot, traced
-from node import fake_boots, new_boot
+from node import args_of, fake_boots, new_boot
 from plugin import BINARY, HOST_LOCAL, require
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -32,7 +35,7 @@ def report(node, *arguments):
     """The answer as an object; exit 1 when an address changed or was taken, and where something is odd."""
     done = tool.call("report", *node.look(), *arguments, "-o", "json")
     answer = json.loads(done.stdout)
-    is_fine = not (answer["totals"]["CHANGED"] or answer["totals"]["EVICTED"] or answer["findings"])
+    is_fine = not (any(answer["totals"][bad] for bad in ("CHANGED", "EVICTED", "UNREACHABLE")) or answer["findings"])
     assert done.exit == (tool.FINE if is_fine else tool.FOUND), done
     return answer
 
@@ -122,6 +125,173 @@ def reasons():
             assert (item["outcome"], item["before"], item["why"]) == ("CHANGED", "10.9.0.2", why), item
 
 
+def item_of(node, pod):
+    found, = (item for item in report(node)["items"] if item["pod"] == pod)
+    return found
+
+
+def is_told(node, pod, outcome, before, now, why):
+    item = item_of(node, pod)
+    assert (item["outcome"], item["before"], item["now"], item["why"]) == (outcome, before, now, why), item
+
+
+def one_family_lost():
+    """Of two families one is gone: while the pod is away, when it is back, and when the node has lost the family."""
+    with Looked(HOME, [[{"subnet": "10.9.0.0/29"}], [{"subnet": "fd00:9::/120"}]], name="pods") as node:
+        new_boot(BOOTS[0])
+        for number in range(5):
+            node.add(f"c-web-{number}", f"shop/web-{number}")
+        new_boot(BOOTS[1])
+        for number in range(5):
+            node.delete(f"c-web-{number}", f"shop/web-{number}")
+        node.add("n0", "other/new-0")
+        both = "10.9.0.2,fd00:9::2"
+        assert set(item_of(node, "web-0")["before"].split(",")) == set(both.split(",")), item_of(node, "web-0")
+        assert item_of(node, "web-0")["why"] == "10.9.0.2 went to other/new-0" and outcomes(node)["web-0"] == "EVICTED"
+        node.add("d-web-0", "shop/web-0")
+        is_told(node, "web-0", "CHANGED", both, "10.9.0.3,fd00:9::2", "10.9.0.2 went to other/new-0")
+        node.add("d-web-2", "shop/web-2")
+        new_boot(BOOTS[2])
+        node.ipam["ranges"] = [[{"subnet": "10.9.0.0/29"}]]
+        node.configure(node.conf())
+        node.delete("d-web-2", "shop/web-2")
+        node.add("e-web-2", "shop/web-2")
+        is_told(node, "web-2", "CHANGED", "10.9.0.4,fd00:9::4", "10.9.0.4", "fd00:9::4 is outside the ranges")
+        new_boot(BOOTS[3])
+        node.delete("e-web-2", "shop/web-2")
+        node.add("f-web-2", "shop/web-2")
+        assert outcomes(node)["web-2"] == "KEPT", item_of(node, "web-2")  # it has long been without the other family
+
+
+def held_beside_its_own():
+    """A pod that has an address of before held beside the one it runs on; namesakes ask for both, in either order."""
+    for order in (("10.9.0.3", "10.9.0.2"), ("10.9.0.2", "10.9.0.3")):
+        with Looked(HOME, WIDE, name="pods") as node:
+            new_boot(BOOTS[0])
+            node.add("a", "shop/web-0")
+            node.delete("a", "shop/web-0")
+            node.ipam["exclude"] = ["10.9.0.2"]
+            assert node.add("b", "shop/web-0") == ["10.9.0.3"]
+            del node.ipam["exclude"]
+            new_boot(BOOTS[1])
+            node.delete("b", "shop/web-0")
+            for number, wanted in enumerate(order):
+                pod = f"shop/thief-{number}"
+                assert node.add(f"t{number}", pod, args=f"{args_of(pod)};IP={wanted}") == [wanted]
+            is_told(node, "web-0", "EVICTED", "10.9.0.3", None, f"10.9.0.3 went to shop/thief-{order.index('10.9.0.3')}")
+        with Looked(HOME, WIDE, name="pods") as node:  # only the one that it ran on is gone
+            new_boot(BOOTS[0])
+            node.add("a", "shop/web-0")
+            node.delete("a", "shop/web-0")
+            node.ipam["exclude"] = ["10.9.0.2"]
+            node.add("b", "shop/web-0")
+            del node.ipam["exclude"]
+            new_boot(BOOTS[1])
+            node.delete("b", "shop/web-0")
+            node.add("t", "shop/thief", args=f"{args_of('shop/thief')};IP=10.9.0.3")
+            assert node.add("c", "shop/web-0") == ["10.9.0.2"]
+            assert outcomes(node)["web-0"] == "CHANGED", item_of(node, "web-0")
+
+
+def on_a_full_disk():
+    """What comes up on a disk that takes no record has kept its address all the same."""
+    os.makedirs(HOME)
+    with tmpfs(HOME, "nr_inodes=60") as disk:
+        with Looked(f"{HOME}/node", WIDE, name="pods") as node:
+            node.state_dir = f"{disk}/state"
+            node.configure(node.conf())
+            new_boot(BOOTS[0])
+            for number in range(3):
+                node.add(f"c-web-{number}", f"shop/web-{number}")
+            new_boot(BOOTS[1])
+            ballast = fill_inodes(disk)
+            node.add("d-web-0", "shop/web-0")
+            come_back(node, "web-1")
+            found = outcomes(node)
+            for path in ballast:
+                os.unlink(path)
+        assert found == {"web-0": "KEPT", "web-1": "KEPT", "web-2": "MISSING"}, found
+    shutil.rmtree(HOME)
+
+
+def not_kept_by_wish():
+    """Nothing waits for pods that are not kept, and a pod that has got a pin is where it belongs."""
+    with Looked(HOME, WIDE, name="pods", retain={"exclude": ["batch/*"]}) as node:
+        new_boot(BOOTS[0])
+        node.cache("c-j", "batch/j", node.add("c-j", "batch/j"))
+        node.add("c-web-0", "shop/web-0")
+        new_boot(BOOTS[1])
+        assert outcomes(node) == {"web-0": "MISSING"}, outcomes(node)
+        node.ipam["pins"] = {"shop/web-0": ["10.9.0.10"]}
+        node.configure(node.conf())
+        come_back(node, "web-0")
+        is_told(node, "web-0", "CHANGED", "10.9.0.3", "10.9.0.10", "the pod is pinned to 10.9.0.10 now")
+    shutil.rmtree("/var/lib/cni/results")
+
+
+def given_away_and_freed():
+    """A caller without a pod had the address for a while; and an ADD that was taken back has taken nothing."""
+    with Looked(HOME, FIVE, name="pods") as node:
+        new_boot(BOOTS[0])
+        for number in range(5):
+            node.add(f"c-web-{number}", f"shop/web-{number}")
+        new_boot(BOOTS[1])
+        for number in range(5):
+            node.delete(f"c-web-{number}", f"shop/web-{number}")
+        with open("/dev/full", "w") as full:
+            env, conf = node.request("ADD", "x0", "other/new-0")
+            done = subprocess.run([BINARY], input=json.dumps(conf), env=env, stdout=full, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+        assert done.returncode == 1, done
+        assert set(outcomes(node).values()) == {"MISSING"}, outcomes(node)
+        node.add("p0", None)
+        node.delete("p0", None)
+        is_told(node, "web-0", "EVICTED", "10.9.0.2", None, "10.9.0.2 was given to another container, which has ended")
+
+
+def moved_over():
+    """host-local's pods: of those that it started nothing is said, before and after they are ours."""
+    require(HOST_LOCAL)
+    with Looked(HOME, WIDE, name="pods", binary=HOST_LOCAL) as node:
+        new_boot(BOOTS[0])
+        for number in range(3):
+            node.cache(f"c-web-{number}", f"shop/web-{number}", node.add(f"c-web-{number}", f"shop/web-{number}"))
+        node.binary = BINARY
+        new_boot(BOOTS[1])
+        come_back(node, "web-0")
+        answer = report(node)
+        assert [item["pod"] for item in answer["items"]] == ["web-0"] and answer["untold"] == 2, answer
+        new_boot(BOOTS[2])
+        node.delete("d-web-0", "shop/web-0")
+        node.add("e-web-0", "shop/web-0")
+        assert outcomes(node) == {"web-0": "KEPT", "web-1": "MISSING", "web-2": "MISSING"}, outcomes(node)
+    shutil.rmtree("/var/lib/cni/results")
+
+
+def run_host_local():
+    """A host-local that is run: it gives addresses away that were held, and that is told as well."""
+    require(HOST_LOCAL)
+    with Looked(HOME, FIVE, name="pods", inProcess=False) as node:
+        plugins = {"CNI_PATH": os.path.dirname(HOST_LOCAL)}
+
+        def call(command, container_id, pod):
+            env, conf = node.request(command, container_id, pod)
+            return plugin.run(BINARY, {**env, **plugins}, conf)
+
+        new_boot(BOOTS[0])
+        for number in range(5):
+            assert call("ADD", f"c{number}", f"shop/web-{number}").exit == 0
+        new_boot(BOOTS[1])
+        for number in range(5):
+            assert call("DEL", f"c{number}", f"shop/web-{number}").exit == 0
+        assert set(outcomes(node).values()) == {"MISSING"} and len(outcomes(node)) == 5, outcomes(node)
+        taken, = call("ADD", "n0", "other/new-0").addresses
+        loser, = (name for name, outcome in outcomes(node).items() if outcome == "EVICTED")
+        is_told(node, loser, "EVICTED", taken, None, f"{taken} went to other/new-0")
+        done = call("ADD", "d0", f"shop/{loser}")
+        assert done.exit == 0 and outcomes(node)[loser] == "CHANGED", (done, outcomes(node))
+
+
 def never_forgotten_twice():
     """A pod that came back and ended is not told of, nor one that ended before the boot; a second boot begins anew."""
     with Looked(HOME, WIDE, name="pods") as node:
@@ -137,6 +307,35 @@ def never_forgotten_twice():
         assert outcomes(node) == {"web-2": "MISSING"}, outcomes(node)
         node.add("e-web-0", "shop/web-0")
         assert outcomes(node) == {"web-0": "KEPT", "web-2": "MISSING"}, outcomes(node)
+
+
+def unreachable(golden):
+    """The node's neighbour table says another MAC address than the runtime's note of the pod's ADD."""
+    neighbours = ("10.9.0.2 lladdr 02:00:00:00:00:99", "10.9.0.3 lladdr 02:00:00:00:00:03", "fd00:9::4 lladdr 02:00:00:00:00:99")
+    script = "ip link add v0 type veth peer name v1 && ip link set v0 up || exit 9; " + "".join(
+        f"ip neigh add {one} dev v0 nud stale || exit 9; " for one in neighbours) + 'exec "$@"'
+    wrapper = ("unshare", "--net", "sh", "-c", script, "sh")
+    with Looked(HOME, DUAL, name="pods") as node:
+        new_boot(BOOTS[0])
+        for number in range(4):
+            node.add(f"c-web-{number}", f"shop/web-{number}")
+        new_boot(BOOTS[1])
+        for number in range(4):
+            addresses = come_back(node, f"web-{number}")
+            node.cache(f"d-web-{number}", f"shop/web-{number}", addresses, mac=f"02:00:00:00:00:0{number + 2}")
+        assert set(outcomes(node).values()) == {"KEPT"}, outcomes(node)
+        done = node.calls(golden, "report")("a neighbour table that contradicts", wrapper=wrapper)
+        assert done.exit == tool.FOUND, done
+        root = f"{HOME}-copy"
+        shutil.copytree(node.home, f"{root}{node.home}", symlinks=True)
+        try:
+            copied = tool.call("report", *node.look(), "--root", root, "-o", "json", wrapper=wrapper)
+        finally:
+            shutil.rmtree(root)
+        assert json.loads(copied.stdout)["totals"]["KEPT"] == 4, copied  # another node's neighbours
+        shutil.rmtree("/var/lib/cni/results")
+        done = tool.call("report", *node.look(), "-o", "json", wrapper=wrapper)
+        assert json.loads(done.stdout)["totals"]["KEPT"] == 4, done  # no MAC address is known
 
 
 def two_networks_and_others(golden):
@@ -279,7 +478,15 @@ def tests(golden):
         ("what is refused, and the remedy", refused, golden),
         ("dual stack", dual_stack, golden),
         ("each reason for another address", reasons),
+        ("one of two families lost", one_family_lost),
+        ("an address held beside its own", held_beside_its_own),
+        ("a disk that takes no record", on_a_full_disk),
+        ("pods that are not kept, and pinned ones", not_kept_by_wish),
+        ("given away and freed, or taken back", given_away_and_freed),
+        ("moved over from host-local", moved_over),
+        ("a host-local that is run", run_host_local),
         ("pods that ended, and the next boot", never_forgotten_twice),
+        ("the node's neighbour table contradicts", unreachable, golden),
         ("two networks, host-local's containers, callers without a pod", two_networks_and_others, golden),
         ("a copy of the node's folders", of_a_copy),
         ("never a system call that changes a file", never_writes),

@@ -208,7 +208,12 @@ class Story:
         self.see({RESTARTED: after, OTHER: self.cluster.nodes[OTHER].addresses_now()})
         changed = changes(before, after)
         print(f"# {self.kind}, {self.plan}: {what}: kept {len(before) - len(changed)} of {len(before)}")
-        assert self.plan == "host-local" or not changed, f"{what}: changed: {changed}"
+        if self.plan != "host-local":
+            assert not changed, f"{what}: changed: {changed}"
+            told = node.report()
+            expected = {"KEPT": len(before), "NEW": len(after) - len(before),  # newcomers
+                        "MISSING": 0, "UNREACHABLE": 0, "EVICTED": 0, "CHANGED": 0}
+            assert told == expected, f"{what}: the tool reports {told} of {len(before)} pods"
         return len(before) - len(changed), len(before)
 
     def switch(self, what, conflists):

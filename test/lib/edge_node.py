@@ -4,6 +4,7 @@ flanneld do there. Run as a script by small_cluster.py in a world of its own: it
 
 usage: edge_node.py FILE-DESCRIPTOR
 """
+import json
 import os
 import random
 import subprocess
@@ -204,6 +205,12 @@ class EdgeNode(Machine):
         """The addresses that have a record of ours: those that pods got from us, or will find again."""
         names = [name for _, folders, files in os.walk(STATE_FOLDERS[1]) for name in folders + files]
         return {name[len("ip."):] for name in names if name.startswith("ip.")}
+
+    def report(self):
+        """What the operator's tool says of the last boot: {outcome: how many pods}."""
+        done = subprocess.run([plugin.BINARY, "report", "--conf", f"{self.folder}/net.d", "-o", "json"],
+                              capture_output=True, text=True, check=False)
+        return json.loads(done.stdout)["totals"]
 
     def cut_off(self):
         super().cut_off()

@@ -63,12 +63,14 @@ class Looked(Node):
             f"{command}: {title}", command, *self.look(), *arguments,
             alike=lambda text: text.replace(f" {options}", ""), **more)
 
-    def cache(self, container_id, pod, addresses, netns="/var/run/netns/none"):
-        """libcni's entry of an attachment."""
+    def cache(self, container_id, pod, addresses, netns="/var/run/netns/none", mac=None):
+        """libcni's entry of an attachment, with the MAC address of its interface where one is given."""
         namespace, name = pod.split("/")
         ips = [{"address": f"{address}/24"} for address in addresses]
         entry = result_cache.entry(self.conf(), container_id, Pod(name, namespace, f"uid-of-{name}"), netns,
                                    {"cniVersion": "1.0.0", "ips": ips})
+        if mac:
+            entry["result"]["interfaces"][1]["mac"] = mac
         os.makedirs(result_cache.FOLDER, exist_ok=True)
         with open(result_cache.path(self.name, container_id), "w") as file:
             json.dump(entry, file)

@@ -29,6 +29,7 @@ void read_all(std::string_view answer) {
   static_cast<void>(parse_links(answer));
   static_cast<void>(parse_vlans(answer));
   static_cast<void>(parse_neighbour(answer));
+  static_cast<void>(parse_neighbours(answer));
   static_cast<void>(parse_route(answer));
 }
 
@@ -95,6 +96,23 @@ TEST_CASE("an error is told apart from no answer", "[announce]") {
   // An answer to another question.
   CHECK_FALSE(parse_route(neighbour_message(NUD_STALE)).thing);
   CHECK_FALSE(parse_link(route_message(RTN_UNICAST)));
+}
+
+TEST_CASE("the neighbours of both families are read, those with a MAC address", "[announce]") {
+  const std::string mac("\2\0\0\0\0\7", 6);
+  const auto known = parse_neighbours(
+      known_neighbour("10.9.0.2", mac) + known_neighbour("10.9.0.3", mac, NUD_INCOMPLETE) +
+      known_neighbour("10.9.0.4", mac, NUD_FAILED) + known_neighbour("10.9.0.5", mac.substr(1)) +
+      known_neighbour("fd00:9::2", mac, NUD_PERMANENT) + neighbour_message(NUD_STALE) +
+      done_message());
+  REQUIRE(known);
+  REQUIRE(known->size() == 2);
+  CHECK(known->at(0).address.to_string() == "10.9.0.2");
+  CHECK(known->at(1).address.to_string() == "fd00:9::2");
+  CHECK(known->at(1).mac == Mac{2, 0, 0, 0, 0, 7});
+  CHECK_FALSE(parse_neighbours(known_neighbour("10.9.0.2", mac)));  // cut off
+  CHECK_FALSE(parse_neighbours(route_message(RTN_LOCAL) + done_message()));
+  CHECK(parse_neighbours(done_message())->empty());
 }
 
 TEST_CASE("what somebody decided is not ours to forget", "[announce]") {

@@ -54,7 +54,8 @@ const Arrows& arrows() {
     all["shim/cli/inspect/networks"] =
         below("shim/cli/inspect/output",
               {"allocator/store/survey", "shim/cli/validate/document", "shim/cni/verbs"});
-    all["shim/cli/inspect"] = below("shim/cli/inspect/networks", {"allocator/store/alive"});
+    all["shim/cli/inspect"] =
+        below("shim/cli/inspect/networks", {"allocator/store/alive", "shim/cni/announce"});
     all["shim"] = below("shim/cli", {"shim/cni/announce", "delegate"});
     return all;
   }();

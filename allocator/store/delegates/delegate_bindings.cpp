@@ -155,10 +155,19 @@ void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Addr
     const bool was_deleted = held.size() != addresses.size();
     if (retains && !was_deleted && !owner.is_retained) forget(*records, *owner.pod);
     if (retains && !was_deleted && owner.is_retained) {
-      bind_answer(*records, {*owner.pod, owner.uid, 0, 0, boot8_of(boot_id())}, addresses, notes_);
+      const Binding binding{*owner.pod, owner.uid, 0, 0, boot8_of(boot_id())};
+      const auto ended = bind_answer(*records, binding, addresses, notes_);
+      if (!ended.empty()) note_evicted(network.folder(), ended);
     }
   }
   flush(*records, changed);
+}
+
+/// In the folder's own run folder, as the built-in allocator does.
+void DelegateBindings::note_evicted(const Directory& folder, const Bindings& ended) {
+  RunFolder own(fs_, options_.run_dir, fs_.identify(folder.fd));
+  own.set_boot(boot_id());
+  for (const auto& [address, binding] : ended) own.put_evicted(address, binding);
 }
 
 /// Between the plugin's answer and the lock a DEL may have come, and somebody else have got the
@@ -257,6 +266,7 @@ void DelegateBindings::release(const DelegatedOwner& owner, const std::vector<Ad
       const auto still_free = not_taken_again(*records, *folder, owner, freed);
       // The built-in allocator counts in the folder's own run folder.
       RunFolder own(fs_, options_.run_dir, fs_.identify(folder->fd));
+      own.set_boot(boot_id());
       if (hold(*records, is_host_local() ? own : run_, still_free, owner)) trim(*records);
     }
     // What a power cut takes is the order in which held addresses grow old, unless it is adoption.

@@ -15,6 +15,7 @@ struct CachedAttachment {
   std::optional<PodKey> pod;
   std::string uid;
   std::string netns_path;
+  std::string mac;  ///< of the interface inside, as the main plugin wrote it; may be empty
   std::vector<Address> addresses;
   std::string entry;  ///< the name of the cache's entry
   /// When the entry was written; only tells which of two entries is the newer one.

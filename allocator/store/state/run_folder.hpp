@@ -114,9 +114,12 @@ class RunFolder {
   /// nothing is known of them.
   [[nodiscard]] std::optional<std::uint64_t> sequence_before_boot() noexcept;
 
-  /// Remembers that a binding of an earlier boot ended as another pod got its address, for who wants
-  /// to know why a pod did not come back to it. One an address: the last one.
+  /// Remembers that a binding ended as another pod got its address, for who wants to know why a pod
+  /// did not come back to it. Only bindings of earlier boots: those of this one are nothing that a
+  /// reboot did, and would be without number. One an address: the last one.
   void put_evicted(const Address& address, const Binding& binding) noexcept;
+  void remove_evicted(const Address& address) noexcept;
+  /// By address.
   [[nodiscard]] std::vector<Evicted> evicted() noexcept;
 
   /// When the attachment was deleted last; nullopt when it was not, in another boot, or too long

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "allocator/store/disk/sha256.hpp"
 #include "allocator/store/state/network_dir.hpp"
 #include "allocator/store/state/run_folder.hpp"
@@ -24,6 +26,7 @@ void RunFolder::put_unbound(const Address& address) noexcept {
 }
 
 void RunFolder::put_evicted(const Address& address, const Binding& binding) noexcept {
+  if (binding.boot8.empty() || binding.boot8 == boot8_of(boot_id_)) return;
   // To be told now: the counter may begin below the number of a binding that is gone.
   const auto before = sequence_before_boot();
   const bool ran_on = binding.sequence == 0 || (before && binding.sequence > *before);
@@ -31,6 +34,10 @@ void RunFolder::put_evicted(const Address& address, const Binding& binding) noex
   const std::string target = boot_id_ + (ran_on ? kRanOn : kHeld) + encode(binding);
   if (!put_link(name, target) && make_directory(kEvicted))
     static_cast<void>(put_link(name, target));
+}
+
+void RunFolder::remove_evicted(const Address& address) noexcept {
+  remove(kEvicted + address.to_string());
 }
 
 std::vector<Evicted> RunFolder::evicted() noexcept {
@@ -51,6 +58,8 @@ std::vector<Evicted> RunFolder::evicted() noexcept {
         add(*address, std::string_view(target).substr(boot_id_.size()));
     }
   }));
+  std::sort(ended.begin(), ended.end(),
+            [](const Evicted& left, const Evicted& right) { return left.address < right.address; });
   return ended;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <tuple>
 
 #include "shim/cli/inspect/networks/states.hpp"
@@ -29,31 +28,39 @@ bool has_family(const std::vector<Address>& addresses, allocator::Family family)
                      [&](const Address& one) { return one.family() == family; });
 }
 
-/// Those of `left` that are not in `right`, of families in which `right` has any.
-std::vector<Address> lost(const std::vector<Address>& left, const std::vector<Address>& right) {
-  std::vector<Address> missing;
-  for (const auto& one : left) {
-    if (!contains(right, one) && has_family(right, one.family())) missing.push_back(one);
+void add_once(std::vector<Address>& addresses, const std::vector<Address>& more) {
+  for (const auto& one : more) {
+    if (!contains(addresses, one)) addresses.push_back(one);
   }
-  return missing;
 }
+
+/// What is known of one interface of a pod.
+struct Seen {
+  std::vector<Address> now;
+  std::string contradiction;     ///< of the node's neighbour table; empty: none
+  std::vector<Address> before;   ///< of a pod that is there now
+  std::vector<Address> waiting;  ///< that it had when the boot began, and nobody has since
+  std::string_view why_waiting;
+  std::vector<Address> evicted;  ///< that it had when the boot began, and another pod got
+  std::vector<Address> unheld;   ///< that were held for it when the boot began, and another pod got
+  bool has_ended = false;        ///< it came back in this boot, and ended
+};
 
 class Reporter {
  public:
-  explicit Reporter(const Network& network) : network_(network) {
+  Reporter(const Network& network, const NeighbourTable& neighbours)
+      : network_(network), neighbours_(neighbours) {
     for (const auto& [address, one] : network_.survey.addresses) look_at(one);
-    // A pod that lost its last address has nothing left that tells what it had.
-    for (const auto& one : network_.survey.evicted)
-      evicted_[one.binding.pod].push_back(one.address);
-    for (auto& [pod, seen] : pods_) {
-      const auto lost_all = evicted_.find(pod);
-      if (seen.before.empty() && lost_all != evicted_.end()) seen.before = lost_all->second;
+    for (const auto& one : network_.survey.evicted) {
+      Seen& seen = pods_[one.binding.pod];
+      (one.ran_on ? seen.evicted : seen.unheld).push_back(one.address);
     }
   }
 
   BootReport take() {
-    for (auto& [pod, seen] : pods_) report_.pods.push_back(judge(pod, std::move(seen)));
-    add_evicted();
+    for (auto& [pod, seen] : pods_) {
+      if (auto report = judge(pod, seen)) report_.pods.push_back(std::move(*report));
+    }
     std::stable_sort(
         report_.pods.begin(), report_.pods.end(),
         [](const PodReport& left, const PodReport& right) { return left.fate < right.fate; });
@@ -61,17 +68,24 @@ class Reporter {
   }
 
  private:
-  struct Seen {
-    std::vector<Address> now;
-    std::vector<Address> before;   ///< of a pod that is there now
-    std::vector<Address> waiting;  ///< that it had when the boot began, and nobody has since
-    std::string_view why_waiting;
-  };
+  [[nodiscard]] std::string now8() const { return allocator::boot8_of(network_.survey.boot_id); }
 
   /// Records that name no boot are those of attachments that somebody else made.
   [[nodiscard]] bool is_of_now(const Binding& binding) const {
-    const std::string now = allocator::boot8_of(network_.survey.boot_id);
-    return binding.boot8 == now || binding.boot8.empty() || now.empty();
+    return binding.boot8 == now8() || binding.boot8.empty() || now8().empty();
+  }
+
+  /// An ADD of this boot stamped the file, though a full disk took no more than that: it came back to
+  /// what its records name. The boot scan's stamps name no namespace.
+  [[nodiscard]] bool is_stamped_now(const SurveyedAddress& one) const {
+    return one.stamp && !one.stamp->netns_path.empty() &&
+           allocator::boot8_of(one.stamp->boot_id) == now8();
+  }
+
+  /// Bound by the boot scan, which can tell neither when the container was made nor that it lives.
+  [[nodiscard]] bool is_adopted(const SurveyedAddress& one) const {
+    return one.binding->kept == 0 && one.previous_boot.empty() && one.stamp &&
+           one.stamp->netns_path.empty();
   }
 
   /// True for a binding of an earlier boot that was released in this one: its pod ran on into it.
@@ -81,79 +95,147 @@ class Reporter {
   }
 
   void look_at(const SurveyedAddress& one) {
-    constexpr std::string_view kNoCall = "neither an ADD nor a DEL since the boot";
-    constexpr std::string_view kNoAdd = "no ADD since the DEL that followed the boot";
-    if (one.is_bound_now() && is_of_now(*one.binding)) {
-      Seen& seen = pods_[one.binding->pod];
-      seen.now.push_back(one.address);
-      seen.before = one.previous_boot;
-    } else if (one.is_bound_now() || (one.is_in_use && one.is_dead)) {
-      wait(one, kNoCall);
-    } else if (!one.is_in_use && one.binding && is_of_now(*one.binding)) {
-      came_back_.insert(one.binding->pod);
-    } else if (!one.is_in_use && one.binding && ended_in_this_boot(*one.binding)) {
-      wait(one, kNoAdd);
-    } else if (one.is_in_use && one.attachment) {
-      ++report_.untold;
+    const bool is_bound = one.is_bound_now();
+    if (is_bound && is_of_now(*one.binding) && !is_adopted(one)) {
+      run(one, one.previous_boot);
+    } else if (is_bound && is_stamped_now(one)) {
+      run(one, {one.address});
+    } else if (is_bound ? !is_of_now(*one.binding) : one.is_in_use && one.is_dead) {
+      wait(one, "neither an ADD nor a DEL since the boot");
+    } else if (one.is_in_use) {
+      if (one.attachment) ++report_.untold;
+    } else if (one.binding && is_of_now(*one.binding)) {
+      pods_[one.binding->pod].has_ended = true;
+    } else if (one.binding && ended_in_this_boot(*one.binding)) {
+      wait(one, "released since the boot, and no ADD since");
     }
   }
 
+  void run(const SurveyedAddress& one, const std::vector<Address>& before) {
+    Seen& seen = pods_[one.binding->pod];
+    seen.now.push_back(one.address);
+    add_once(seen.before, before);
+    if (seen.contradiction.empty()) seen.contradiction = contradiction(one);
+  }
+
+  /// What is wrong about where the node sends what is for the address.
+  [[nodiscard]] std::string contradiction(const SurveyedAddress& one) const {
+    if (!one.attachment) return {};
+    const auto [first, last] = network_.cached.equal_range(one.attachment->container_id);
+    for (auto known = first; known != last; ++known) {
+      const std::string& mac = known->second.mac;
+      const auto other = known->second.attachment == *one.attachment
+                             ? neighbours_.contradicts(one.address, mac)
+                             : std::nullopt;
+      if (other)
+        return joined({one.address.to_string(), " is at ", mac, ", and the node takes it to be at ",
+                       *other, ": ip neigh del it"});
+    }
+    return {};
+  }
+
+  /// For pods that are not kept nothing waits.
   void wait(const SurveyedAddress& one, std::string_view why) {
     const Owner owner = network_.owner_of(one);
-    if (!owner.is_known()) return;
+    if (!owner.is_known() || network_.is_excluded(owner)) return;
     Seen& seen = pods_[{owner.pod_namespace, owner.pod_name, owner.ifname}];
     seen.waiting.push_back(one.address);
     seen.why_waiting = why;
   }
 
-  /// Where the pod has it back, or has another one, its own records tell.
-  void add_evicted() {
-    for (const auto& one : network_.survey.evicted) {
-      const PodKey& pod = one.binding.pod;
-      if (!one.ran_on || pods_.contains(pod) || came_back_.contains(pod)) continue;
-      const auto& addresses = evicted_[pod];
-      if (one.address != addresses.front()) continue;  // has been told
-      PodReport report{pod, Fate::evicted, addresses, {}, {}};
-      explain(report, addresses);
-      report_.pods.push_back(std::move(report));
-    }
-  }
-
-  [[nodiscard]] PodReport judge(const PodKey& pod, Seen seen) const {
-    if (seen.now.empty())
-      return {pod, Fate::missing, std::move(seen.waiting), {}, std::string(seen.why_waiting)};
-    PodReport report{pod, Fate::kept, std::move(seen.before), std::move(seen.now), {}};
-    if (report.before.empty()) report.fate = Fate::fresh;
-    const auto gone = lost(report.before, report.now);
-    if (gone.empty() || lost(report.now, report.before).empty()) return report;
-    report.fate = Fate::changed;
-    explain(report, gone);
+  /// nullopt where there is nothing to tell.
+  [[nodiscard]] std::optional<PodReport> judge(const PodKey& pod, const Seen& seen) const {
+    if (!seen.now.empty()) return judge_running(pod, seen);
+    if (seen.has_ended || (seen.evicted.empty() && seen.waiting.empty())) return std::nullopt;
+    PodReport report{pod, Fate::missing, seen.waiting, {}, std::string(seen.why_waiting)};
+    if (seen.evicted.empty()) return report;
+    report.fate = Fate::evicted;
+    add_once(report.before, seen.evicted);
+    explain(report, seen.evicted);
     return report;
   }
 
+  [[nodiscard]] PodReport judge_running(const PodKey& pod, const Seen& seen) const {
+    PodReport report{pod, Fate::kept, seen.before, seen.now, {}};
+    // A pod that lost its last address has nothing left that tells what it had.
+    if (report.before.empty()) add_once(report.before, seen.unheld);
+    add_once(report.before, seen.evicted);
+    std::vector<Address> gone;
+    bool is_changed = false;
+    for (const auto& one : report.before) {
+      if (contains(seen.now, one) || is_dormant(one, pod)) continue;
+      gone.push_back(one);
+      is_changed |= contains(seen.evicted, one) || is_replaced(one, report);
+    }
+    if (is_changed) {
+      report.fate = Fate::changed;
+      explain(report, gone);
+    } else if (!seen.contradiction.empty()) {
+      report.fate = Fate::unreachable;
+    } else if (report.before.empty()) {
+      report.fate = Fate::fresh;
+    }
+    if (!seen.contradiction.empty())
+      report.why.append(report.why.empty() ? "" : "; ").append(seen.contradiction);
+    return report;
+  }
+
+  /// Still the pod's, and not in use in the boot before either: nothing that this boot did.
+  [[nodiscard]] bool is_dormant(const Address& address, const PodKey& pod) const {
+    const SurveyedAddress* one = network_.survey.find(address);
+    return one != nullptr && !one->is_in_use && one->binding && one->binding->pod == pod &&
+           boots_ago(network_.survey, one->binding->boot8) != 1;
+  }
+
+  /// Another address stands in its place, or none of its family.
+  static bool is_replaced(const Address& gone, const PodReport& report) {
+    if (!has_family(report.now, gone.family())) return true;
+    return std::any_of(report.now.begin(), report.now.end(), [&](const Address& one) {
+      return one.family() == gone.family() && !contains(report.before, one);
+    });
+  }
+
   void explain(PodReport& report, const std::vector<Address>& gone) const {
+    std::string why;
     for (const auto& address : gone)
-      report.why.append(report.why.empty() ? "" : "; ").append(why_gone(address, report.pod));
+      why.append(why.empty() ? "" : "; ").append(why_gone(address, report));
+    report.why = why;
   }
 
   /// Why the pod is not on an address that it had.
-  [[nodiscard]] std::string why_gone(const Address& address, const PodKey& pod) const {
+  [[nodiscard]] std::string why_gone(const Address& address, const PodReport& report) const {
     const std::string text = address.to_string();
     if (is_outside(network_, address)) return text + " is outside the ranges";
     const SurveyedAddress* one = network_.survey.find(address);
-    const State state = state_of(network_, address);
-    if (state == State::reserved) return why_reserved(address);
+    if (state_of(network_, address) == State::reserved) return why_reserved(address);
     if (contains(network_.survey.set_aside, address))
       return text + " is set aside: it was in use by somebody unknown";
-    if (one == nullptr) return text + " is free now, and was not when the pod came back";
+    if (one == nullptr) return why_free(text, report);
     if (one->is_closed) return text + ": its record cannot be read";
     const Owner owner = network_.owner_of(*one);
     if (!owner.is_known()) return text + " is in use by a container of which no pod is known";
+    return joined({text, whose(owner, report.pod, one->is_in_use)});
+  }
+
+  [[nodiscard]] static std::string whose(const Owner& owner, const PodKey& pod, bool is_in_use) {
     const bool is_own = owner.pod_namespace == pod.pod_namespace && owner.pod_name == pod.pod_name;
-    if (is_own && one->is_in_use) return text + ": an older container of the pod still has it";
-    if (is_own) return text + " is held for the pod, and was in use when it came back";
-    return joined({text, one->is_in_use ? " went to " : " is held for ", owner.pod_namespace, "/",
-                   owner.pod_name});
+    if (is_own && owner.ifname != pod.ifname)
+      return joined({" is that of the pod's ", owner.ifname, " now"});
+    if (is_own && is_in_use) return ": an older container of the pod still has it";
+    if (is_own) return " is held for the pod";
+    return joined(
+        {is_in_use ? " went to " : " is held for ", owner.pod_namespace, "/", owner.pod_name});
+  }
+
+  [[nodiscard]] std::string why_free(const std::string& text, const PodReport& report) const {
+    if (report.now.empty()) return text + " was given to another container, which has ended";
+    for (const auto& one : report.now) {
+      const auto* pin = pin_on(network_.conf.allocation.reservations, one);
+      if (pin != nullptr && pin->pod_namespace == report.pod.pod_namespace &&
+          pin->pod_name == report.pod.pod_name)
+        return joined({"the pod is pinned to ", one.to_string(), " now"});
+    }
+    return text + " is free now";
   }
 
   [[nodiscard]] std::string why_reserved(const Address& address) const {
@@ -168,14 +250,15 @@ class Reporter {
   }
 
   const Network& network_;
+  const NeighbourTable& neighbours_;
   std::map<PodKey, Seen, ByName> pods_;
-  std::set<PodKey, ByName> came_back_;  ///< and have ended since
-  std::map<PodKey, std::vector<Address>, ByName> evicted_;
   BootReport report_;
 };
 
 }  // namespace
 
-BootReport report_of(const Network& network) { return Reporter(network).take(); }
+BootReport report_of(const Network& network, const NeighbourTable& neighbours) {
+  return Reporter(network, neighbours).take();
+}
 
 }  // namespace shim::inspect

@@ -9,21 +9,23 @@
 #include <string_view>
 #include <vector>
 
+#include "shim/cli/inspect/neighbour_table.hpp"
 #include "shim/cli/inspect/networks/network.hpp"
 
 namespace shim::inspect {
 
 /// What became of a pod, worst first.
 enum class Fate : std::uint8_t {
-  changed,  ///< it runs, and on another address
-  evicted,  ///< another pod was given its address, and it is not back
-  missing,  ///< it ran when the boot began, and is not back; its address waits for it
-  fresh,    ///< it runs, and nothing is known of it from an earlier boot
-  kept      ///< it runs on an address that it had
+  changed,      ///< it runs, and on another address
+  evicted,      ///< another pod was given its address, and it is not back
+  unreachable,  ///< it runs where it ran, or is new, and the node sends what is for it elsewhere
+  missing,      ///< it ran when the boot began, and is not back; its address waits for it
+  fresh,        ///< it runs, and nothing is known of it from an earlier boot
+  kept          ///< it runs on an address that it had
 };
 
-inline constexpr std::array<std::string_view, 5> kFateNames = {"CHANGED", "EVICTED", "MISSING",
-                                                               "NEW", "KEPT"};
+inline constexpr std::array<std::string_view, 6> kFateNames = {"CHANGED", "EVICTED", "UNREACHABLE",
+                                                               "MISSING", "NEW",     "KEPT"};
 
 inline std::string_view name_of(Fate fate) { return kFateNames[static_cast<std::size_t>(fate)]; }
 
@@ -42,6 +44,7 @@ struct BootReport {
   std::size_t untold = 0;  ///< addresses in use by attachments of which no record tells
 };
 
-BootReport report_of(const Network& network);
+/// The pods' MAC addresses are those of the network's `cached`.
+BootReport report_of(const Network& network, const NeighbourTable& neighbours);
 
 }  // namespace shim::inspect

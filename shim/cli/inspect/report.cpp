@@ -6,6 +6,7 @@
 #include "shim/cli/inspect/boot_report.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/validate/document/edit.hpp"
+#include "shim/cni/announce/linux_wire.hpp"
 #include "shim/cni/protocol/printable.hpp"
 
 namespace shim {
@@ -71,14 +72,22 @@ std::optional<Fate> read_outcome(const Options& options) {
     if (same_key(kFateNames[fate], options.outcome)) return static_cast<Fate>(fate);
   }
   refuse_option("--outcome", options.outcome,
-                "is none; write CHANGED, EVICTED, MISSING, NEW or KEPT");
+                "is none; write CHANGED, EVICTED, UNREACHABLE, MISSING, NEW or KEPT");
+}
+
+/// A copy's neighbours are not those of this node.
+NeighbourTable read_neighbours(const Options& options) {
+  if (!options.node.root.empty()) return {};
+  announce::LinuxWire wire;
+  return NeighbourTable::read(wire);
 }
 
 Totals fill(Table& table, const Networks& networks, const Options& options) {
+  const NeighbourTable neighbours = read_neighbours(options);
   const auto wanted = read_outcome(options);
   Totals totals;
   for (const auto& network : networks) {
-    const BootReport report = report_of(network);
+    const BootReport report = report_of(network, neighbours);
     totals.untold += report.untold;
     for (const auto& one : report.pods) {
       if (!options.pod_namespace.empty() && one.pod.pod_namespace != options.pod_namespace)
@@ -130,7 +139,7 @@ std::string print_document_of(const Node& node, const Table& table, const Totals
 ExitCode report(const Options& options) {
   const Look look = read_look(options.look, Forms::all);
   allocator::store::PosixFileSystem fs;
-  const Node node(fs, options.node);
+  const Node node(fs, options.node, ReadCache::always);
   Table table = make_report_table(node.networks());
   const Totals totals = fill(table, node.networks(), options);
   if (look.format == Format::json || look.format == Format::yaml) {
@@ -143,7 +152,8 @@ ExitCode report(const Options& options) {
     write_stderr(print_findings(node.findings(), {}));
   }
   const bool is_fine = node.findings().empty() && !node.networks().empty() &&
-                       totals.of(Fate::changed) == 0 && totals.of(Fate::evicted) == 0;
+                       totals.of(Fate::changed) == 0 && totals.of(Fate::evicted) == 0 &&
+                       totals.of(Fate::unreachable) == 0;
   return is_fine ? ExitCode::fine : ExitCode::found_something;
 }
 
@@ -156,7 +166,7 @@ void add_report(CommandSpec& root) {
       "which pods kept their addresses over the last boot, which did not, and why; writes nothing");
   command.text("-n,--namespace", options.pod_namespace, "pods of this namespace only");
   command.text("--outcome", options.outcome,
-               "rows of this outcome only: CHANGED, EVICTED, MISSING, NEW or KEPT");
+               "rows of this outcome only: CHANGED, EVICTED, UNREACHABLE, MISSING, NEW or KEPT");
   add_look_options(command, Forms::all, options.look);
   add_node_options(command, options.node);
   command.example("delegated-ipam report");

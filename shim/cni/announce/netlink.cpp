@@ -114,6 +114,18 @@ std::string_view attributes_of(std::string_view body) {
   return body.substr(std::min(body.size(), aligned(sizeof(Header))));
 }
 
+/// The address in network order; nullopt for any other length than a family's.
+std::optional<allocator::Address> address_of(std::string_view bytes) {
+  using allocator::Family;
+  for (const Family family : {Family::v4, Family::v6}) {
+    if (bytes.size() * 8 != allocator::address_bits(family)) continue;
+    allocator::Uint128 number = 0;
+    for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);
+    return allocator::Address(family, number);
+  }
+  return std::nullopt;
+}
+
 /// The answer to a question about one thing: the body of its first message, if that has the type.
 Answer<std::string_view> one(std::string_view answer, std::uint16_t type) {
   const auto message = next_message(answer);
@@ -267,6 +279,27 @@ Answer<Neighbour> parse_neighbour(std::string_view answer) {
   const auto header = found.thing ? read_as<ndmsg>(*found.thing) : std::nullopt;
   if (!header) return {std::nullopt, found.error};
   return {Neighbour{header->ndm_state, header->ndm_flags}, 0};
+}
+
+std::string ask_neighbours() {
+  return request(RTM_GETNEIGH, Wanted::all, neighbour_header(AF_UNSPEC, 0));
+}
+
+std::optional<std::vector<KnownNeighbour>> parse_neighbours(std::string_view answer) {
+  constexpr unsigned kUnknown = NUD_INCOMPLETE | NUD_FAILED;
+  std::vector<KnownNeighbour> neighbours;
+  while (const auto message = next_message(answer)) {
+    if (message->type == NLMSG_DONE) return neighbours;
+    const auto header = read_as<ndmsg>(message->body);
+    if (message->type != RTM_NEWNEIGH || !header) return std::nullopt;
+    const auto attributes = attributes_of<ndmsg>(message->body);
+    const auto address = address_of(find(attributes, NDA_DST).value_or(""));
+    const auto mac = find(attributes, NDA_LLADDR).value_or("");
+    const bool is_known = (header->ndm_state & kUnknown) == 0 && mac.size() == sizeof(Mac);
+    const bool is_ours = header->ndm_family == AF_INET || header->ndm_family == AF_INET6;
+    if (is_ours && is_known && address) neighbours.push_back({*address, *read_as<Mac>(mac)});
+  }
+  return std::nullopt;
 }
 
 std::string forget_neighbour(std::uint32_t device, const allocator::Address& address) {

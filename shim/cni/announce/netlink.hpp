@@ -51,6 +51,12 @@ struct Neighbour {
   [[nodiscard]] bool is_local() const;
 };
 
+/// Which device an address of ours is taken to be at.
+struct KnownNeighbour {
+  allocator::Address address;
+  Mac mac{};
+};
+
 /// What a question about one thing was answered.
 template <typename Thing>
 struct Answer {
@@ -86,6 +92,12 @@ std::string ask_forwarding(std::uint32_t bridge, const Mac& mac);
 /// What we know of a neighbour's address on a device.
 std::string ask_neighbour(std::uint32_t device, const allocator::Address& address);
 Answer<Neighbour> parse_neighbour(std::string_view answer);
+
+/// All neighbours that we know the MAC address of, on every device.
+std::string ask_neighbours();
+/// Entries of other families, and those without a MAC address, are left out.
+/// Errors: nullopt for an answer that is not whole.
+std::optional<std::vector<KnownNeighbour>> parse_neighbours(std::string_view answer);
 
 /// Forgets it.
 std::string forget_neighbour(std::uint32_t device, const allocator::Address& address);

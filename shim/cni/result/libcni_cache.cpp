@@ -41,6 +41,7 @@ void read_result_into(const Json& result, CachedAttachment& attachment) {
     const bool inside =
         interface.name == attachment.attachment.ifname && !interface.sandbox.empty();
     if (inside && attachment.netns_path.empty()) attachment.netns_path = interface.sandbox;
+    if (inside) attachment.mac = interface.mac;
   }
 }
 

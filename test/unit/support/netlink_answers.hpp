@@ -100,6 +100,17 @@ inline std::string neighbour_message(std::uint16_t state, std::uint8_t flags = 0
   return message(RTM_NEWNEIGH, raw(header));
 }
 
+/// An entry of the neighbour table. `mac`: of any length.
+inline std::string known_neighbour(const std::string& address, const std::string& mac,
+                                   std::uint16_t state = NUD_STALE) {
+  const auto parsed = allocator::Address::parse(address).value();
+  ndmsg header{};
+  header.ndm_family = parsed.family() == allocator::Family::v4 ? AF_INET : AF_INET6;
+  header.ndm_state = state;
+  return message(RTM_NEWNEIGH, raw(header) + attribute(NDA_DST, shim::announce::bytes_of(parsed)) +
+                                   attribute(NDA_LLADDR, mac));
+}
+
 inline std::string route_message(std::uint8_t type) {
   rtmsg header{};
   header.rtm_type = type;

@@ -117,8 +117,8 @@ bool Network::is_excluded(const Owner& owner) const {
   return owner.is_known() && !options.retains({owner.pod_namespace, owner.pod_name, owner.ifname});
 }
 
-Node::Node(FileSystem& under, const NodeOptions& options) try
-    : options_(options), fs_(under, options.root) {
+Node::Node(FileSystem& under, const NodeOptions& options, ReadCache when_cache) try
+    : options_(options), when_cache_(when_cache), fs_(under, options.root) {
   for (std::string* folder : {&options_.data_dir, &options_.state_dir})
     if (!folder->empty()) *folder = validate::clean_path(*folder);
   add_configured();
@@ -151,7 +151,7 @@ void Node::survey(Network& network) {
   place.is_copy = fs_.has_root();
   place.cursors = network.conf.allocation.sets.size();
   network.survey = allocator::store::survey(fs_, place);
-  if (has_strangers(network.survey)) read_cache(network);
+  if (when_cache_ == ReadCache::always || has_strangers(network.survey)) read_cache(network);
   // What another plugin hands out has no file: its records tell who has it.
   if (!network.chooses()) {
     for (auto& [address, one] : network.survey.addresses)

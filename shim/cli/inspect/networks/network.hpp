@@ -76,13 +76,17 @@ struct Network {
 /// By name, then by folder. They are large, and stay where they are.
 using Networks = std::list<Network>;
 
+/// When the runtime's cache is read: it costs a file an attachment.
+enum class ReadCache : std::uint8_t { where_needed, always };
+
 /// A node that is looked at.
 class Node {
  public:
   /// Finds and surveys all networks, or the one that the options name.
   /// Errors: throws UsageError for a network that there is not, a root that cannot be used, a
   /// missing --conf; std::system_error.
-  Node(allocator::store::FileSystem& under, const NodeOptions& options);
+  Node(allocator::store::FileSystem& under, const NodeOptions& options,
+       ReadCache when_cache = ReadCache::where_needed);
 
   [[nodiscard]] const Networks& networks() const { return networks_; }
   [[nodiscard]] const Findings& findings() const { return findings_; }
@@ -110,6 +114,7 @@ class Node {
   void tell_of_oddities(const Network& network);
 
   NodeOptions options_;
+  ReadCache when_cache_;
   allocator::store::ReadingFileSystem fs_;
   Networks networks_;
   Findings findings_;

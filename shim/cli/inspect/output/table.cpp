@@ -20,10 +20,11 @@ struct Paint {
 };
 
 constexpr std::array kPaints = {
-    Paint{"ok", "32"},      Paint{"yes", "32"},     Paint{"in-use", "32"}, Paint{"held", "36"},
-    Paint{"reserved", "2"}, Paint{"warning", "33"}, Paint{"dead", "31"},   Paint{"error", "31"},
-    Paint{"no", "31"},      Paint{"KEPT", "32"},    Paint{"NEW", "36"},    Paint{"MISSING", "33"},
-    Paint{"CHANGED", "31"}, Paint{"EVICTED", "31"},
+    Paint{"ok", "32"},      Paint{"yes", "32"},     Paint{"in-use", "32"},
+    Paint{"held", "36"},    Paint{"reserved", "2"}, Paint{"warning", "33"},
+    Paint{"dead", "31"},    Paint{"error", "31"},   Paint{"no", "31"},
+    Paint{"KEPT", "32"},    Paint{"NEW", "36"},     Paint{"MISSING", "33"},
+    Paint{"CHANGED", "31"}, Paint{"EVICTED", "31"}, Paint{"UNREACHABLE", "31"},
 };
 
 /// How many places a text takes on a terminal: characters, not bytes.
