@@ -88,10 +88,27 @@ def forms(golden):
             golden.call(f"in order {' '.join(good)}".strip(), "status", *node.look(), *good, alike=alike(node))
 
 
+def maps(golden):
+    """The ranges as pictures: one character an address, of large ones tenths, of IPv6 the lines in use."""
+    with node_on_disk([[{"subnet": "10.9.0.0/24", "rangeEnd": "10.9.0.219"}], [{"subnet": "fd00:9::/64"}]],
+                      exclude=["10.9.0.40-10.9.0.60"], pins={"shop/pinned": ["10.9.0.9", "fd00:9::1:7"]}) as node:
+        node.tell_two_boots()
+        golden.call("a picture", "status", *node.look(), "--map", alike=alike(node))
+    with node_on_disk([[{"subnet": "10.9.0.0/20"}]]) as node:
+        os.makedirs(node.network_dir)
+        for number in [*range(1, 32), *range(64, 69), *range(4080, 4095)]:
+            node.write(f"networks/pods/10.9.{number // 256}.{number % 256}", f"c{number}\r\neth0")
+        golden.call("a picture of a large range", "status", *node.look(), "--map", alike=alike(node))
+    with node_on_disk([[{"subnet": "10.9.0.0/30"}]]) as node:
+        node.write("net.d/20-other.conflist", {"cniVersion": "1.0.0", "name": "other", "plugins": [
+            {"type": "bridge", "ipam": {"type": "delegated-ipam", "delegate": {"type": "static"}}}]})
+        golden.call("a picture of a small one, none of a network without", "status", *node.look(), "--map", alike=alike(node))
+
+
 def refused(golden):
     with node_on_disk() as node:
         for wrong in (["--out", "x"], ["-x", "-o", "json"], ["-o", "name"], ["-o", "prometheus", "--out", "/nowhere/x"],
-                      ["-o", "prometheus", "--out", node.home]):
+                      ["-o", "prometheus", "--out", node.home], ["--map", "-x"], ["--map", "-o", "json"]):
             title = f"refused {' '.join(wrong).replace(node.home, 'FOLDER')}"
             done = golden.call(title, "status", *node.look(), *wrong, alike=alike(node))
             assert done.exit == tool.USAGE and not done.stdout, done
@@ -316,6 +333,7 @@ def tests(golden):
     golden.begin()
     return [
         ("every form, of a damaged node and of one in order", forms, golden),
+        ("pictures of the ranges", maps, golden),
         ("what is refused, and the remedy", refused, golden),
         ("each address counts in one state", counts),
         ("where it says that a reboot is safe, every pod keeps its address", a_reboot_is_safe),

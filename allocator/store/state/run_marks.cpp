@@ -9,8 +9,8 @@ namespace {
 
 constexpr const char* kUnbound = "unbound/";
 constexpr const char* kEvicted = "evicted/";
-const std::string kRanOn = "~ran-on~";
-const std::string kHeld = "~held~";
+constexpr std::string_view kRanOn = "~ran-on~";
+constexpr std::string_view kHeld = "~held~";
 constexpr const char* kUnflushed = "unflushed.";  // no folder of its own: that would cost a mkdir
 
 std::string key_of(const Attachment& attachment) { return sha256_hex(owner_text(attachment)); }
@@ -31,7 +31,7 @@ void RunFolder::put_evicted(const Address& address, const Binding& binding) noex
   const auto before = sequence_before_boot();
   const bool ran_on = binding.sequence == 0 || (before && binding.sequence > *before);
   const std::string name = kEvicted + address.to_string();
-  const std::string target = boot_id_ + (ran_on ? kRanOn : kHeld) + encode(binding);
+  const std::string target = boot_id_ + std::string(ran_on ? kRanOn : kHeld) + encode(binding);
   if (!put_link(name, target) && make_directory(kEvicted))
     static_cast<void>(put_link(name, target));
 }

@@ -4,6 +4,7 @@
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/file_output.hpp"
+#include "shim/cli/inspect/address_map.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/inspect/safety.hpp"
 #include "shim/cli/validate/document/edit.hpp"
@@ -21,6 +22,7 @@ struct Options {
   LookOptions look;
   std::string out;
   bool is_short = false;
+  bool has_map = false;
 };
 
 enum Field : std::size_t {
@@ -222,8 +224,14 @@ std::string print(const Node& node, const Status& status, const Options& options
                   const Look& look) {
   if (options.look.output == "prometheus") return print_metrics(node, status);
   if (options.is_short) return print_short(node, status, look);
-  return look.format == Format::table ? print_whole(node, status, look)
-                                      : print_json_of(node, status, look.format);
+  if (look.format != Format::table) return print_json_of(node, status, look.format);
+  std::string text = print_whole(node, status, look);
+  if (!options.has_map) return text;
+  for (const auto& network : node.networks()) {
+    const std::string map = print_map(network, look.colour);
+    if (!map.empty()) text += "\n" + map;
+  }
+  return text;
 }
 
 void refuse_contradictions(const Options& options) {
@@ -231,6 +239,8 @@ void refuse_contradictions(const Options& options) {
     throw UsageError("--out: for -o prometheus only; redirect the others");
   if (options.is_short && options.look.output != "table")
     throw UsageError("-x: is a line for people; leave -o out");
+  if (options.has_map && (options.is_short || options.look.output != "table"))
+    throw UsageError("--map: is a picture for people; leave -o and -x out");
 }
 
 ExitCode tell_status(const Options& options) {
@@ -259,10 +269,11 @@ void add_status(CommandSpec& root) {
                    "whether everything is in order, what mends it, and whether the node may be "
                    "rebooted; writes nothing but --out");
   command.flag("-x", options.is_short, "one line");
+  command.flag("--map", options.has_map, "with a picture of each network's ranges");
   command.text("--out", options.out, "with -o prometheus: into this file, by rename");
   add_look_options(command, Forms::metrics, options.look);
   add_node_options(command, options.node);
-  command.example("delegated-ipam status");
+  command.example("delegated-ipam status --map");
   command.example(
       "delegated-ipam status -o prometheus --out "
       "/var/lib/node_exporter/textfile/delegated-ipam.prom");
