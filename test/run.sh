@@ -306,7 +306,7 @@ start_peers() { # start_peers SUITE...: those that these suites need
             validate | asan) peers+=(charts) ;;
         esac
     done
-    if [[ " $* " = *" cli "* ]]; then /usr/bin/python3 -B test/lib/promtool.py </dev/null; fi
+    if [[ " $* " = *" cli "* || " $* " = *" examples "* ]]; then /usr/bin/python3 -B test/lib/promtool.py </dev/null; fi
     if [ ${#peers[@]} -eq 0 ]; then return; fi
     if [[ " ${peers[*]} " = *" charts "* ]]; then test/peers/build.py charts </dev/null; fi
     mapfile -t peers < <(printf '%s\n' "${peers[@]}" | sort -u)

@@ -6,6 +6,7 @@ usage: report_test.py [--update] [WORD ...]
 
 --update writes report.golden.txt from what the tool says now: read the difference before you keep it.
 """
+import contextlib
 import json
 import os
 import random
@@ -48,6 +49,17 @@ def come_back(node, name, namespace="shop"):
     """Its old sandbox is deleted, a new one made."""
     node.delete(f"c-{name}", f"{namespace}/{name}")
     return node.add(f"d-{name}", f"{namespace}/{name}")
+
+
+@contextlib.contextmanager
+def copy_of(node):
+    """A folder with the node's own folders in it, as from another machine."""
+    root = f"{HOME}-copy"
+    shutil.copytree(node.home, f"{root}{node.home}", symlinks=True)
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root)
 
 
 def reboot_full_range(node):
@@ -326,12 +338,8 @@ def unreachable(golden):
         assert set(outcomes(node).values()) == {"KEPT"}, outcomes(node)
         done = node.calls(golden, "report")("a neighbour table that contradicts", wrapper=wrapper)
         assert done.exit == tool.FOUND, done
-        root = f"{HOME}-copy"
-        shutil.copytree(node.home, f"{root}{node.home}", symlinks=True)
-        try:
+        with copy_of(node) as root:
             copied = tool.call("report", *node.look(), "--root", root, "-o", "json", wrapper=wrapper)
-        finally:
-            shutil.rmtree(root)
         assert json.loads(copied.stdout)["totals"]["KEPT"] == 4, copied  # another node's neighbours
         shutil.rmtree("/var/lib/cni/results")
         done = tool.call("report", *node.look(), "-o", "json", wrapper=wrapper)
@@ -358,12 +366,8 @@ def of_a_copy():
     """From the folders alone the boot is told that the node was in; who was evicted stands in memory only."""
     with Looked(HOME, FIVE, name="pods") as node:
         reboot_full_range(node)
-        root = f"{HOME}-copy"
-        shutil.copytree(node.home, f"{root}{node.home}", symlinks=True)
-        try:
+        with copy_of(node) as root:
             found = {item["pod"]: item["outcome"] for item in report(node, "--root", root)["items"]}
-        finally:
-            shutil.rmtree(root)
         assert found == {"web-0": "KEPT", "web-3": "MISSING", "new-0": "NEW"}, found
 
 

@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import tomllib
 
 import jsonschema
 import kube_schemas
+import promtool
 import scratch_root
 import yaml
 from guide import EXAMPLES, read
@@ -87,6 +89,58 @@ def unit(path):
         assert os.access("/opt/cni/bin/delegated-ipam", os.X_OK)
 
 
+def status_unit(path):
+    """systemd-analyze verify has nothing to say of it, and what it runs writes metrics"""
+    require("systemd-analyze")
+    with scratch_root.layer():
+        for name in ("delegated-ipam-status.service", "delegated-ipam-status.timer"):
+            shutil.copyfile(os.path.join(EXAMPLES, "monitoring", name), f"/etc/systemd/system/{name}")
+        os.makedirs("/opt/cni/bin")
+        shutil.copyfile(BINARY, "/opt/cni/bin/delegated-ipam")
+        os.chmod("/opt/cni/bin/delegated-ipam", 0o755)
+        unit_path = f"/etc/systemd/system/{os.path.basename(path)}"
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit_path], capture_output=True, text=True)
+        told = [line for line in done.stderr.splitlines() if "delegated-ipam" in line]
+        assert done.returncode == 0 and not told, done.stderr
+        for command in re.findall(r"^ExecStart=(.*)$", read(unit_path), re.MULTILINE):
+            written = command.split()[-1]
+            os.makedirs(os.path.dirname(written))
+            assert subprocess.run(command.split(), stderr=subprocess.DEVNULL).returncode in (0, 1)
+            assert "delegated_ipam_safe_to_reboot" in read(written)
+
+
+def alerts(path):
+    """promtool takes the rules, and each fires when it should and not otherwise"""
+    rules = os.path.join(EXAMPLES, path)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copyfile(rules, f"{folder}/alerts.yaml")
+        shutil.copyfile(os.path.join(DATA, "alerts_test.yaml"), f"{folder}/alerts_test.yaml")
+        for command in (["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]):
+            done = subprocess.run([promtool.path(), *command], cwd=folder, capture_output=True, text=True)
+            assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    tested = read(os.path.join(DATA, "alerts_test.yaml"))
+    names = re.findall(r"alert: (\w+)", read(rules))
+    assert len(names) == 4 and all(f"alertname: {name}" in tested for name in names), names
+
+
+def dashboard(path):
+    """each panel's query is one that Prometheus takes, of metrics that there are"""
+    panels = load(path)["panels"]
+    queries = [target["expr"].replace("$instance", ".*").replace("$network", ".*")
+               for panel in panels for target in panel["targets"]]
+    rules = {"groups": [{"name": "panels", "rules": [
+        {"record": f"panel{number}", "expr": query} for number, query in enumerate(queries)]}]}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(rules, file)
+        file.flush()
+        done = subprocess.run([promtool.path(), "check", "rules", file.name], capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    metrics = subprocess.run([BINARY, "status", "-o", "prometheus"], capture_output=True, text=True).stdout
+    known = set(re.findall(r"^# TYPE (\w+)", metrics, re.MULTILINE)) | {"node_textfile_mtime_seconds"}
+    named = {name for query in queries for name in re.findall(r"\b(?:delegated_ipam|node)_\w+", query)}
+    assert named and named <= known, named - known
+
+
 def tmpfiles(path):
     """cleaning by age leaves the addresses alone; and a rule that empties the folder is off once it is masked"""
     require("systemd-tmpfiles")
@@ -161,6 +215,10 @@ CHECKS = {
     "openyurt/kube-flannel-ds.yaml": daemon_set_patch,
     "openyurt/kube-flannel-ds-edge.yaml": daemon_set_patch,
     "openyurt/yurt-hub-cfg.yaml": config_map_patch,
+    "monitoring/alerts.yaml": alerts,
+    "monitoring/dashboard.json": dashboard,
+    "monitoring/delegated-ipam-status.service": status_unit,
+    "monitoring/delegated-ipam-status.timer": status_unit,
     "systemd/delegated-ipam.service": unit,
     "systemd/tmpfiles.conf": tmpfiles,
 }

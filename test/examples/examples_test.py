@@ -28,7 +28,7 @@ from tap import Skip
 
 NOT_FILES_OF_A_CLUSTER = {"generated.txt", "quickstart.sh"}
 GUIDES = ["README.md", *(f"{folder}/README.md" for folder in (
-    "flannel", "cilium", "bridge", "k3s", "openyurt", "kind", "systemd", "upgrade"))]
+    "flannel", "cilium", "bridge", "k3s", "openyurt", "kind", "systemd", "monitoring", "upgrade"))]
 FLANNEL = "github.com/flannel-io/flannel"
 # What a guide needs of other people's.
 CHARTS = ["helm", FLANNEL, "github.com/cilium/cilium"]
@@ -97,7 +97,7 @@ def validates(path):
 
 def read_by_validate():
     """What validate reads: all but templates, the files of other programs, and patches of these."""
-    others = (".template", ".md", ".txt", ".sh", ".service", "tmpfiles.conf", "nodes.json", "installer.yaml",
+    others = (".template", ".md", ".txt", ".sh", ".service", ".timer", "tmpfiles.conf", "alerts.yaml", "dashboard.json", "nodes.json", "installer.yaml",
               "installer-edge.yaml", "nodepool.yaml", "config.yaml", "kube-flannel-ds.yaml",
               "kube-flannel-ds-edge.yaml", "delegated-ipam-nodes.yaml")
     return [path for path in files() if not path.endswith(others)]

@@ -14,6 +14,7 @@ import readme
 import scratch_root
 import yaml
 from cluster import FOLDER, K3S, Cluster
+from plugin import BINARY
 from stand_in import PROGRAMS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -176,7 +177,13 @@ def systemd(_):
         file.write("# Empties what host-local leaks.\nR! /var/lib/cni/networks/*\n")
 
 
-START = {"flannel": flannel, "openyurt": openyurt, "upgrade": flannel, "k3s": k3s, "cilium": cilium, "systemd": systemd}
+def monitoring(_):
+    """A node that has the plugin."""
+    shutil.copyfile(BINARY, "/opt/cni/bin/delegated-ipam")
+    os.chmod("/opt/cni/bin/delegated-ipam", 0o755)
+
+
+START = {"monitoring": monitoring, "flannel": flannel, "openyurt": openyurt, "upgrade": flannel, "k3s": k3s, "cilium": cilium, "systemd": systemd}
 
 
 def read(path):
