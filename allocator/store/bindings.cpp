@@ -208,6 +208,8 @@ void bind_attachment(RecordFolder& records, const std::vector<Address>& addresse
   std::erase_if(change.hint.addresses,
                 [&](const Address& other) { return has_family(now, other.family()); });
   change.hint.addresses.insert(change.hint.addresses.begin(), now.begin(), now.end());
+  // Nobody has noted when it got them: when it is made again, it comes back to what it had.
+  if (change.hint.previous_boot.empty()) change.hint.previous_boot = now;
   rebind(records, binding.pod, change, notes);
 }
 

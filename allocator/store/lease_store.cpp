@@ -140,7 +140,7 @@ void LeaseStore::undo(Lease& lease) {
   // A DEL has settled what becomes of the records; they may be another ADD's by now.
   if (lease.records && !is_deleted) lease.records->undo();
   for (const auto& pick : lease.picks) {
-    if (pick.evicted && !is_deleted) run.remove_evicted(pick.address);
+    if (pick.evicted && !is_deleted) run.remove_evicted(pick.address, *pick.evicted);
   }
   if (flushes) network.sync();
 }

@@ -205,6 +205,49 @@ def held_beside_its_own():
             assert outcomes(node)["web-0"] == "CHANGED", item_of(node, "web-0")
 
 
+def back_on_what_was_held():
+    """It ran on .3 with .2 held beside; now .3 is excluded, and it is on .2: that is another address than it had."""
+    with Looked(HOME, WIDE, name="pods") as node:
+        new_boot(BOOTS[0])
+        node.add("a", "shop/web-0")
+        node.delete("a", "shop/web-0")
+        node.ipam["exclude"] = ["10.9.0.2"]
+        assert node.add("b", "shop/web-0") == ["10.9.0.3"]
+        new_boot(BOOTS[1])
+        node.ipam["exclude"] = ["10.9.0.3"]
+        node.configure(node.conf())
+        node.delete("b", "shop/web-0")
+        assert node.add("c", "shop/web-0") == ["10.9.0.2"]
+        is_told(node, "web-0", "CHANGED", "10.9.0.3,10.9.0.2", "10.9.0.2", "10.9.0.3 is excluded now")
+        new_boot(BOOTS[2])
+        node.delete("c", "shop/web-0")
+        node.add("d", "shop/web-0")
+        assert outcomes(node) == {"web-0": "KEPT"}, outcomes(node)
+
+
+def one_of_two_sets_lost():
+    """Two addresses of one family, from two range sets, of which one is taken out of the configuration."""
+    with Looked(HOME, [[{"subnet": "10.9.0.0/29"}], [{"subnet": "10.10.0.0/29"}]], name="pods") as node:
+        new_boot(BOOTS[0])
+        node.add("c-web-0", "shop/web-0")
+        new_boot(BOOTS[1])
+        node.ipam["ranges"] = [[{"subnet": "10.9.0.0/29"}]]
+        node.configure(node.conf())
+        come_back(node, "web-0")
+        is_told(node, "web-0", "CHANGED", "10.9.0.2,10.10.0.2", "10.9.0.2", "10.10.0.2 is outside the ranges")
+
+
+def another_object():
+    """With requireSameUID a new pod of the name is another one."""
+    with Looked(HOME, WIDE, name="pods", retain={"requireSameUID": True}) as node:
+        new_boot(BOOTS[0])
+        node.add("a", "shop/web-0", uid="u1")
+        new_boot(BOOTS[1])
+        node.delete("a", "shop/web-0", uid="u1")
+        node.add("b", "shop/web-0", uid="u2")
+        assert item_of(node, "web-0")["why"].endswith("another object of that name had it (requireSameUID)"), item_of(node, "web-0")
+
+
 def on_a_full_disk():
     """What comes up on a disk that takes no record has kept its address all the same."""
     os.makedirs(HOME)
@@ -259,6 +302,13 @@ def given_away_and_freed():
         node.add("p0", None)
         node.delete("p0", None)
         is_told(node, "web-0", "EVICTED", "10.9.0.2", None, "10.9.0.2 was given to another container, which has ended")
+        # What one ADD has noted, another that is taken back leaves there.
+        node.add("n0", "other/new-0")
+        node.delete("n0", "other/new-0")
+        env, conf = node.request("ADD", "x1", "other/new-1", args=f"{args_of('other/new-1')};IP=10.9.0.2")
+        with open("/dev/full", "w") as full:
+            subprocess.run([BINARY], input=json.dumps(conf), env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert outcomes(node)["web-0"] == "EVICTED", outcomes(node)
 
 
 def moved_over():
@@ -272,11 +322,16 @@ def moved_over():
         new_boot(BOOTS[1])
         come_back(node, "web-0")
         answer = report(node)
-        assert [item["pod"] for item in answer["items"]] == ["web-0"] and answer["untold"] == 2, answer
+        assert [(item["pod"], item["outcome"]) for item in answer["items"]] == [("web-0", "KEPT")], answer
+        assert answer["untold"] == 2, answer
+        node.add("d-web-1", "shop/web-1")  # before the DEL, and nothing proves that the old container is dead
+        is_told(node, "web-1", "CHANGED", "10.9.0.3", "10.9.0.5", "10.9.0.3: an older container of the pod still has it")
+        node.delete("c-web-1", "shop/web-1")
+        node.delete("d-web-1", "shop/web-1")
         new_boot(BOOTS[2])
         node.delete("d-web-0", "shop/web-0")
         node.add("e-web-0", "shop/web-0")
-        assert outcomes(node) == {"web-0": "KEPT", "web-1": "MISSING", "web-2": "MISSING"}, outcomes(node)
+        assert outcomes(node) == {"web-0": "KEPT", "web-2": "MISSING"}, outcomes(node)
     shutil.rmtree("/var/lib/cni/results")
 
 
@@ -341,6 +396,14 @@ def unreachable(golden):
         with copy_of(node) as root:
             copied = tool.call("report", *node.look(), "--root", root, "-o", "json", wrapper=wrapper)
         assert json.loads(copied.stdout)["totals"]["KEPT"] == 4, copied  # another node's neighbours
+        with Looked(f"{HOME}-lan", DUAL, name="lan") as other:  # where the addresses are at those MAC addresses, with right
+            shutil.copy(f"{other.conf_dir}/10-pods.conflist", f"{node.conf_dir}/20-lan.conflist")
+            for number in range(3):
+                addresses = other.add(f"l{number}", f"shop/lan-{number}")
+                other.cache(f"l{number}", f"shop/lan-{number}", addresses, mac="02:00:00:00:00:99")
+            done = tool.call("report", "--conf", node.conf_dir, "-o", "json", wrapper=wrapper)
+            assert json.loads(done.stdout)["totals"]["UNREACHABLE"] == 0, done
+        os.unlink(f"{node.conf_dir}/20-lan.conflist")
         shutil.rmtree("/var/lib/cni/results")
         done = tool.call("report", *node.look(), "-o", "json", wrapper=wrapper)
         assert json.loads(done.stdout)["totals"]["KEPT"] == 4, done  # no MAC address is known
@@ -484,6 +547,9 @@ def tests(golden):
         ("each reason for another address", reasons),
         ("one of two families lost", one_family_lost),
         ("an address held beside its own", held_beside_its_own),
+        ("back on an address that was held beside", back_on_what_was_held),
+        ("one of two range sets lost", one_of_two_sets_lost),
+        ("another object of the name", another_object),
         ("a disk that takes no record", on_a_full_disk),
         ("pods that are not kept, and pinned ones", not_kept_by_wish),
         ("given away and freed, or taken back", given_away_and_freed),

@@ -94,7 +94,11 @@ def maps(golden):
                       exclude=["10.9.0.40-10.9.0.60"], pins={"shop/pinned": ["10.9.0.9", "fd00:9::1:7"]}) as node:
         node.tell_two_boots()
         golden.call("a picture", "status", *node.look(), "--map", alike=alike(node))
-    with node_on_disk([[{"subnet": "10.9.0.0/20"}]]) as node:
+    with node_on_disk([[{"subnet": "fd00:1234:5678:9abc::/64", "rangeStart": "fd00:1234:5678:9abc::18"}]],
+                      exclude=["fd00:1234:5678:9abc:1::/80"]) as node:
+        node.tell_two_boots()
+        golden.call("a picture of IPv6, most of it excluded", "status", *node.look(), "--map", alike=alike(node))
+    with node_on_disk([[{"subnet": "10.9.0.0/20"}]], exclude=["10.9.4.0-10.9.5.255"]) as node:
         os.makedirs(node.network_dir)
         for number in [*range(1, 32), *range(64, 69), *range(4080, 4095)]:
             node.write(f"networks/pods/10.9.{number // 256}.{number % 256}", f"c{number}\r\neth0")

@@ -118,7 +118,8 @@ class RunFolder {
   /// did not come back to it. Only bindings of earlier boots: those of this one are nothing that a
   /// reboot did, and would be without number. One an address: the last one.
   void put_evicted(const Address& address, const Binding& binding) noexcept;
-  void remove_evicted(const Address& address) noexcept;
+  /// Takes back what put_evicted() has remembered of this binding.
+  void remove_evicted(const Address& address, const Binding& binding) noexcept;
   /// By address.
   [[nodiscard]] std::vector<Evicted> evicted() noexcept;
 

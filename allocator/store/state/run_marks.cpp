@@ -36,8 +36,9 @@ void RunFolder::put_evicted(const Address& address, const Binding& binding) noex
     static_cast<void>(put_link(name, target));
 }
 
-void RunFolder::remove_evicted(const Address& address) noexcept {
-  remove(kEvicted + address.to_string());
+void RunFolder::remove_evicted(const Address& address, const Binding& binding) noexcept {
+  const std::string name = kEvicted + address.to_string();
+  if (read_link(name).value_or("").ends_with("~" + encode(binding))) remove(name);
 }
 
 std::vector<Evicted> RunFolder::evicted() noexcept {

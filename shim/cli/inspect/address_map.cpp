@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "shim/cli/inspect/networks/states.hpp"
 #include "shim/cli/validate/document/edit.hpp"
@@ -16,36 +17,9 @@ using allocator::Uint128;
 using validate::joined;
 
 constexpr unsigned kColumns = 16;
-constexpr unsigned kMostSingle = 1024;  // addresses with a character each
-constexpr unsigned kCells = 256;        // of what is larger
+constexpr unsigned kMostSingle = 1024;  // IPv4 addresses with a character each
+constexpr unsigned kCells = 256;        // characters of what is larger
 constexpr std::size_t kMostLines = 64;  // of IPv6
-
-/// What one character tells: a single address, or as many as a cell has.
-struct Cell {
-  Counts counts;
-
-  [[nodiscard]] std::uint64_t taken() const {
-    return counts.in_use + counts.dead + counts.reserved + counts.held;
-  }
-
-  /// Of a single address.
-  [[nodiscard]] char letter() const {
-    if (counts.in_use != 0) return '#';
-    if (counts.dead != 0) return 'x';
-    if (counts.held != 0) return 'h';
-    if (counts.reserved != 0) return 'r';
-    return counts.free != 0 ? '.' : ' ';
-  }
-
-  /// Of many: "." when all are free, tenths of them rounded up, "#" when none is free.
-  [[nodiscard]] char digit() const {
-    constexpr std::uint64_t tenths = 10;
-    if (taken() == 0) return counts.free != 0 ? '.' : ' ';
-    if (counts.free == 0) return '#';
-    const auto level = taken() * tenths / (taken() + counts.free);
-    return static_cast<char>('0' + std::clamp<std::uint64_t>(level, 1, tenths - 1));
-  }
-};
 
 std::string painted(char letter, Colour colour) {
   constexpr std::pair<char, std::string_view> kMeanings[] = {
@@ -58,100 +32,148 @@ std::string painted(char letter, Colour colour) {
   return text;
 }
 
-/// The cells of one subnet, by number. Those that are not there are outside the ranges.
-class Cells {
- public:
-  Cells(const Network& network, const Cidr& subnet)
-      : family_(subnet.address.family()), first_(subnet.network().number()) {
-    const Uint128 size = subnet.last().number() - first_ + 1;
-    if (family_ == Family::v4 && size > kMostSingle) width_ = size / kCells;
-    const Uint128 last = first_ + (size - 1);
-    for (const auto& [address, one] : network.survey.addresses) {
-      const State state = state_of(network, one.address);
-      const bool is_here =
-          address.family() == family_ && first_ <= address.number() && address.number() <= last;
-      if (is_here && state != State::reserved && !is_outside(network, one.address))
-        add(state, address.number(), address.number());
-    }
-    for (const auto& stretch : unused_of(network)) {
-      const bool is_here = stretch.first.family() == family_ && first_ <= stretch.first.number() &&
-                           stretch.last.number() <= last;
-      // What is free in IPv6 has no end, and its lines are not shown.
-      const bool is_told = stretch.state != State::free || family_ == Family::v4;
-      if (is_here && is_told) add(stretch.state, stretch.first.number(), stretch.last.number());
-    }
+char letter_of(State state) {
+  constexpr std::string_view kLetters = "#xrh.";
+  return kLetters[static_cast<std::size_t>(state)];
+}
+
+/// Of one address; " " for one that is not handed out.
+char letter_at(const Network& network, const Address& address) {
+  return is_outside(network, address) ? ' ' : letter_of(state_of(network, address));
+}
+
+/// How many addresses of a cell are in each state.
+struct Cell {
+  std::array<std::uint64_t, 5> counts{};
+
+  [[nodiscard]] std::uint64_t of(State state) const {
+    return counts[static_cast<std::size_t>(state)];
   }
 
-  [[nodiscard]] const std::map<Uint128, Cell>& all() const { return cells_; }
-  [[nodiscard]] Uint128 width() const { return width_; }
-  [[nodiscard]] char letter(Uint128 number) const {
-    const auto place = cells_.find(number);
-    if (place == cells_.end()) return family_ == Family::v4 ? ' ' : '.';
-    return width_ == 1 ? place->second.letter() : place->second.digit();
-  }
-
- private:
-  static std::uint64_t& count(Counts& counts, State state) {
-    switch (state) {
-      case State::in_use:
-        return counts.in_use;
-      case State::dead:
-        return counts.dead;
-      case State::reserved:
-        return counts.reserved;
-      case State::held:
-        return counts.held;
-      case State::free:
-        break;
+  [[nodiscard]] char letter() const {
+    constexpr std::uint64_t tenths = 10;
+    std::uint64_t all = 0;
+    for (const auto count : counts) all += count;
+    if (all == 0) return ' ';
+    const std::uint64_t taken = all - of(State::free);
+    if (taken == 0) return '.';
+    for (const State only : {State::dead, State::reserved, State::held}) {
+      if (of(only) == all) return letter_of(only);
     }
-    return counts.free;
+    if (taken == all) return '#';
+    return static_cast<char>('0' + std::max<std::uint64_t>(1, taken * tenths / all));
   }
-
-  void add(State state, Uint128 from, Uint128 to) {
-    while (from <= to) {
-      const Uint128 number = (from - first_) / width_;
-      const Uint128 end = std::min(to, first_ + (number + 1) * width_ - 1);
-      count(cells_[number].counts, state) += static_cast<std::uint64_t>(end - from + 1);
-      if (end == to) return;
-      from = end + 1;
-    }
-  }
-
-  Family family_;
-  Uint128 first_;
-  Uint128 width_ = 1;  ///< addresses of a cell
-  std::map<Uint128, Cell> cells_;
 };
 
-std::string print_subnet(const Network& network, const Cidr& subnet, Colour colour) {
-  const Cells cells(network, subnet);
-  std::map<Uint128, bool> lines;  // their numbers, and whether anything but free ones is in them
-  for (const auto& [number, cell] : cells.all()) lines[number / kColumns] |= cell.taken() != 0;
-  if (subnet.address.family() == Family::v6)
-    std::erase_if(lines, [](const auto& line) { return !line.second; });
-  std::string text = subnet.network().to_string() + "/" + std::to_string(subnet.prefix_length);
-  if (cells.width() != 1)
-    text += joined({", ", std::to_string(static_cast<std::uint64_t>(cells.width())),
-                    " addresses a character"});
-  text += '\n';
-  std::size_t shown = 0;
-  for (const auto& [line, is_used] : lines) {
-    if (++shown > kMostLines) break;
-    const Uint128 number = line * kColumns;
-    const Address first(subnet.address.family(),
-                        subnet.network().number() + number * cells.width());
-    constexpr std::size_t label = 20;
-    std::string start = first.to_string();
-    start.resize(std::max(label, start.size() + 1), ' ');
-    text += start;
-    for (unsigned column = 0; column < kColumns; ++column)
-      text += painted(cells.letter(number + column), colour);
-    text.erase(text.find_last_not_of(' ') + 1);
-    text += '\n';
+using Line = std::pair<Address, std::string>;
+
+/// One character for each address from `first` on, as far as the subnet goes.
+Line single_line(const Network& network, const Cidr& subnet, const Address& first) {
+  Line line{first, {}};
+  std::optional<Address> next = first;
+  for (unsigned column = 0; column < kColumns && next && *next <= subnet.last(); ++column) {
+    line.second += letter_at(network, *next);
+    next = next->next();
   }
-  if (lines.size() > kMostLines)
-    text += joined({"and ", std::to_string(lines.size() - kMostLines), " lines more\n"});
+  return line;
+}
+
+std::vector<Line> single_lines(const Network& network, const Cidr& subnet) {
+  std::vector<Line> lines;
+  const Uint128 first = subnet.network().number();
+  for (Uint128 number = first; number <= subnet.last().number(); number += kColumns)
+    lines.push_back(single_line(network, subnet, Address(Family::v4, number)));
+  std::erase_if(lines, [](const Line& line) {
+    return line.second.find_first_not_of(' ') == line.second.npos;
+  });
+  return lines;
+}
+
+/// IPv6: the lines with an address that is anything but free. Spans that are excluded have no end:
+/// of them only where they begin and end.
+std::vector<Line> used_lines(const Network& network, const Cidr& subnet) {
+  std::set<Uint128> starts;
+  const auto touch = [&](const Address& address) {
+    if (address.family() == Family::v6 && subnet.contains(address) &&
+        !is_outside(network, address) && state_of(network, address) != State::free)
+      starts.insert(address.number() - address.number() % kColumns);
+  };
+  for (const auto& [address, one] : network.survey.addresses) touch(one.address);
+  const auto& allocation = network.conf.allocation;
+  for (const auto& pin : allocation.reservations.pins) touch(pin.address);
+  for (const auto& span : allocation.reservations.excluded) {
+    touch(span.first);
+    touch(span.last);
+  }
+  for (const auto& set : allocation.sets) {
+    for (const auto& range : set.ranges()) touch(range.gateway);
+  }
+  std::vector<Line> lines;
+  lines.reserve(starts.size());
+  for (const auto& start : starts)
+    lines.push_back(single_line(network, subnet, Address(Family::v6, start)));
+  return lines;
+}
+
+/// A large subnet's.
+std::vector<Line> wide_lines(const Network& network, const Cidr& subnet, Uint128 width) {
+  std::vector<Cell> cells(kCells);
+  const Uint128 begin = subnet.network().number();
+  const auto add = [&](State state, Uint128 from, Uint128 to) {
+    for (Uint128 number = (from - begin) / width; number <= (to - begin) / width; ++number) {
+      const Uint128 first = std::max(from, begin + number * width);
+      const Uint128 last = std::min(to, begin + (number + 1) * width - 1);
+      cells[static_cast<std::size_t>(number)].counts[static_cast<std::size_t>(state)] +=
+          static_cast<std::uint64_t>(last - first + 1);
+    }
+  };
+  for (const auto& [address, one] : network.survey.addresses) {
+    const State state = state_of(network, one.address);
+    const bool is_here = subnet.contains(one.address) && !is_outside(network, one.address);
+    if (is_here && state != State::reserved) add(state, address.number(), address.number());
+  }
+  for (const auto& stretch : unused_of(network)) {
+    if (subnet.contains(stretch.first) && subnet.contains(stretch.last))
+      add(stretch.state, stretch.first.number(), stretch.last.number());
+  }
+  std::vector<Line> lines;
+  for (unsigned cell = 0; cell < kCells; ++cell) {
+    if (cell % kColumns == 0) lines.emplace_back(Address(Family::v4, begin + cell * width), "");
+    lines.back().second += cells[cell].letter();
+  }
+  return lines;
+}
+
+std::string print_lines(const std::vector<Line>& lines, Colour colour) {
+  constexpr std::size_t gap = 3;
+  std::size_t label = 0;
+  const std::size_t shown = std::min(lines.size(), kMostLines);
+  for (std::size_t i = 0; i < shown; ++i)
+    label = std::max(label, lines[i].first.to_string().size());
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i) {
+    std::string line = lines[i].first.to_string();
+    line.resize(label + gap, ' ');
+    for (const char letter : lines[i].second) line += painted(letter, colour);
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  if (shown < lines.size())
+    text += joined({"and ", std::to_string(lines.size() - shown), " lines more\n"});
   return text;
+}
+
+std::string print_subnet(const Network& network, const Cidr& subnet, Colour colour) {
+  const std::string name =
+      subnet.network().to_string() + "/" + std::to_string(subnet.prefix_length);
+  if (subnet.address.family() == Family::v6)
+    return name + "\n" + print_lines(used_lines(network, subnet), colour);
+  const Uint128 size = subnet.last().number() - subnet.network().number() + 1;
+  if (size <= kMostSingle) return name + "\n" + print_lines(single_lines(network, subnet), colour);
+  const Uint128 width = size / kCells;
+  return joined({name, ", ", std::to_string(static_cast<std::uint64_t>(width)),
+                 " addresses a character: tenths that are taken\n",
+                 print_lines(wide_lines(network, subnet, width), colour)});
 }
 
 }  // namespace
@@ -165,9 +187,7 @@ std::string print_map(const Network& network, Colour colour) {
     }
   }
   if (subnets.empty()) return {};
-  std::string text = joined({network.name,
-                             ": # in use, x dead, h held, r reserved, . free; of several: tenths "
-                             "taken\n"});
+  std::string text = joined({network.name, ": # in use, x dead, h held, r reserved, . free\n"});
   for (const auto& subnet : subnets) text += print_subnet(network, subnet, colour);
   return text;
 }

@@ -1,13 +1,13 @@
 #pragma once
-/// A network's ranges as a picture of characters. Pure.
+/// A network's ranges as pictures of characters, 16 a line. Pure.
 ///
-///     10.244.1.0-10.244.1.255
-///     .0     r###h.##........
-///     .16    ................
+///     10.244.1.0/24
+///     10.244.1.0      r###h.##........
+///     10.244.1.16     ................
 ///
-/// One character an address, 16 a line, where a subnet has at most 1 024 addresses; larger ones in
-/// 256 characters, each for as many addresses: how many tenths of them are taken. Of IPv6 only the
-/// lines in which something is.
+/// Where an IPv4 subnet has at most 1 024 addresses, each has a character. A larger one has 256 of
+/// them, each for as many addresses: how many tenths of these are taken, rounded down, but for the
+/// first one. Of IPv6 those lines are shown in which something is.
 #include <string>
 
 #include "shim/cli/inspect/networks/network.hpp"

@@ -42,14 +42,15 @@ struct Seen {
   std::vector<Address> waiting;  ///< that it had when the boot began, and nobody has since
   std::string_view why_waiting;
   std::vector<Address> evicted;  ///< that it had when the boot began, and another pod got
+  std::vector<Address> older;    ///< that a container has of which nothing else is known
   std::vector<Address> unheld;   ///< that were held for it when the boot began, and another pod got
   bool has_ended = false;        ///< it came back in this boot, and ended
 };
 
 class Reporter {
  public:
-  Reporter(const Network& network, const NeighbourTable& neighbours)
-      : network_(network), neighbours_(neighbours) {
+  Reporter(const Network& network, const Networks& all, const NeighbourTable& neighbours)
+      : network_(network), all_(all), neighbours_(neighbours) {
     for (const auto& [address, one] : network_.survey.addresses) look_at(one);
     for (const auto& one : network_.survey.evicted) {
       Seen& seen = pods_[one.binding.pod];
@@ -84,8 +85,7 @@ class Reporter {
 
   /// Bound by the boot scan, which can tell neither when the container was made nor that it lives.
   [[nodiscard]] bool is_adopted(const SurveyedAddress& one) const {
-    return one.binding->kept == 0 && one.previous_boot.empty() && one.stamp &&
-           one.stamp->netns_path.empty();
+    return one.binding->kept == 0 && one.stamp && one.stamp->netns_path.empty();
   }
 
   /// True for a binding of an earlier boot that was released in this one: its pod ran on into it.
@@ -103,12 +103,19 @@ class Reporter {
     } else if (is_bound ? !is_of_now(*one.binding) : one.is_in_use && one.is_dead) {
       wait(one, "neither an ADD nor a DEL since the boot");
     } else if (one.is_in_use) {
-      if (one.attachment) ++report_.untold;
+      tell_nothing(one);
     } else if (one.binding && is_of_now(*one.binding)) {
       pods_[one.binding->pod].has_ended = true;
     } else if (one.binding && ended_in_this_boot(*one.binding)) {
       wait(one, "released since the boot, and no ADD since");
     }
+  }
+
+  void tell_nothing(const SurveyedAddress& one) {
+    if (one.attachment) ++report_.untold;
+    const Owner owner = network_.owner_of(one);
+    if (owner.is_known())
+      pods_[{owner.pod_namespace, owner.pod_name, owner.ifname}].older.push_back(one.address);
   }
 
   void run(const SurveyedAddress& one, const std::vector<Address>& before) {
@@ -118,20 +125,25 @@ class Reporter {
     if (seen.contradiction.empty()) seen.contradiction = contradiction(one);
   }
 
+  /// The MAC address of who has it, by the runtime's cache; empty: not known.
+  static std::string mac_of(const Network& network, const SurveyedAddress& one) {
+    if (!one.is_in_use || !one.attachment) return {};
+    const auto [first, last] = network.cached.equal_range(one.attachment->container_id);
+    const auto known = std::find_if(
+        first, last, [&](const auto& entry) { return entry.second.attachment == *one.attachment; });
+    return known == last ? std::string() : known->second.mac;
+  }
+
   /// What is wrong about where the node sends what is for the address.
   [[nodiscard]] std::string contradiction(const SurveyedAddress& one) const {
-    if (!one.attachment) return {};
-    const auto [first, last] = network_.cached.equal_range(one.attachment->container_id);
-    for (auto known = first; known != last; ++known) {
-      const std::string& mac = known->second.mac;
-      const auto other = known->second.attachment == *one.attachment
-                             ? neighbours_.contradicts(one.address, mac)
-                             : std::nullopt;
-      if (other)
-        return joined({one.address.to_string(), " is at ", mac, ", and the node takes it to be at ",
-                       *other, ": ip neigh del it"});
+    const std::string mac = mac_of(network_, one);
+    if (mac.empty()) return {};
+    std::vector<std::string> others;
+    for (const auto& network : all_) {
+      const SurveyedAddress* other = network.survey.find(one.address);
+      if (&network != &network_ && other != nullptr) others.push_back(mac_of(network, *other));
     }
-    return {};
+    return neighbours_.contradiction(one.address, mac, others).value_or("");
   }
 
   /// For pods that are not kept nothing waits.
@@ -159,13 +171,17 @@ class Reporter {
     PodReport report{pod, Fate::kept, seen.before, seen.now, {}};
     // A pod that lost its last address has nothing left that tells what it had.
     if (report.before.empty()) add_once(report.before, seen.unheld);
+    if (report.before.empty()) add_once(report.before, seen.older);
     add_once(report.before, seen.evicted);
     std::vector<Address> gone;
     bool is_changed = false;
     for (const auto& one : report.before) {
       if (contains(seen.now, one) || is_dormant(one, pod)) continue;
       gone.push_back(one);
-      is_changed |= contains(seen.evicted, one) || is_replaced(one, report);
+      // What was held beside what it ran on is no loss.
+      const bool was_beside = !seen.before.empty() && contains(seen.unheld, one);
+      is_changed |= contains(seen.evicted, one) || is_still_bound(one, pod) ||
+                    (!was_beside && is_replaced(one, report));
     }
     if (is_changed) {
       report.fate = Fate::changed;
@@ -180,19 +196,29 @@ class Reporter {
     return report;
   }
 
-  /// Still the pod's, and not in use in the boot before either: nothing that this boot did.
-  [[nodiscard]] bool is_dormant(const Address& address, const PodKey& pod) const {
+  [[nodiscard]] bool is_still_bound(const Address& address, const PodKey& pod) const {
     const SurveyedAddress* one = network_.survey.find(address);
-    return one != nullptr && !one->is_in_use && one->binding && one->binding->pod == pod &&
-           boots_ago(network_.survey, one->binding->boot8) != 1;
+    return one != nullptr && !one->is_in_use && one->binding && one->binding->pod == pod;
   }
 
-  /// Another address stands in its place, or none of its family.
+  /// Still the pod's, and not in use in the boot before either: nothing that this boot did.
+  [[nodiscard]] bool is_dormant(const Address& address, const PodKey& pod) const {
+    return is_still_bound(address, pod) &&
+           boots_ago(network_.survey, network_.survey.find(address)->binding->boot8) != 1;
+  }
+
+  /// Another address stands in its place, or none of its family. Records name what a pod ran on
+  /// before what was held beside it.
   static bool is_replaced(const Address& gone, const PodReport& report) {
     if (!has_family(report.now, gone.family())) return true;
-    return std::any_of(report.now.begin(), report.now.end(), [&](const Address& one) {
-      return one.family() == gone.family() && !contains(report.before, one);
-    });
+    const auto place = std::find(report.before.begin(), report.before.end(), gone);
+    return std::all_of(report.before.begin(), place,
+                       [&](const Address& one) {
+                         return one.family() != gone.family() || !contains(report.now, one);
+                       }) ||
+           std::any_of(report.now.begin(), report.now.end(), [&](const Address& one) {
+             return one.family() == gone.family() && !contains(report.before, one);
+           });
   }
 
   void explain(PodReport& report, const std::vector<Address>& gone) const {
@@ -235,6 +261,8 @@ class Reporter {
           pin->pod_name == report.pod.pod_name)
         return joined({"the pod is pinned to ", one.to_string(), " now"});
     }
+    if (network_.conf.placement.retain.require_same_uid)
+      return text + " is free now; another object of that name had it (requireSameUID)";
     return text + " is free now";
   }
 
@@ -250,6 +278,7 @@ class Reporter {
   }
 
   const Network& network_;
+  const Networks& all_;
   const NeighbourTable& neighbours_;
   std::map<PodKey, Seen, ByName> pods_;
   BootReport report_;
@@ -257,8 +286,9 @@ class Reporter {
 
 }  // namespace
 
-BootReport report_of(const Network& network, const NeighbourTable& neighbours) {
-  return Reporter(network, neighbours).take();
+BootReport report_of(const Network& network, const Networks& all,
+                     const NeighbourTable& neighbours) {
+  return Reporter(network, all, neighbours).take();
 }
 
 }  // namespace shim::inspect

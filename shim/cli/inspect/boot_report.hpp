@@ -44,7 +44,8 @@ struct BootReport {
   std::size_t untold = 0;  ///< addresses in use by attachments of which no record tells
 };
 
-/// The pods' MAC addresses are those of the network's `cached`.
-BootReport report_of(const Network& network, const NeighbourTable& neighbours);
+/// `all`: the node's networks, `network` among them; the pods' MAC addresses are those that the
+/// runtime's cache has.
+BootReport report_of(const Network& network, const Networks& all, const NeighbourTable& neighbours);
 
 }  // namespace shim::inspect

@@ -1,9 +1,14 @@
 #include "shim/cli/inspect/neighbour_table.hpp"
 
 #include <net/ethernet.h>
+#include <net/if.h>
 #include <netinet/ether.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+
+#include "shim/cli/validate/document/edit.hpp"
 
 namespace shim::inspect {
 namespace {
@@ -40,17 +45,28 @@ NeighbourTable NeighbourTable::read(announce::Wire& wire) {
   return table;
 }
 
-std::optional<std::string> NeighbourTable::contradicts(const allocator::Address& address,
-                                                       const std::string& mac) const {
+std::optional<std::string> NeighbourTable::contradiction(
+    const allocator::Address& address, const std::string& mac,
+    const std::vector<std::string>& others) const {
   const auto own = parse_mac(mac);
-  std::optional<std::string> other;
-  if (!own) return other;
+  const announce::KnownNeighbour* wrong = nullptr;
+  if (!own) return std::nullopt;
   for (const auto& one : neighbours_) {
     if (one.address != address) continue;
     if (one.mac == *own) return std::nullopt;
-    other = text_of(one.mac);
+    const bool is_others = std::any_of(others.begin(), others.end(), [&](const std::string& other) {
+      return parse_mac(other) == one.mac;
+    });
+    if (!is_others) wrong = &one;
   }
-  return other;
+  if (wrong == nullptr) return std::nullopt;
+  std::array<char, IF_NAMESIZE> name{};
+  const std::string device = ::if_indextoname(wrong->device, name.data()) == nullptr
+                                 ? std::to_string(wrong->device)
+                                 : std::string(name.data());
+  const std::string text = address.to_string();
+  return validate::joined({text, " is at ", mac, ", and the node takes it to be at ",
+                           text_of(wrong->mac), ": ip neigh del ", text, " dev ", device});
 }
 
 }  // namespace shim::inspect

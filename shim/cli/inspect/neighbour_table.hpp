@@ -17,11 +17,13 @@ class NeighbourTable {
   /// What the kernel tells; of nobody where it does not.
   static NeighbourTable read(announce::Wire& wire);
 
-  /// The MAC address that the node takes the address to be at, where it is not `mac`, on whatever
-  /// device; nullopt where the node does not know, or is right. `mac`: as results have it; one that
-  /// cannot be read contradicts nothing.
-  [[nodiscard]] std::optional<std::string> contradicts(const allocator::Address& address,
-                                                       const std::string& mac) const;
+  /// What is wrong about the node's entry of an address that is at `mac`, with the command that
+  /// mends it; nullopt where the node has none, or a right one. `mac`, `others`: as results have
+  /// them; those of `others` have the address on other networks, where they are right. What cannot
+  /// be read contradicts nothing.
+  [[nodiscard]] std::optional<std::string> contradiction(
+      const allocator::Address& address, const std::string& mac,
+      const std::vector<std::string>& others) const;
 
  private:
   std::vector<announce::KnownNeighbour> neighbours_;

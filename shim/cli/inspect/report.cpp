@@ -87,7 +87,7 @@ Totals fill(Table& table, const Networks& networks, const Options& options) {
   const auto wanted = read_outcome(options);
   Totals totals;
   for (const auto& network : networks) {
-    const BootReport report = report_of(network, neighbours);
+    const BootReport report = report_of(network, networks, neighbours);
     totals.untold += report.untold;
     for (const auto& one : report.pods) {
       if (!options.pod_namespace.empty() && one.pod.pod_namespace != options.pod_namespace)
@@ -118,8 +118,8 @@ std::string print_totals(const Totals& totals) {
         {text.empty() ? "" : ", ", std::to_string(totals.pods[fate]), " ", kFateNames[fate]});
   }
   if (totals.untold != 0)
-    text += joined(
-        {"; ", std::to_string(totals.untold), " in use by containers of which no record tells"});
+    text += joined({"; ", std::to_string(totals.untold),
+                    " in use by containers without a pod, or not started by delegated-ipam"});
   return text + "\n";
 }
 

@@ -297,7 +297,10 @@ std::optional<std::vector<KnownNeighbour>> parse_neighbours(std::string_view ans
     const auto mac = find(attributes, NDA_LLADDR).value_or("");
     const bool is_known = (header->ndm_state & kUnknown) == 0 && mac.size() == sizeof(Mac);
     const bool is_ours = header->ndm_family == AF_INET || header->ndm_family == AF_INET6;
-    if (is_ours && is_known && address) neighbours.push_back({*address, *read_as<Mac>(mac)});
+    if (is_ours && is_known && address) {
+      const auto device = static_cast<std::uint32_t>(header->ndm_ifindex);
+      neighbours.push_back({*address, *read_as<Mac>(mac), device});
+    }
   }
   return std::nullopt;
 }

@@ -55,6 +55,7 @@ struct Neighbour {
 struct KnownNeighbour {
   allocator::Address address;
   Mac mac{};
+  std::uint32_t device = 0;
 };
 
 /// What a question about one thing was answered.
