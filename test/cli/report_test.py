@@ -62,14 +62,19 @@ def copy_of(node):
         shutil.rmtree(root)
 
 
-def reboot_full_range(node):
-    """Five pods in a range of five; a stranger comes before two of them are back."""
+def reboot(node, count=5, deleted=None):
+    """So many pods, and after a boot the DELs of their sandboxes: of all, or of those with these numbers."""
     new_boot(BOOTS[0])
-    for number in range(5):
+    for number in range(count):
         node.add(f"c-web-{number}", f"shop/web-{number}")
     new_boot(BOOTS[1])
-    for number in (0, 1, 2, 4):
+    for number in range(count) if deleted is None else deleted:
         node.delete(f"c-web-{number}", f"shop/web-{number}")
+
+
+def reboot_full_range(node):
+    """Five pods in a range of five; a stranger comes before two of them are back."""
+    reboot(node, deleted=(0, 1, 2, 4))
     node.add("d-web-0", "shop/web-0")
     node.add("n0", "other/new-0")
 
@@ -150,12 +155,7 @@ def is_told(node, pod, outcome, before, now, why):
 def one_family_lost():
     """Of two families one is gone: while the pod is away, when it is back, and when the node has lost the family."""
     with Looked(HOME, [[{"subnet": "10.9.0.0/29"}], [{"subnet": "fd00:9::/120"}]], name="pods") as node:
-        new_boot(BOOTS[0])
-        for number in range(5):
-            node.add(f"c-web-{number}", f"shop/web-{number}")
-        new_boot(BOOTS[1])
-        for number in range(5):
-            node.delete(f"c-web-{number}", f"shop/web-{number}")
+        reboot(node)
         node.add("n0", "other/new-0")
         both = "10.9.0.2,fd00:9::2"
         assert set(item_of(node, "web-0")["before"].split(",")) == set(both.split(",")), item_of(node, "web-0")
@@ -287,12 +287,7 @@ def not_kept_by_wish():
 def given_away_and_freed():
     """A caller without a pod had the address for a while; and an ADD that was taken back has taken nothing."""
     with Looked(HOME, FIVE, name="pods") as node:
-        new_boot(BOOTS[0])
-        for number in range(5):
-            node.add(f"c-web-{number}", f"shop/web-{number}")
-        new_boot(BOOTS[1])
-        for number in range(5):
-            node.delete(f"c-web-{number}", f"shop/web-{number}")
+        reboot(node)
         with open("/dev/full", "w") as full:
             env, conf = node.request("ADD", "x0", "other/new-0")
             done = subprocess.run([BINARY], input=json.dumps(conf), env=env, stdout=full, stderr=subprocess.PIPE,

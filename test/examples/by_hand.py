@@ -79,8 +79,7 @@ def unit(path):
         shutil.copyfile(os.path.join(EXAMPLES, path), UNIT)
         stable = "/usr/local/lib/delegated-ipam/delegated-ipam"
         os.makedirs(os.path.dirname(stable))
-        shutil.copyfile(BINARY, stable)
-        os.chmod(stable, 0o755)
+        shutil.copy(BINARY, stable)
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", UNIT], capture_output=True, text=True)
         told = [line for line in done.stderr.splitlines() if "delegated-ipam" in line]
         assert done.returncode == 0 and not told, done.stderr
@@ -96,8 +95,7 @@ def status_unit(path):
         for name in ("delegated-ipam-status.service", "delegated-ipam-status.timer"):
             shutil.copyfile(os.path.join(EXAMPLES, "monitoring", name), f"/etc/systemd/system/{name}")
         os.makedirs("/opt/cni/bin")
-        shutil.copyfile(BINARY, "/opt/cni/bin/delegated-ipam")
-        os.chmod("/opt/cni/bin/delegated-ipam", 0o755)
+        shutil.copy(BINARY, "/opt/cni/bin/delegated-ipam")
         unit_path = f"/etc/systemd/system/{os.path.basename(path)}"
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit_path], capture_output=True, text=True)
         told = [line for line in done.stderr.splitlines() if "delegated-ipam" in line]

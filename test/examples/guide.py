@@ -179,8 +179,7 @@ def systemd(_):
 
 def monitoring(_):
     """A node that has the plugin."""
-    shutil.copyfile(BINARY, "/opt/cni/bin/delegated-ipam")
-    os.chmod("/opt/cni/bin/delegated-ipam", 0o755)
+    shutil.copy(BINARY, "/opt/cni/bin/delegated-ipam")
 
 
 START = {"monitoring": monitoring, "flannel": flannel, "openyurt": openyurt, "upgrade": flannel, "k3s": k3s, "cilium": cilium, "systemd": systemd}

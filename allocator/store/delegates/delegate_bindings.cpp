@@ -157,16 +157,21 @@ void DelegateBindings::write(const DelegatedOwner& owner, const std::vector<Addr
     if (retains && !was_deleted && owner.is_retained) {
       const Binding binding{*owner.pod, owner.uid, 0, 0, boot8_of(boot_id())};
       const auto ended = bind_answer(*records, binding, addresses, notes_);
-      if (!ended.empty()) note_evicted(network.folder(), ended);
+      if (is_host_local() && !ended.empty()) note_evicted(network.folder(), ended);
     }
   }
   flush(*records, changed);
 }
 
-/// In the folder's own run folder, as the built-in allocator does.
-void DelegateBindings::note_evicted(const Directory& folder, const Bindings& ended) {
+/// The folder's own, in which the built-in allocator counts and notes, too.
+RunFolder DelegateBindings::run_of(const Directory& folder) {
   RunFolder own(fs_, options_.run_dir, fs_.identify(folder.fd));
   own.set_boot(boot_id());
+  return own;
+}
+
+void DelegateBindings::note_evicted(const Directory& folder, const Bindings& ended) {
+  RunFolder own = run_of(folder);
   for (const auto& [address, binding] : ended) own.put_evicted(address, binding);
 }
 
@@ -264,9 +269,7 @@ void DelegateBindings::release(const DelegatedOwner& owner, const std::vector<Ad
       if (!folder) return;
       const NetworkLock lock(fs_, *folder, options_.lock_patience);
       const auto still_free = not_taken_again(*records, *folder, owner, freed);
-      // The built-in allocator counts in the folder's own run folder.
-      RunFolder own(fs_, options_.run_dir, fs_.identify(folder->fd));
-      own.set_boot(boot_id());
+      RunFolder own = run_of(*folder);
       if (hold(*records, is_host_local() ? own : run_, still_free, owner)) trim(*records);
     }
     // What a power cut takes is the order in which held addresses grow old, unless it is adoption.

@@ -111,6 +111,7 @@ class DelegateBindings {
   [[nodiscard]] std::vector<Address> refused_now(const Directory& folder);
   void stamp(NetworkDir& network, const DelegatedOwner& owner,
              const std::vector<Address>& addresses);
+  [[nodiscard]] RunFolder run_of(const Directory& folder);
   void note_evicted(const Directory& folder, const Bindings& ended);
   [[nodiscard]] std::vector<Address> still_held(NetworkDir& network, const DelegatedOwner& owner,
                                                 const std::vector<Address>& addresses);

@@ -273,25 +273,25 @@ void RunFolder::remove_pending(const Attachment& attachment) noexcept {
   remove(name_in(kPending, attachment));
 }
 
-/// The two numbers of the link, of which the second is missing where another boot wrote it; none for
-/// what is no counter.
-std::vector<std::uint64_t> RunFolder::read_sequence() noexcept {
+/// nullopt for what is no counter.
+std::optional<RunFolder::Sequence> RunFolder::read_sequence() noexcept {
   const std::string text = read_link(kSequence).value_or("");
   const std::size_t end = std::min(text.find('~'), text.size());
   const std::size_t dot = std::min(text.find('.'), end);
   const auto last = parse_number(std::string_view(text).substr(0, dot));
-  if (!last || *last >= kSequenceLimit) return {};
+  if (!last || *last >= kSequenceLimit) return std::nullopt;
+  Sequence sequence{*last, std::nullopt};
   const bool is_of_boot =
       !boot_id_.empty() && text.substr(std::min(end + 1, text.size())) == boot_id_;
-  const auto before =
-      dot < end && is_of_boot ? parse_number(text.substr(dot + 1, end - dot - 1)) : std::nullopt;
-  return before ? std::vector{*last, *before} : std::vector{*last};
+  if (dot < end && is_of_boot)
+    sequence.before_boot = parse_number(std::string_view(text).substr(dot + 1, end - dot - 1));
+  return sequence;
 }
 
 std::uint64_t RunFolder::next_sequence(const std::function<std::uint64_t()>& highest) {
   const auto known = read_sequence();
-  const std::uint64_t last = known.empty() ? std::min(highest(), kSequenceLimit - 1) : known[0];
-  const std::uint64_t before = known.size() == 2 ? known[1] : last;
+  const std::uint64_t last = known ? known->last : std::min(highest(), kSequenceLimit - 1);
+  const std::uint64_t before = known ? known->before_boot.value_or(last) : last;
   // A counter that could not be raised must not be believed later: forget it.
   const bool is_raised =
       replace_link(kSequence, with_boot(std::to_string(last + 1) + "." + std::to_string(before)));
@@ -301,7 +301,7 @@ std::uint64_t RunFolder::next_sequence(const std::function<std::uint64_t()>& hig
 
 std::optional<std::uint64_t> RunFolder::sequence_before_boot() noexcept {
   const auto known = read_sequence();
-  return known.size() == 2 ? std::optional(known[1]) : std::nullopt;
+  return known ? known->before_boot : std::nullopt;
 }
 
 }  // namespace allocator::store

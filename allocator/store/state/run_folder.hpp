@@ -196,7 +196,12 @@ class RunFolder {
   [[nodiscard]] bool replace_link(const std::string& name, const std::string& target) noexcept;
   bool note(bool BootMark::*flag) noexcept;
   void remove(const std::string& name) noexcept;
-  [[nodiscard]] std::vector<std::uint64_t> read_sequence() noexcept;
+  /// What the link "sequence" says.
+  struct Sequence {
+    std::uint64_t last = 0;
+    std::optional<std::uint64_t> before_boot;  ///< nullopt where another boot wrote it
+  };
+  [[nodiscard]] std::optional<Sequence> read_sequence() noexcept;
   void bound_tombstones(std::uint64_t now) noexcept;
 
   FileSystem& fs_;

@@ -1,7 +1,7 @@
 #include "shim/cli/inspect/address_map.hpp"
 
 #include <algorithm>
-#include <map>
+#include <array>
 #include <set>
 
 #include "shim/cli/inspect/networks/states.hpp"
@@ -21,20 +21,15 @@ constexpr unsigned kMostSingle = 1024;  // IPv4 addresses with a character each
 constexpr unsigned kCells = 256;        // characters of what is larger
 constexpr std::size_t kMostLines = 64;  // of IPv6
 
-std::string painted(char letter, Colour colour) {
-  constexpr std::pair<char, std::string_view> kMeanings[] = {
-      {'#', "32"}, {'x', "31"}, {'h', "36"}, {'r', "2"}};
-  std::string text(1, letter);
-  if (colour == Colour::no) return text;
-  for (const auto& [which, code] : kMeanings) {
-    if (which == letter) return joined({"\x1b[", code, "m", text, "\x1b[0m"});
-  }
-  return text;
-}
+constexpr std::string_view kLetters = "#xrh.";  // of the states, in their order
 
-char letter_of(State state) {
-  constexpr std::string_view kLetters = "#xrh.";
-  return kLetters[static_cast<std::size_t>(state)];
+char letter_of(State state) { return kLetters[static_cast<std::size_t>(state)]; }
+
+std::string painted(char letter, Colour colour) {
+  const auto state = kLetters.find(letter);
+  const std::string_view word =
+      state == kLetters.npos ? std::string_view() : name_of(static_cast<State>(state));
+  return coloured_as(word, std::string_view(&letter, 1), colour);
 }
 
 /// Of one address; " " for one that is not handed out.

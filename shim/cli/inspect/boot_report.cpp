@@ -114,8 +114,7 @@ class Reporter {
   void tell_nothing(const SurveyedAddress& one) {
     if (one.attachment) ++report_.untold;
     const Owner owner = network_.owner_of(one);
-    if (owner.is_known())
-      pods_[{owner.pod_namespace, owner.pod_name, owner.ifname}].older.push_back(one.address);
+    if (owner.is_known()) pods_[owner.key()].older.push_back(one.address);
   }
 
   void run(const SurveyedAddress& one, const std::vector<Address>& before) {
@@ -150,7 +149,7 @@ class Reporter {
   void wait(const SurveyedAddress& one, std::string_view why) {
     const Owner owner = network_.owner_of(one);
     if (!owner.is_known() || network_.is_excluded(owner)) return;
-    Seen& seen = pods_[{owner.pod_namespace, owner.pod_name, owner.ifname}];
+    Seen& seen = pods_[owner.key()];
     seen.waiting.push_back(one.address);
     seen.why_waiting = why;
   }
@@ -249,16 +248,14 @@ class Reporter {
       return joined({" is that of the pod's ", owner.ifname, " now"});
     if (is_own && is_in_use) return ": an older container of the pod still has it";
     if (is_own) return " is held for the pod";
-    return joined(
-        {is_in_use ? " went to " : " is held for ", owner.pod_namespace, "/", owner.pod_name});
+    return joined({is_in_use ? " went to " : " is held for ", owner.key().display()});
   }
 
   [[nodiscard]] std::string why_free(const std::string& text, const PodReport& report) const {
     if (report.now.empty()) return text + " was given to another container, which has ended";
     for (const auto& one : report.now) {
       const auto* pin = pin_on(network_.conf.allocation.reservations, one);
-      if (pin != nullptr && pin->pod_namespace == report.pod.pod_namespace &&
-          pin->pod_name == report.pod.pod_name)
+      if (pin != nullptr && is_of_pod(*pin, report.pod))
         return joined({"the pod is pinned to ", one.to_string(), " now"});
     }
     if (network_.conf.placement.retain.require_same_uid)

@@ -27,6 +27,9 @@ enum class Fate : std::uint8_t {
 inline constexpr std::array<std::string_view, 6> kFateNames = {"CHANGED", "EVICTED", "UNREACHABLE",
                                                                "MISSING", "NEW",     "KEPT"};
 
+inline constexpr std::string_view kFateNameList =
+    "CHANGED, EVICTED, UNREACHABLE, MISSING, NEW or KEPT";
+
 inline std::string_view name_of(Fate fate) { return kFateNames[static_cast<std::size_t>(fate)]; }
 
 struct PodReport {

@@ -71,8 +71,7 @@ std::optional<Fate> read_outcome(const Options& options) {
   for (std::size_t fate = 0; fate < kFateNames.size(); ++fate) {
     if (same_key(kFateNames[fate], options.outcome)) return static_cast<Fate>(fate);
   }
-  refuse_option("--outcome", options.outcome,
-                "is none; write CHANGED, EVICTED, UNREACHABLE, MISSING, NEW or KEPT");
+  refuse_option("--outcome", options.outcome, joined({"is none; write ", kFateNameList}));
 }
 
 /// A copy's neighbours are not those of this node.
@@ -82,9 +81,9 @@ NeighbourTable read_neighbours(const Options& options) {
   return NeighbourTable::read(wire);
 }
 
-Totals fill(Table& table, const Networks& networks, const Options& options) {
+Totals fill(Table& table, const Networks& networks, const Options& options,
+            std::optional<Fate> wanted) {
   const NeighbourTable neighbours = read_neighbours(options);
-  const auto wanted = read_outcome(options);
   Totals totals;
   for (const auto& network : networks) {
     const BootReport report = report_of(network, networks, neighbours);
@@ -138,10 +137,11 @@ std::string print_document_of(const Node& node, const Table& table, const Totals
 
 ExitCode report(const Options& options) {
   const Look look = read_look(options.look, Forms::all);
+  const auto wanted = read_outcome(options);
   allocator::store::PosixFileSystem fs;
   const Node node(fs, options.node, ReadCache::always);
   Table table = make_report_table(node.networks());
-  const Totals totals = fill(table, node.networks(), options);
+  const Totals totals = fill(table, node.networks(), options, wanted);
   if (look.format == Format::json || look.format == Format::yaml) {
     write_stdout(print_document_of(node, table, totals, look.format));
   } else if (node.networks().empty()) {
@@ -166,7 +166,7 @@ void add_report(CommandSpec& root) {
       "which pods kept their addresses over the last boot, which did not, and why; writes nothing");
   command.text("-n,--namespace", options.pod_namespace, "pods of this namespace only");
   command.text("--outcome", options.outcome,
-               "rows of this outcome only: CHANGED, EVICTED, UNREACHABLE, MISSING, NEW or KEPT");
+               joined({"rows of this outcome only: ", kFateNameList}));
   add_look_options(command, Forms::all, options.look);
   add_node_options(command, options.node);
   command.example("delegated-ipam report");

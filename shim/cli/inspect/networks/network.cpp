@@ -73,7 +73,7 @@ std::string pod_at(const Network& network, const std::string& path) {
   const auto address = allocator::Address::parse(name);
   const SurveyedAddress* one = address ? network.survey.find(*address) : nullptr;
   const Owner owner = one != nullptr ? network.owner_of(*one) : Owner{};
-  return owner.is_known() ? owner.pod_namespace + "/" + owner.pod_name : std::string();
+  return owner.is_known() ? owner.key().display() : std::string();
 }
 
 }  // namespace
@@ -114,7 +114,7 @@ bool is_in_memory(FileSystem& fs, const std::string& path) {
 
 bool Network::is_excluded(const Owner& owner) const {
   const auto options = store_options(conf.placement, network_dir);
-  return owner.is_known() && !options.retains({owner.pod_namespace, owner.pod_name, owner.ifname});
+  return owner.is_known() && !options.retains(owner.key());
 }
 
 Node::Node(FileSystem& under, const NodeOptions& options, ReadCache when_cache) try

@@ -42,6 +42,7 @@ struct Owner {
   std::string netns;
 
   [[nodiscard]] bool is_known() const { return !pod_name.empty(); }
+  [[nodiscard]] allocator::PodKey key() const { return {pod_namespace, pod_name, ifname}; }
 };
 
 struct Network {

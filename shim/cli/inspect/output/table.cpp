@@ -168,11 +168,15 @@ std::string print_document(const Json& document, Format format) {
 }
 
 std::string coloured(std::string_view word, Colour colour) {
-  if (colour == Colour::no) return std::string(word);
+  return coloured_as(word, word, colour);
+}
+
+std::string coloured_as(std::string_view word, std::string_view text, Colour colour) {
+  if (colour == Colour::no) return std::string(text);
   const auto* const paint = std::find_if(kPaints.begin(), kPaints.end(),
                                          [&](const Paint& one) { return one.word == word; });
-  if (paint == kPaints.end()) return std::string(word);
-  return "\x1b[" + std::string(paint->code) + "m" + std::string(word) + "\x1b[0m";
+  if (paint == kPaints.end()) return std::string(text);
+  return "\x1b[" + std::string(paint->code) + "m" + std::string(text) + "\x1b[0m";
 }
 
 }  // namespace shim::inspect

@@ -77,5 +77,7 @@ std::string print_document(const Json& document, Format format);
 
 /// The word in the colour of its meaning: good, bad, or neither.
 std::string coloured(std::string_view word, Colour colour);
+/// A text in the colour of a word.
+std::string coloured_as(std::string_view word, std::string_view text, Colour colour);
 
 }  // namespace shim::inspect
