@@ -1,7 +1,7 @@
 #!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
 """The plugin with a plugin of its own, under valgrind: no error, no lost memory, no descriptor left but 0, 1 and 2.
 
-DEV_BINARY names the binary: dynamic, with symbols, by default the one of the preset `dev`.
+DYNAMIC names the binary: dynamic, with symbols, by default the target delegated-ipam-dynamic of the preset release.
 """
 import os
 import platform
@@ -18,7 +18,7 @@ import tap
 import world
 from one_add import new_node
 
-DEV_BINARY = os.environ.get("DEV_BINARY", os.path.join(plugin.ROOT, "build/dev/delegated-ipam"))
+DYNAMIC = os.environ.get("DYNAMIC", os.path.join(plugin.ROOT, "build/release/delegated-ipam-dynamic"))
 FOUND_ERRORS = 99
 VALGRIND = ("--track-fds=yes", "--leak-check=full", "--errors-for-leak-kinds=definite", "--trace-children=no",
             "--child-silent-after-fork=yes", "--read-inline-info=no", f"--error-exitcode={FOUND_ERRORS}")
@@ -28,8 +28,8 @@ _stand_in = None
 
 def require_tools():
     """End the suite with the reason when it cannot run here."""
-    if not os.path.exists(DEV_BINARY):
-        sys.exit(f"{DEV_BINARY}: no such plugin; build the preset dev, or name another in DEV_BINARY")
+    if not os.path.exists(DYNAMIC):
+        sys.exit(f"{DYNAMIC}: no such plugin; build it: cmake --build --preset release --target delegated-ipam-dynamic")
     missing = [tool for tool in ("valgrind", "gcc") if not shutil.which(tool)]
     if missing or platform.machine() != "x86_64":
         tap.skip(f"needs x86-64 and valgrind and gcc: apt-get install {' '.join(missing)}")
@@ -48,7 +48,7 @@ def call(node, command, **more):
     log = f"{node.home}/valgrind.{command}"
     env, conf = node.request(command, "c1", version="1.1.0", **more)
     wrapper = (shutil.which("valgrind"), *VALGRIND, f"--log-file={log}")
-    done = plugin.run(DEV_BINARY, {**env, "LD_PRELOAD": _stand_in}, conf, wrapper=wrapper, timeout=120)
+    done = plugin.run(DYNAMIC, {**env, "LD_PRELOAD": _stand_in}, conf, wrapper=wrapper, timeout=120)
     with open(log) as file:
         text = file.read()
     opened = re.findall(r"Open file descriptor .*\n.*", text)
