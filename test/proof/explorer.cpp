@@ -94,6 +94,10 @@ bool Explorer::run(Scene& scene, const Operation& operation, const std::string& 
               "I1: " + outcome.container + " gets an address that " + holder + " has");
   if (!outcome.failure.empty() && outcome.failure.find(kExhausted) == std::string::npos)
     violation(history, Model::strict, all.cut, "it fails: " + outcome.failure);
+  for (const auto& container : outcome.ended) {
+    if (scene.machine.namespaces.count(namespace_path(container)) != 0)
+      violation(history, Model::strict, all.cut, "I1: " + container + " lives and was ended");
+  }
   judge_cuts(all, scene, oracle);
   judge_kills(all, oracle);
   if (outcome.is_acknowledged) {
@@ -120,15 +124,20 @@ void Explorer::judge_cuts(const Watch& watch, const Scene& scene, const Oracle& 
   const Oracle lenient = without_moves(oracle);
   for (const auto& found : watch.found) {
     const Oracle& expected = found.model == Model::weak ? lenient : oracle;
-    if (!is_new(mixed(found.tree.fingerprint(), expected.fingerprint()))) continue;
+    const std::uint64_t fingerprint = mixed(found.tree.fingerprint(), expected.fingerprint());
+    if (!is_new(fingerprint)) continue;
     ++counts_.distinct;
-    const bool is_whole =
-        watch.length < limits_.operations || found.tree.fingerprint() % limits_.whole_one_in == 0;
-    const Depth depth = is_whole ? Depth::whole : Depth::without_the_rest;
+    const Depth depth = depth_of(watch.length, fingerprint);
+    if (depth != Depth::disk) ++counts_.booted;
     if (const auto trouble = trouble_after_cut(scene.machine, found.tree, expected, depth))
       violation(watch.history, found.model, found.cut, *trouble);
     if (is_recovery_cut(watch, found)) cut_recovery(scene.machine, found, expected, watch.history);
   }
+}
+
+Depth Explorer::depth_of(std::size_t length, std::uint64_t fingerprint) const {
+  if (length < limits_.operations || fingerprint % limits_.whole_one_in == 0) return Depth::whole;
+  return fingerprint % limits_.booted_one_in == 0 ? Depth::pods : Depth::disk;
 }
 
 bool Explorer::is_recovery_cut(const Watch& watch, const Found& found) const {
@@ -146,6 +155,7 @@ void Explorer::judge_kills(const Watch& watch, const Oracle& oracle) {
     for (const auto& one : killed.machine.namespaces) fingerprint = mixed(fingerprint, one.first);
     if (!is_new(fingerprint)) continue;
     ++counts_.distinct;
+    ++counts_.booted;
     Scene left{killed.machine, oracle};
     left.machine.is_read_only = false;
     Scene repeated = left;

@@ -16,7 +16,9 @@ struct Limits {
   /// Of so many states of the model weak at one cut, by the length of the sequence, all are looked
   /// at; of more a sample.
   std::array<std::size_t, 3> weak = {4096, 32, 4};
-  /// Of the states of the longest sequences, one in so many is filled again.
+  /// Of the states of the longest sequences one in so many is booted, and one filled again; what
+  /// lies on the disk is looked at in all.
+  std::uint64_t booted_one_in = 2;
   std::uint64_t whole_one_in = 16;
   /// The longest sequence whose recovery is cut too, and whose killed operations are gone on from.
   std::size_t recovered = 1;
@@ -26,7 +28,8 @@ struct Limits {
 
 struct Counts {
   std::array<std::uint64_t, kModels> enumerated{};  ///< states of each model
-  std::uint64_t distinct = 0;                       ///< those that were booted
+  std::uint64_t distinct = 0;                       ///< with another tree, or more to be true of it
+  std::uint64_t booted = 0;                         ///< of those
   std::uint64_t sequences = 0;
   std::uint64_t merged = 0;   ///< sequences that ended where another one had: gone on from once
   std::uint64_t sampled = 0;  ///< cuts with a sample
@@ -69,6 +72,7 @@ class Explorer {
            std::size_t length);
   [[nodiscard]] static Oracle without_moves(const Oracle& oracle);
   void judge_cuts(const Watch& watch, const Scene& scene, const Oracle& oracle);
+  [[nodiscard]] Depth depth_of(std::size_t length, std::uint64_t fingerprint) const;
   [[nodiscard]] bool is_recovery_cut(const Watch& watch, const Found& found) const;
   void judge_kills(const Watch& watch, const Oracle& oracle);
   void judge_answered(Watch& watch, const Scene& scene);

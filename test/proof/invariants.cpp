@@ -190,7 +190,8 @@ Oracle while_running(const Scene& scene, const Operation& operation, const Outco
 
 Trouble trouble_after_cut(const Machine& before, const Tree& left, const Oracle& oracle,
                           Depth depth) {
-  if (auto trouble = trouble_on_disk(left, oracle, false)) return trouble;
+  auto found = trouble_on_disk(left, oracle, false);
+  if (found || depth == Depth::disk) return found;
   Recovery recovery(before.booted_from(left), oracle);
   if (auto trouble = recovery.bring_back(oracle)) return trouble;
   if (auto trouble = recovery.fill("z", 1)) return trouble;

@@ -19,11 +19,11 @@ namespace proof {
 /// `outcome`: what it would have said.
 Oracle while_running(const Scene& scene, const Operation& operation, const Outcome& outcome);
 
-enum class Depth : std::uint8_t { whole, without_the_rest };
+/// How much is looked at: what lies on the disk; also the pods that come back, and a newcomer; also
+/// that everything can be deleted then and the range be filled again (I4).
+enum class Depth : std::uint8_t { disk, pods, whole };
 
-/// Looks at a disk that a power cut has left, and boots it: the pods come back first, then a
-/// newcomer, then everything is deleted and the range is filled again (`whole`: I4). What is wrong;
-/// nullopt when nothing is.
+/// Looks at a disk that a power cut has left, and boots it. What is wrong; nullopt when nothing is.
 std::optional<std::string> trouble_after_cut(const Machine& before, const Tree& left,
                                              const Oracle& oracle, Depth depth);
 

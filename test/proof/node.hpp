@@ -43,7 +43,7 @@ class Node {
   AddAnswer add(const std::string& container, const std::string& pod, Ranges ranges = Ranges::one);
   /// The failure; empty when it was acknowledged. The namespace goes after it.
   std::string release(const std::string& container, const std::string& pod);
-  /// GC with a list that has all but `dead`. The containers that were collected.
+  /// GC with a list of who is valid. The containers that were collected.
   std::vector<std::string> collect(const std::vector<std::string>& valid);
 
   AddAnswer go_add(const std::string& container);

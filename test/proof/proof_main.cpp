@@ -25,8 +25,11 @@ Arguments parse(const std::vector<std::string>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const bool has_value = i + 1 < words.size();
     if (words[i] == "--long") {
-      arguments.limits.weak = {65536, 4096, 4096};
+      arguments.limits.weak = {65536, 1024, 64};
       arguments.limits.recovered = 2;
+      arguments.limits.booted_one_in = 1;
+      arguments.limits.whole_one_in = 1;
+      arguments.limits.weak_recovered_one_in = 8;
     } else if (words[i] == "--operations" && has_value) {
       arguments.limits.operations = static_cast<std::size_t>(std::stoul(words[++i]));
       arguments.is_whole = false;
@@ -69,13 +72,12 @@ void print_summary(const proof::Counts& counts, double seconds) {
                 " " + std::to_string(counts.enumerated.at(i));
   }
   std::printf(
-      "# proof: %llu states, %s; %llu of them distinct and booted, after %llu sequences (%llu of "
-      "them gone on "
-      "from once, as they end alike), %llu "
-      "recoveries cut, %llu kills gone on from; %llu cuts sampled; %.0f s of one "
-      "core\n",
+      "# proof: %llu states, %s; %llu of them distinct, %llu booted, after %llu sequences (%llu of "
+      "them gone on from once, as they end alike), %llu recoveries cut, %llu kills gone on from; "
+      "%llu cuts sampled; %.0f s of one core\n",
       static_cast<unsigned long long>(counts.all()), by_model.c_str(),
       static_cast<unsigned long long>(counts.distinct),
+      static_cast<unsigned long long>(counts.booted),
       static_cast<unsigned long long>(counts.sequences),
       static_cast<unsigned long long>(counts.merged),
       static_cast<unsigned long long>(counts.recoveries),
