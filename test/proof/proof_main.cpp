@@ -1,5 +1,7 @@
 // Every crash state of every short sequence of commands, over a file system in memory. TAP.
-// Usage: crash_states [--long] [--operations N] [--start NAME]
+// Usage: crash_states [--long] [--start NAME] [--operations N] [--weak N] [--recovered N]
+// --operations: the longest sequence, at most 3; --weak, --recovered: see Limits.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -31,7 +33,7 @@ Arguments parse(const std::vector<std::string>& words) {
       arguments.limits.whole_one_in = 1;
       arguments.limits.weak_recovered_one_in = 8;
     } else if (words[i] == "--operations" && has_value) {
-      arguments.limits.operations = static_cast<std::size_t>(std::stoul(words[++i]));
+      arguments.limits.operations = std::min<std::size_t>(3, std::stoul(words[++i]));
       arguments.is_whole = false;
     } else if (words[i] == "--weak" && has_value) {
       arguments.limits.weak.fill(static_cast<std::size_t>(std::stoul(words[++i])));
