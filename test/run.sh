@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what the tests need, builds every preset and runs every test.
 # Usage: test/run.sh [--list] [--load N] [--shuffle SEED] [SUITE...]
-# Suites: asan tidy vectors differential crash churn node delegates badinput cli validate examples e2e kernel peers
+# Suites: asan tidy vectors differential crash proof churn node delegates badinput cli validate examples e2e kernel peers
 # (default: all of these), and unit: the unit tests of the preset dev, which asan runs as well.
 # --load N keeps N processes busy beside the suites; --shuffle SEED runs them in another order, the
 # same for the same word.
@@ -13,7 +13,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 ROOT=$PWD
 # The longest first, so that the lanes end together; those that wait for the peers not at once.
-ALL=(asan tidy node delegates crash differential churn e2e peers badinput cli validate vectors examples kernel)
+ALL=(asan tidy node delegates crash proof differential churn e2e peers badinput cli validate vectors examples kernel)
 TIMES=build/suite-times                 # "SECONDS NAME" of the last run of each step
 LOAD=0 SHUFFLE='' LANE=''
 while :; do
@@ -192,6 +192,10 @@ run_suite() {
             tap "an error at every system call" test/crash/error_test.py
             tap "power cut" test/crash/powercut_test.py
             tap "system calls" test/crash/syscall_test.py
+            ;;
+        proof)
+            build dev crash_states || return
+            tap "crash states" build/dev/test/crash_states
             ;;
         churn)
             tap "churn" test/churn/churn_test.py

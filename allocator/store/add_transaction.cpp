@@ -38,7 +38,7 @@ void AddTransaction::run() {
       // again.
       if (!publish()) continue;
       pod_records_.write(picks_);
-      if (!pod_records_.is_bound()) note_unbound();
+      note_unbound();
     } catch (...) {
       take_back();
       throw;
@@ -293,7 +293,13 @@ void AddTransaction::look_at_former_use() {
 
 /// Nothing else would tell that the addresses were in use, should somebody remove their files.
 void AddTransaction::note_unbound() {
-  for (const auto& pick : picks_) context_.session.note_unbound(pick.address);
+  if (!pod_records_.is_bound()) {
+    for (const auto& pick : picks_) context_.session.note_unbound(pick.address);
+  }
+  // What the pod was bound to before, an older sandbox of it may still have.
+  for (const auto& address : pod_records_.given_up()) {
+    if (network_.is_in_use(address)) context_.session.note_unbound(address);
+  }
 }
 
 void AddTransaction::discard_private_name() {

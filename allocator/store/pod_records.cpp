@@ -71,6 +71,17 @@ void PodRecords::write(const std::vector<Pick>& picks) {
   rebind_to(hint);
 }
 
+std::vector<Address> PodRecords::given_up() const {
+  std::vector<Address> addresses;
+  for (const auto& [address, binding] : bound_) {
+    const bool is_given = std::any_of(picks_.begin(), picks_.end(),
+                                      [&](const Pick& pick) { return pick.address == address; });
+    const auto now = is_given ? std::optional(binding) : records_->readable_binding(address);
+    if (!now || now->pod != binding.pod) addresses.push_back(address);
+  }
+  return addresses;
+}
+
 /// A pod that came back to its own address comes up on a full disk too: what its records would have
 /// been told is statistics.
 void PodRecords::rebind_to(const PodHint& hint) {

@@ -30,6 +30,8 @@ class PodRecords {
   /// Errors: throws std::system_error, ClosedRecord. A full disk is none for a pod that came back
   /// to its own addresses.
   void write(const std::vector<Pick>& picks);
+  /// The addresses whose bindings write() has ended in favour of those that the pod was given.
+  [[nodiscard]] std::vector<Address> given_up() const;
   /// Tells evictions and changed addresses in the notes.
   void note_changes(const std::vector<Pick>& picks);
 

@@ -202,3 +202,16 @@ TEST_CASE("what comes and goes in order never costs a look at the cache", "[clai
   node.add_cached("c-next", "next");
   CHECK(node.cache.times_read == before + 1);
 }
+
+TEST_CASE("a removed file of a sandbox whose pod has got another address meanwhile is asked for",
+          "[claims]") {
+  CachedWorld node;
+  node.add_cached("c-old", "web");
+  node.cache.add("c-old", "web", kOwnNamespace, {"10.0.0.2"});
+  CHECK(node.add_cached("c-now", "web") == "10.0.0.3");
+  std::filesystem::remove(node.network_file("10.0.0.2"));
+  for (const char* newcomer : {"c-1", "c-2", "c-3"})
+    CHECK(node.add_cached(newcomer, newcomer) != "10.0.0.2");
+  CHECK_THROWS(node.add_cached("c-4", "c-4"));
+  CHECK(node.files()["10.0.0.2"] == owner("c-old"));
+}

@@ -1,0 +1,48 @@
+#pragma once
+/// A machine as a value: its disk as processes see it and as a power cut would leave it, /run, the
+/// boot, and the network namespaces that are there.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "test/proof/crash_models.hpp"
+
+namespace proof {
+
+/// Inodes of /run have this bit: another file system, which ends with the boot.
+inline constexpr Id kRunBit = Id{1} << 63U;
+
+struct Machine {
+  explicit Machine(std::vector<Model> models);
+
+  Tree disk;
+  Tree run;
+  std::vector<Durable> durable;  ///< one for each model
+
+  std::string boot_id;
+  std::map<std::string, store::NamespaceIdentity> namespaces;  ///< by path
+  bool is_read_only = false;
+
+  /// As xfs does: the next inode gets the number of the last one that was removed.
+  bool reuses_numbers = false;
+  std::vector<std::uint64_t> free_numbers = {};
+  Id next_id = kRoot + 1;
+  std::uint64_t next_number = 100;
+  std::uint64_t boots = 0;
+  std::uint64_t next_namespace = 1;
+  std::int64_t clock_ns = 1'000'000'000;
+
+  /// Another boot_id, nothing in /run, no namespaces.
+  void boot();
+  /// After a power cut that left `left`; the next cut is looked at by `models`.
+  [[nodiscard]] Machine booted_from(const Tree& left, const std::vector<Model>& models = {}) const;
+  /// Everything reaches the disk, then boot().
+  void reboot_in_order();
+  void make_namespace(const std::string& path);
+  /// A name that somebody removed, and long ago: for every model it is gone.
+  void forget_file(const std::string& folder, const std::string& name);
+  /// Drops inodes that nothing leads to.
+  void prune();
+};
+
+}  // namespace proof
