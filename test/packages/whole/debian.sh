@@ -73,5 +73,5 @@ dpkg -P delegated-ipam >/dev/null 2>&1
 if find /etc /lib/systemd /usr/lib/systemd /var/lib/systemd -name 'delegated-ipam*' | grep .; then wrong "left behind"; fi
 [ -d /var/lib/delegated-ipam ] || wrong "the state is gone"
 echo "removed; the pods' addresses stay on record"
-xargs kill </pids
+while read -r pid; do kill "$pid"; done </pids
 echo right
