@@ -7,7 +7,7 @@ version=${1:?a version} epoch=${2:?seconds} archive=$(realpath "${3:?a file}")
 shift 3
 here=$(dirname "$(realpath "$0")")
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/delegated-ipam-image.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'chmod -R u+w "$work" && rm -rf "$work"' EXIT # layers are read-only
 tag=delegated-ipam:${version//[~+]/-} # what a tag may have in it
 
 platforms=''

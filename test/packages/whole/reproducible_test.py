@@ -25,7 +25,7 @@ def run(*command, **more):
 
 
 def packages(home, name, architecture):
-    """Clone and build; returns {file: sha256} of all packages, and of the executable."""
+    """Clone and build; returns {file: sha256} of all packages."""
     user, mask, environment = PLACES[name]
     clone = os.path.join(home, name.replace(" ", "-"))
     run("git", "clone", "-q", ROOT, clone)
@@ -36,8 +36,7 @@ def packages(home, name, architecture):
     run(f"{clone}/examples/image/build.sh", architecture, umask=mask, cwd=clone, **other, env={
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": f"{clone}/build", "USER": str(user), **environment})
     out = f"{clone}/build/packages"
-    return {one.name: hashlib.sha256(read(one.path)).hexdigest() for one in os.scandir(out)
-            if not one.name.endswith("image.tar") and "image.tar." not in one.name and one.name != "SHA256SUMS"}
+    return {one.name: hashlib.sha256(read(one.path)).hexdigest() for one in os.scandir(out)}
 
 
 def read(path):
