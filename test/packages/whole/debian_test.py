@@ -59,25 +59,40 @@ def as_older(path, target):
         run("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", folder, target)
 
 
-def lives_with_it(release):
+def make_root(release, more):
+    """A bare Debian in a folder of its own, which the caller removes."""
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         raise Skip("needs root and debootstrap: apt-get install debootstrap")
+    root = tempfile.mkdtemp(prefix=f"debian-{release}.", dir="/var/tmp")
+    scripts = "/usr/share/debootstrap/scripts"
+    script = f"{scripts}/{release}" if os.path.exists(f"{scripts}/{release}") else f"{scripts}/sid"
+    try:
+        run("debootstrap", "--variant=minbase", f"--include={more}", release, root, mirror(), script)
+    except AssertionError:
+        shutil.rmtree(root)
+        raise
+    return root
+
+
+def inside(root, command, *namespaces):
+    """Run a command there as on a machine; what it mounts and starts ends with it."""
+    enter = (f"mount --bind {root} {root} && cd {root} && mount -t proc proc proc && mount --rbind /sys sys && "
+             f"mount -t tmpfs tmpfs run && mount --rbind /dev dev && exec chroot . {command}")
+    return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
+                           *namespaces, "sh", "-c", enter], capture_output=True, text=True, timeout=900,
+                          stdin=subprocess.DEVNULL, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+def lives_with_it(release):
     if not peers.binary("cnitool"):
         raise Skip(f"cnitool is not there: run {peers.BUILD} cni")
-    root = tempfile.mkdtemp(prefix=f"debian-{release}.", dir="/var/tmp")
+    root = make_root(release, MORE)
     try:
-        scripts = "/usr/share/debootstrap/scripts"
-        script = f"{scripts}/{release}" if os.path.exists(f"{scripts}/{release}") else f"{scripts}/sid"
-        run("debootstrap", "--variant=minbase", f"--include={MORE}", release, root, mirror(), script)
         shutil.copy(package(), f"{root}/new.deb")
         as_older(f"{root}/new.deb", f"{root}/old.deb")
         shutil.copy(peers.binary("cnitool"), f"{root}/cnitool")
         shutil.copy(os.path.join(HERE, "debian.sh"), f"{root}/debian.sh")
-        inside = (f"mount --bind {root} {root} && cd {root} && mount -t proc proc proc && mount -t sysfs sysfs sys && "
-                  "mount -t tmpfs tmpfs run && mount --bind /dev dev && exec chroot . /bin/bash /debian.sh")
-        done = subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation",
-                               "private", "sh", "-c", inside], capture_output=True, text=True, timeout=300,
-                              stdin=subprocess.DEVNULL, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        done = inside(root, "/bin/bash /debian.sh", "--net")
         for line in done.stdout.splitlines():
             print(f"# {release}: {line}", flush=True)
         assert done.returncode == 0 and done.stdout.endswith("\nright\n"), done.stderr[-2000:]
@@ -85,8 +100,27 @@ def lives_with_it(release):
         shutil.rmtree(root)
 
 
+def two_commands():
+    """The package, and a first kept reboot by the sources' quickstart, which builds nothing then."""
+    root = make_root("bookworm", "ca-certificates")
+    try:
+        for path in glob.glob("/etc/apt/apt.conf.d/*"):  # how this machine reaches its archive
+            shutil.copy(path, f"{root}/etc/apt/apt.conf.d/")
+        shutil.copy("/etc/resolv.conf", f"{root}/etc/resolv.conf")
+        run("git", "clone", "-q", ROOT, f"{root}/src")
+        shutil.copy(package(), f"{root}/src/package.deb")
+        done = inside(root, "/bin/sh -c 'cd /src && apt-get update -q >/dev/null && "
+                            "apt-get install -q -y ./package.deb && examples/quickstart.sh'")
+        print(f"# {done.stdout.splitlines()[-1]}", flush=True)
+        assert done.returncode == 0 and "delegated-ipam kept 20" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+        assert not os.path.exists(f"{root}/src/build/release") and not os.path.exists(f"{root}/usr/bin/cmake")
+    finally:
+        shutil.rmtree(root)
+
+
 TESTS = [(f"{release}: installed, upgraded, not removed from under pods, removed", lives_with_it, release)
-         for release in ("bookworm", "trixie")]
+         for release in ("bookworm", "trixie")] + [
+             ("bookworm: the package's install and a first kept reboot are two commands", two_commands)]
 
 
 if __name__ == "__main__":
