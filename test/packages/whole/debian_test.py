@@ -67,7 +67,8 @@ def make_root(release, more):
     scripts = "/usr/share/debootstrap/scripts"
     script = f"{scripts}/{release}" if os.path.exists(f"{scripts}/{release}") else f"{scripts}/sid"
     try:
-        run("debootstrap", "--variant=minbase", f"--include={more}", release, root, mirror(), script)
+        run("unshare", "--mount", "--propagation", "private", "debootstrap", "--variant=minbase", f"--include={more}",
+            release, root, mirror(), script)
     except AssertionError:
         shutil.rmtree(root)
         raise
