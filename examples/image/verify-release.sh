@@ -72,6 +72,7 @@ if [ -n "$rebuild" ]; then
   CMAKE_CXX_COMPILER_LAUNCHER='' "$work/clone/examples/image/build.sh" "$own" >"$work/log" 2>&1 ||
     { tail -n 40 "$work/log" >&2 && exit 2; }
   compared=0
+  shopt -s nullglob
   for one in "$work"/clone/build/packages/*.{deb,tgz,json}; do
     one=${one##*/}
     cmp -s "$one" "$work/clone/build/packages/$one" || wrong "$one is not what $commit makes"

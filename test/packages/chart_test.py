@@ -77,7 +77,8 @@ def refuses(values):
         rendered(values)
     except RuntimeError as refusal:
         (key, value), = values.items()  # of a name that is none helm tells the name
-        assert "schema" in str(refusal) and any(one in str(refusal) for one in (key, *value)), refusal
+        assert "schema" in str(refusal) and any(
+            one in str(refusal) for one in (key, *(value if isinstance(value, dict) else ()))), refusal
         return
     raise AssertionError("taken")
 

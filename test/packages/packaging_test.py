@@ -4,6 +4,7 @@ the SBOM; the same bytes each time; and verify-release.sh, which finds what was 
 
 usage: packaging_test.py [WORD ...]
 """
+import glob
 import hashlib
 import json
 import os
@@ -271,6 +272,52 @@ def finds(spoil, wanted):
         assert status == 1 and wanted in text and "\nright" not in text, (status, text)
 
 
+def rebuilds(spoil, wanted):
+    """Sources whose build.sh takes no minutes: it brings what lies beside them. The release is named after their commit."""
+    with tempfile.TemporaryDirectory() as home:
+        release, sources = Release(home), f"{home}/sources"
+        os.makedirs(f"{sources}/examples/image")
+        shutil.copy(VERIFY, f"{sources}/examples/image/")
+        with open(f"{sources}/examples/image/build.sh", "w") as file:
+            file.write(f"#!/bin/sh\ncd {home}/delegated-ipam-rebuild.*/clone && mkdir -p build/packages &&\n"
+                       f"cp {home}/built/* build/packages/\n")
+        os.chmod(f"{sources}/examples/image/build.sh", 0o755)
+        run("git", "init", "-q", sources)
+        git = ["git", "-C", sources, "-c", "user.name=a", "-c", "user.email=a@invalid"]
+        run(*git, "add", "-A")
+        run(*git, "commit", "-q", "-m", "x")
+        commit = run(*git, "log", "-1", "--abbrev=10", "--format=%h").strip()
+        of = re.search(r"_(.*)_", os.path.basename(made()["deb"]))[1]
+        for name in os.listdir(release.folder):
+            os.rename(f"{release.folder}/{name}", f"{release.folder}/{name.replace(of, f'1.0~git20260101.{commit}')}")
+        for name in os.listdir(release.folder):
+            if name.endswith((".sha256", ".sha512")):
+                with open(f"{release.folder}/{name}", "w") as file:
+                    file.write(run(f"{name[-6:]}sum", "--", name[:-7], cwd=release.folder))
+        release.names = [one.replace(of, f"1.0~git20260101.{commit}") for one in release.names]
+        with open(f"{release.folder}/SHA256SUMS", "w") as file:
+            file.write(run("sha256sum", "--", *release.names, cwd=release.folder))
+        shutil.copytree(release.folder, f"{home}/built")
+        spoil(home, commit)
+        done = subprocess.run([f"{sources}/examples/image/verify-release.sh", "--rebuild", release.folder],
+                              capture_output=True, text=True, env={**os.environ, "TMPDIR": home})
+        assert wanted in done.stdout + done.stderr, done
+        assert (done.returncode == 0) == ("the same" in wanted), done
+        assert not [one for one in os.listdir(home) if one.startswith("delegated-ipam-rebuild")], os.listdir(home)
+
+
+def another_tarball(home, _):
+    append(next(one.path for one in os.scandir(f"{home}/built") if one.name.endswith(".tgz")))
+
+
+REBUILT = [
+    ("the same bytes", lambda *_: None, "makes the same 3 files"),
+    ("other bytes", another_tarball, ".tgz is not what"),
+    ("a package that is not made", lambda home, _: os.unlink(glob.glob(f"{home}/built/*.json")[0]), "only 2 files"),
+    ("a commit that is not there", lambda home, _: shutil.rmtree(f"{home}/sources/.git/objects"), ""),
+]
+
+
 TESTS = [
     ("cmake --install puts everything where it belongs", installs_to_its_places),
     ("the packages have the version in their names, and their sums beside them", lambda: (made(), names_and_sums())),
@@ -280,6 +327,7 @@ TESTS = [
     ("the packages are the same bytes, whoever makes them, where and when", are_the_same_each_time),
     ("verify-release.sh: what is right is right", verifies),
     *((f"verify-release.sh finds: {name}", finds, spoil, wanted) for name, spoil, wanted in SPOILT),
+    *((f"verify-release.sh --rebuild: {name}", rebuilds, spoil, wanted) for name, spoil, wanted in REBUILT),
 ]
 
 
