@@ -5,6 +5,7 @@ usage: version_test.py [WORD ...]
 """
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -27,6 +28,9 @@ def versions(*steps):
     """(that of the executable, that of the packages) of a clone without tags in which these git commands were given."""
     with tempfile.TemporaryDirectory() as folder:
         run("/", "git", "clone", "-q", ROOT, folder)
+        for path in run(ROOT, "git", "diff", "--name-only", "--diff-filter=AM", "HEAD").splitlines():
+            shutil.copy(os.path.join(ROOT, path), os.path.join(folder, path))  # what is not committed yet
+        run(folder, "git", *AUTHOR, "commit", "-q", "-a", "--allow-empty", "-m", "x")
         for tag in run(folder, "git", "tag").split():
             run(folder, "git", "tag", "-d", tag)
         for step in steps:
