@@ -9,9 +9,15 @@
 #include <string_view>
 #include <vector>
 
+#include "allocator/wide_number.hpp"
+
 namespace allocator {
 
+#ifdef __SIZEOF_INT128__
 __extension__ using Uint128 = unsigned __int128;
+#else
+using Uint128 = WideNumber;
+#endif
 
 enum class Family : std::uint8_t { v4, v6 };
 

@@ -2,7 +2,8 @@
 # Installs what the tests need, builds every preset and runs every test.
 # Usage: test/run.sh [--list] [--load N] [--shuffle SEED] [SUITE...]
 # Suites: asan tidy vectors differential crash proof churn node delegates badinput cli validate examples e2e kernel peers
-# (default: all of these), and unit: the unit tests of the preset dev, which asan runs as well.
+# packaging (default: all of these), and unit: the unit tests of the preset dev, which asan runs as well; packages:
+# packaging, and every package built twice for three processors, their suites under qemu, a bare Debian 12 and 13 (an hour).
 # --load N keeps N processes busy beside the suites; --shuffle SEED runs them in another order, the
 # same for the same word.
 # Three lanes run side by side, as most suites wait more than they compute: one builds the other presets and runs what
@@ -13,13 +14,13 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 ROOT=$PWD
 # The longest first, so that the lanes end together; those that wait for the peers not at once.
-ALL=(asan tidy node delegates crash proof differential churn e2e peers badinput cli validate vectors examples kernel)
+ALL=(asan tidy node delegates crash proof differential churn e2e peers badinput cli validate vectors examples kernel packaging)
 TIMES=build/suite-times                 # "SECONDS NAME" of the last run of each step
 LOAD=0 SHUFFLE='' LANE=''
 while :; do
     case ${1:-} in
         --list)
-            echo "suites: ${ALL[*]} (unit)"
+            echo "suites: ${ALL[*]} (unit packages)"
             if [ -f $TIMES ]; then sort -rn $TIMES | awk '{ s = $1; $1 = ""; printf "%5d s %s\n", s, $0 }'; fi
             exit 0
             ;;
@@ -272,6 +273,14 @@ run_suite() {
             tap "the benchmark's own" test/bench/bench_test.py
             ;;
         validate) tap "validate" test/validate/validate_test.py ;;
+        packaging)
+            wait_for_peers
+            for suite in test/packages/*_test.py; do tap "packages: $(basename "$suite" _test.py)" "$suite"; done
+            ;;
+        packages)
+            ADDS=10000 run_suite packaging
+            for suite in test/packages/whole/*_test.py; do tap "packages: $(basename "$suite" _test.py)" "$suite"; done
+            ;;
         e2e/alone)
             tap "containerd" test/e2e/containerd_test.py
             tap "moving over and back" test/e2e/migration_test.py
@@ -330,6 +339,8 @@ start_peers() { # start_peers SUITE...: those that these suites need
             e2e) peers+=(flannel kind crictl helm charts plugins) files+=(kube_schemas) ;;
             kernel) peers+=(plugins) files+=(guest) ;;
             examples) peers+=(helm charts) files+=(kube_schemas) ;;
+            packaging) peers+=(helm) ;;
+            packages) peers+=(helm cni) ;;
             validate | asan) peers+=(charts) ;;
         esac
     done
@@ -384,11 +395,13 @@ lane() { # lane SUITE...: runs suites one after the other, then those of the que
     local one
     if [ "$(id -u)" -eq 0 ]; then
         ip link set lo up
-        memory_disk
+        if [ "$LANE" != packages ]; then memory_disk; fi # that one is in the machine's network, and makes whole systems
     fi
     namespace_traces | sort >"$WORK/before"
     for one in "$@"; do run_suite "$one"; done
-    while one=$(next_suite); do run_suite "$one"; done
+    if [ "$LANE" != packages ]; then
+        while one=$(next_suite); do run_suite "$one"; done
+    fi
     if ! namespace_traces | sort | diff "$WORK/before" - >"$WORK/log"; then
         cat "$WORK/log"
         fail "something was left behind (>) or taken away (<)"
@@ -401,6 +414,7 @@ lane() { # lane SUITE...: runs suites one after the other, then those of the que
 start_lane() {
     local own=()
     if [ "$(id -u)" -eq 0 ]; then own=(unshare --mount --propagation private --net); fi
+    if [ "$1" = packages ]; then own=("${own[@]:0:4}"); fi # asks Debian's archive for libraries and bare systems
     "${own[@]}" test/run.sh --lane "$@" &
     CHILDREN+=($!)
 }
@@ -416,12 +430,13 @@ parts() {
 
 # run_lanes SUITE...: the release binary is built beside the first lane, which needs none; the others begin with it.
 run_lanes() {
-    local builds=() lanes=() pids=() one passed failed skipped
+    local builds=() lanes=() pids=() one passed failed skipped whole=''
     exec 8>"$RUN/queue.lock"
     flock 8
     for one in "$@"; do
         case $one in
             unit | asan | tidy) builds+=("$one") ;;
+            packages) whole=yes ;;
             *) parts "$one" | tr ' ' '\n' >>"$RUN/queue" ;;
         esac
     done
@@ -436,6 +451,10 @@ run_lanes() {
     fi
     static_binary
     exec 8>&-
+    if [ -n "$whole" ]; then
+        start_lane packages packages
+        lanes+=(packages) pids+=($!)
+    fi
     for one in first second; do
         start_lane $one
         lanes+=("$one") pids+=($!)
@@ -465,11 +484,12 @@ if [ -n "$LANE" ]; then
     exit 0
 fi
 for one in "$@"; do
-    case " ${ALL[*]} unit " in *" $one "*) continue ;; esac
-    echo "test/run.sh: no suite $one; there are: ${ALL[*]} (unit)" >&2
+    case " ${ALL[*]} unit packages " in *" $one "*) continue ;; esac
+    echo "test/run.sh: no suite $one; there are: ${ALL[*]} (unit packages)" >&2
     exit 2
 done
 say "packages"
+case " $* " in *" packages "*) install_packages packages || fail "installing the packages of packages" ;; esac
 for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
 traces | sort >"$WORK/before"
 SUITES=("${@:-${ALL[@]}}")

@@ -33,11 +33,12 @@ PATIENCE = 60  # seconds to wait for a pod
 COLUMN = "reached: after so long node and a neighbour pod reached it, the longest of both returns"
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 PAINT = {"KEPT": "\033[32m", "CHANGED": "\033[31m", "bold": "\033[1m"}
-NEXT = """
-What stays on this machine: the packages and build/release/. What comes next, for a cluster of yours, step by step:
+TOOL = "delegated-ipam" if BINARY.startswith("/usr/lib/cni/") else "build/release/delegated-ipam"  # a package's, or built
+NEXT = f"""
+What stays on this machine: the packages{"" if TOOL == "delegated-ipam" else " and build/release/"}. What comes next, for a cluster of yours, step by step:
 
   Flannel   examples/flannel/README.md   pods run on; the heart of it is what this prints:
-            build/release/delegated-ipam generate flannel --format configmap
+            {TOOL} generate flannel --format configmap
   Cilium    examples/cilium/README.md    a new cluster, as this mode of Cilium's gives every pod another address
   others    examples/README.md
 """

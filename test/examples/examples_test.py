@@ -27,12 +27,13 @@ from plugin import BINARY
 from tap import Skip
 
 NOT_FILES_OF_A_CLUSTER = {"generated.txt", "quickstart.sh"}
+PACKAGING = ("chart/", "image/")  # test/packages looks at these
 GUIDES = ["README.md", *(f"{folder}/README.md" for folder in (
-    "flannel", "cilium", "bridge", "k3s", "openyurt", "kind", "systemd", "monitoring", "upgrade"))]
+    "flannel", "cilium", "bridge", "k3s", "openyurt", "kind", "systemd", "monitoring", "upgrade", "chart"))]
 FLANNEL = "github.com/flannel-io/flannel"
 # What a guide needs of other people's.
 CHARTS = ["helm", FLANNEL, "github.com/cilium/cilium"]
-NEEDED = {"flannel": CHARTS, "cilium": CHARTS, "kind": CHARTS, "openyurt": [FLANNEL], "upgrade": [FLANNEL]}
+NEEDED = {"chart": ["helm"], "flannel": CHARTS, "cilium": CHARTS, "kind": CHARTS, "openyurt": [FLANNEL], "upgrade": [FLANNEL]}
 
 
 def recipes():
@@ -83,7 +84,8 @@ def nothing_is_unlisted():
     made = [path for path, _ in recipes()]
     for path in files():
         listed = path in made or any(path.startswith(one) for one in made if one.endswith("/"))
-        kinds = [listed, path in by_hand.CHECKS, path in GUIDES, path in NOT_FILES_OF_A_CLUSTER]
+        packaging = path.startswith(PACKAGING) and path not in GUIDES
+        kinds = [listed, path in by_hand.CHECKS, path in GUIDES, path in NOT_FILES_OF_A_CLUSTER, packaging]
         assert kinds.count(True) == 1, f"{path}: {kinds.count(True)} times in generated.txt, by_hand.py, GUIDES"
     missing = {path for path in (*by_hand.CHECKS, *GUIDES) if path not in files()}
     assert not missing, missing
@@ -100,7 +102,7 @@ def read_by_validate():
     others = (".template", ".md", ".txt", ".sh", ".service", ".timer", "tmpfiles.conf", "alerts.yaml", "dashboard.json", "nodes.json", "installer.yaml",
               "installer-edge.yaml", "nodepool.yaml", "config.yaml", "kube-flannel-ds.yaml",
               "kube-flannel-ds-edge.yaml", "delegated-ipam-nodes.yaml")
-    return [path for path in files() if not path.endswith(others)]
+    return [path for path in files() if not path.endswith(others) and not path.startswith(PACKAGING)]
 
 
 def is_followed(name):

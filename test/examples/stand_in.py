@@ -141,10 +141,10 @@ def asked(*_):
 def helm(cluster_, arguments):
     import charts  # noqa: PLC0415  the peers that it needs are not there for every guide
     words, options = parse(arguments)
-    if words[0] == "rollback":
+    if words[0] in ("rollback", "uninstall"):
         return
     _, release, chart = words
-    known = {"cilium/cilium": "cilium", "flannel/flannel": "kube-flannel"}
+    known = {"cilium/cilium": "cilium", "flannel/flannel": "kube-flannel", "examples/chart": charts.OWN}
     namespace = options["--namespace"][0]
     for manifest in charts.template(known[chart], files=options.get("-f", []), namespace=namespace):
         if manifest["kind"] in ("ConfigMap", "DaemonSet"):

@@ -1,10 +1,12 @@
-"""The Helm charts of Cilium and Flannel in the versions that test/peers/charts pins, rendered by the pinned helm."""
+"""The Helm charts of Cilium and Flannel in the versions that test/peers/charts pins, and our own, rendered by the pinned
+helm."""
 import json
 import os
 import subprocess
 import tempfile
 
 import peers
+import plugin
 import yaml
 
 # Where a chart lies: its module and the folder in it.
@@ -12,6 +14,7 @@ CHARTS = {
     "cilium": ("github.com/cilium/cilium", "install/kubernetes/cilium"),
     "kube-flannel": ("github.com/flannel-io/flannel", "chart/kube-flannel"),
 }
+OWN = "delegated-ipam"
 KUBERNETES = "1.34.0"  # what helm tells a chart of the cluster; without it the oldest that it knows
 
 
@@ -21,7 +24,9 @@ def require():
 
 
 def folder(chart):
-    """The folder of a chart; its files are read-only."""
+    """The folder of a chart; others' files are read-only."""
+    if chart == OWN:
+        return os.path.join(plugin.ROOT, "examples/chart")
     module, below = CHARTS[chart]
     return os.path.join(peers.folder(module), below)
 

@@ -1,0 +1,105 @@
+#!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
+"""The chart in examples/chart makes the objects that `generate` writes, in every variant, and refuses what is no value.
+
+usage: chart_test.py [WORD ...]
+"""
+import json
+import os
+import re
+
+import charts
+import peers
+import tap
+import tool
+import yaml
+from installer import NODES, VARIANTS, generated
+from plugin import BINARY, ROOT, require
+
+EXAMPLES = os.path.join(ROOT, "examples")
+# An option of `generate installer`, and the chart's value.
+VALUES = {"--image": "image", "--bin-dir": "binDir", "--as": "as", "--nodes-dir": "nodesDir"}
+REFUSED = [{"imgae": "x"}, {"binDir": "opt/cni/bin"}, {"as": "host-local.orig"}, {"as": "a/b"}, {"nodes": {"n": []}},
+           {"nodes": {"node": "10.0.0.0/24"}}, {"nodes": {"n": ["10.0.0.0"]}}, {"nodes": {"N_": ["10.0.0.0/24"]}},
+           {"nodesConfigMaps": ["A"]}, {"nodesDir": "x"}]
+
+
+def rendered(values, namespace="kube-system"):
+    return charts.template("delegated-ipam", values=values, namespace=namespace)
+
+
+def values_of(arguments):
+    """(values, namespace) of the chart for these arguments of generate installer."""
+    values, namespace = {}, "kube-system"
+    for option, value in zip(arguments[::2], arguments[1::2]):
+        if option == "--namespace":
+            namespace = value
+        elif option == "--nodes-config-map":
+            values.setdefault("nodesConfigMaps", []).append(value)
+        else:
+            values[VALUES[option]] = value
+    return values, namespace
+
+
+def same(arguments):
+    objects = rendered(*values_of(arguments))
+    assert objects == [generated(*arguments)], objects
+
+
+def images_are_pulled_alike():
+    for image in ("delegated-ipam", "other:1", "localhost/delegated-ipam:0.1.0", "library/delegated-ipam:0.1.0",
+                  f"delegated-ipam@sha256:{'0' * 64}", "localhost:5000/ipam:1"):
+        (made,) = rendered({"image": image})
+        wanted = yaml.safe_load(tool.call("generate", "installer", "--image", image).stdout)
+        assert made == wanted, image
+
+
+def nodes_ranges():
+    """The cluster's nodes as values make the ConfigMap that `generate --nodes` writes, and the installer that reads it."""
+    with open(os.path.join(EXAMPLES, "nodes.json")) as file:
+        nodes = {node["metadata"]["name"]: node["spec"]["podCIDRs"] for node in json.load(file)["items"]}
+    with open(os.path.join(EXAMPLES, "bridge/shared/delegated-ipam-nodes.yaml")) as file:
+        wanted = yaml.safe_load(file)
+    config_map, daemon_set = rendered({"nodes": nodes})
+    assert config_map == wanted, config_map
+    name = wanted["metadata"]["name"]
+    assert daemon_set == generated("--nodes-config-map", name, *NODES[2:]), daemon_set
+    dual = {"n1": ["10.0.0.0/24", "fd00::/64"]}
+    assert rendered({"nodes": dual})[0]["data"] == {"n1": "10.0.0.0/24\nfd00::/64\n"}
+
+
+def both_kinds_of_ranges():
+    made = rendered({"nodes": {"n": ["10.0.0.0/24"]}, "nodesConfigMaps": ["more"]})[1]
+    assert made == generated("--nodes-config-map", "delegated-ipam-nodes", "--nodes-config-map", "more", *NODES[2:])
+
+
+def refuses(values):
+    try:
+        rendered(values)
+    except RuntimeError as refusal:
+        (key, value), = values.items()  # of a name that is none helm tells the name
+        assert "schema" in str(refusal) and any(
+            one in str(refusal) for one in (key, *(value if isinstance(value, dict) else ()))), refusal
+        return
+    raise AssertionError("taken")
+
+
+def is_of_this_version():
+    with open(os.path.join(charts.folder("delegated-ipam"), "Chart.yaml")) as file:
+        chart = yaml.safe_load(file)
+    with open(os.path.join(ROOT, "CMakeLists.txt")) as file:
+        version = re.search(r"project\(delegated-ipam VERSION (\S+)", file.read())[1]
+    assert chart["version"] == chart["appVersion"] == version, chart
+
+
+TESTS = [
+    *((f"{name}: the object that generate installer writes", same, arguments) for name, arguments in VARIANTS.items()),
+    ("an image's name decides alike whether it is pulled", images_are_pulled_alike),
+    ("the nodes' ranges: the ConfigMap and the DaemonSet that generate writes", nodes_ranges),
+    ("ranges of the values and of ConfigMaps that are there", both_kinds_of_ranges),
+    *((f"{json.dumps(values)} is refused", refuses, values) for values in REFUSED),
+    ("the chart is of the version that CMakeLists.txt says", is_of_this_version),
+]
+
+
+if __name__ == "__main__":
+    tap.main("chart", TESTS, lambda: require(BINARY), lambda: peers.require("helm"))
