@@ -382,8 +382,8 @@ memory_disk() {
     room=$(awk '/^MemAvailable:/ { print int($2 / 1024 / 4) }' /proc/meminfo) # MiB
     export TMPDIR=/var/tmp
     case $ROOT/ in /var/tmp/*) room=0 ;; esac
-    if [ "$room" -ge 1500 ] && mkdir "$WORK/memory" && mount -t tmpfs -o size=${room}m tmpfs "$WORK/memory" &&
-        truncate -s ${room}M "$WORK/memory/disk" && mkfs.ext4 -q "$WORK/memory/disk" 2>"$WORK/log" &&
+    if [ "$room" -ge 1500 ] && mkdir "$WORK/memory" && mount -t tmpfs -o "size=${room}m" tmpfs "$WORK/memory" &&
+        truncate -s "${room}M" "$WORK/memory/disk" && mkfs.ext4 -q "$WORK/memory/disk" 2>"$WORK/log" &&
         mount -o loop,discard "$WORK/memory/disk" /var/tmp 2>"$WORK/log"; then
         chmod 1777 /var/tmp
     else
@@ -489,8 +489,9 @@ for one in "$@"; do
     exit 2
 done
 say "packages"
-case " $* " in *" packages "*) install_packages packages || fail "installing the packages of packages" ;; esac
-for group in build test e2e; do install_packages $group || fail "installing the packages of $group"; done
+GROUPS_NEEDED=(build test e2e packaging)
+case " $* " in *" packages "*) GROUPS_NEEDED+=(packages) ;; esac
+for group in "${GROUPS_NEEDED[@]}"; do install_packages "$group" || fail "installing the packages of $group"; done
 traces | sort >"$WORK/before"
 SUITES=("${@:-${ALL[@]}}")
 start_peers "${SUITES[@]}"

@@ -73,11 +73,13 @@ void PodRecords::write(const std::vector<Pick>& picks) {
 
 std::vector<Address> PodRecords::given_up() const {
   std::vector<Address> addresses;
-  for (const auto& [address, binding] : bound_) {
-    const bool is_given = std::any_of(picks_.begin(), picks_.end(),
-                                      [&](const Pick& pick) { return pick.address == address; });
-    const auto now = is_given ? std::optional(binding) : records_->readable_binding(address);
-    if (!now || now->pod != binding.pod) addresses.push_back(address);
+  for (const auto& bound : bound_) {
+    const bool is_given = std::any_of(picks_.begin(), picks_.end(), [&](const Pick& pick) {
+      return pick.address == bound.first;
+    });
+    if (is_given) continue;
+    const auto now = records_->readable_binding(bound.first);
+    if (!now || now->pod != bound.second.pod) addresses.push_back(bound.first);
   }
   return addresses;
 }

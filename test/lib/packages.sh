@@ -10,10 +10,11 @@ packages_e2e='containerd runc busybox-static containernetworking-plugins python3
 packages_bench='gcc libc6-dev e2fsprogs xfsprogs util-linux strace valgrind containernetworking-plugins
   python3 python3-matplotlib'
 packages_cross='g++-aarch64-linux-gnu g++-arm-linux-gnueabihf qemu-user-static'
-packages_packages="$packages_cross buildah debootstrap zsh fish man-db openssh-client"
+packages_packaging='buildah zsh fish man-db openssh-client git'
+packages_packages="$packages_cross $packages_packaging debootstrap"
 
-# install_packages build|test|e2e|bench|cross|packages ...: install what is missing of these lists. Says nothing, and needs no network,
-# when nothing is missing. A containerd or runc that is there already (from another vendor, say) is kept.
+# install_packages LIST...: install what is missing of the lists above. Says nothing, and needs no network, when nothing
+# is missing. A containerd or runc that is there already (from another vendor, say) is kept.
 install_packages() {
   local missing list
   missing=$(_missing_packages "$@") || return
@@ -44,7 +45,7 @@ _missing_packages() {
   for group in "$@"; do
     variable=packages_$group
     if [ -z "${!variable:-}" ]; then
-      echo "install_packages: no list named $group (build, test, e2e, bench, cross, packages)" >&2
+      echo "install_packages: no list named $group (build, test, e2e, bench, cross, packaging, packages)" >&2
       return 2
     fi
     for name in ${!variable}; do
