@@ -38,9 +38,9 @@ if command -v ccache >/dev/null; then
     export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
 fi
 if [ -z "$LANE" ]; then
-    RUN=$(mktemp -d) # of the whole run; in it each lane has a folder of its own
+    RUN=$(mktemp -d -p /tmp) # of the whole run; in it each lane has a folder of its own
     WORK=$RUN STARTED=$EPOCHSECONDS CHILDREN=()
-    trap 'kill "${CHILDREN[@]}" 2>/dev/null; rm -rf "$RUN"' EXIT
+    trap 'stop_children; rm -rf "$RUN"' EXIT
     trap 'exit 143' INT TERM
     export RUN STARTED
 else
@@ -48,6 +48,12 @@ else
     mkdir "$WORK" || exit 2
 fi
 PASSED=0 FAILED=0 SKIPPED=0
+
+# Those that still run, with all that they have started: each is the first of a session.
+stop_children() {
+    local one
+    for one in "${CHILDREN[@]}"; do kill -- "-$one" 2>/dev/null; done
+}
 
 say() { printf '== [%4ds]%s %s\n' "$((EPOCHSECONDS - STARTED))" "${LANE:+ $LANE:}" "$*"; }
 
@@ -110,7 +116,7 @@ unit() {
     local start=$SECONDS tests=build/$1/test/unit_tests shares share pids=()
     shares=$(nproc)
     say "unit tests ($1)"
-    "$tests" --list-test-names-only >"$WORK/names" 2>/dev/null
+    "$tests" --list-test-names-only 2>/dev/null | sed 's/[][\\,]/\\&/g' >"$WORK/names" # as it reads a filter
     for ((share = 0; share < shares; share++)); do
         awk "NR % $shares == $share" "$WORK/names" >"$WORK/names.$share"
         "$tests" -f "$WORK/names.$share" >"$WORK/unit.$share" 2>&1 </dev/null &
@@ -322,10 +328,11 @@ nothing_left() {
     fi
 }
 
-namespace_traces() { # what tests may leave in a lane's own namespaces
-    find /var/tmp -mindepth 1 -maxdepth 1
+namespace_traces() { # what tests may leave in a lane's own namespaces; without root it has none
+    if [ "$(id -u)" -ne 0 ]; then return; fi
+    if mountpoint -q /var/tmp; then find /var/tmp -mindepth 1 -maxdepth 1; fi
     cut -d' ' -f2 /proc/self/mounts
-    ip -brief link
+    if [ "$LANE" != packages ]; then ip -brief link; fi
 }
 
 # What the suites run beside ours, built in the background; its lock tells when that is over. The lanes have no network:
@@ -350,10 +357,10 @@ start_peers() { # start_peers SUITE...: those that these suites need
     mapfile -t peers < <(printf '%s\n' "${peers[@]}" | sort -u)
     exec 9>"$RUN/peers.lock"
     flock 9
-    {
-        for one in "${files[@]}"; do /usr/bin/python3 -B "test/lib/$one.py"; done
-        nice test/peers/build.py "${peers[@]}"
-    } </dev/null >"$RUN/peers.log" 2>&1 &
+    # shellcheck disable=SC2016  # for the inner shell
+    setsid bash -c 'for one in $1; do /usr/bin/python3 -B "test/lib/$one.py"; done; shift; nice test/peers/build.py "$@"' \
+        - "${files[*]}" "${peers[@]}" </dev/null >"$RUN/peers.log" 2>&1 &
+    CHILDREN+=($!)
     exec 9>&-
 }
 
@@ -376,18 +383,21 @@ next_suite() { # takes the next suite of the queue and prints it; 1 when none is
 }
 
 # Puts the folders of a lane's tests on an ext4 that lies in memory: a disk's flushes are half of what they wait for.
-# What is said of disks is said of images in files, which lie in it. Where there is no room, they stay on the disk.
+# What is said of disks is said of images in files, which lie in it. Where there is no room, they stay on the disk, in a
+# folder of the lane's.
 memory_disk() {
     local room
     room=$(awk '/^MemAvailable:/ { print int($2 / 1024 / 4) }' /proc/meminfo) # MiB
     export TMPDIR=/var/tmp
-    case $ROOT/ in /var/tmp/*) room=0 ;; esac
+    case $ROOT/ in /var/tmp/*) return ;; esac # it would be covered
+    if [ "$LANE" = packages ]; then room=0; fi # makes whole systems
     if [ "$room" -ge 1500 ] && mkdir "$WORK/memory" && mount -t tmpfs -o "size=${room}m" tmpfs "$WORK/memory" &&
         truncate -s "${room}M" "$WORK/memory/disk" && mkfs.ext4 -q "$WORK/memory/disk" 2>"$WORK/log" &&
         mount -o loop,discard "$WORK/memory/disk" /var/tmp 2>"$WORK/log"; then
         chmod 1777 /var/tmp
     else
-        say "no disk in memory, everything takes longer: $room MiB, $(cat "$WORK/log")"
+        if [ "$LANE" != packages ]; then say "no disk in memory, everything takes longer ($room MiB)"; fi
+        mkdir -m 1777 "$WORK/tmp" && mount --bind "$WORK/tmp" /var/tmp
     fi
 }
 
@@ -395,7 +405,7 @@ lane() { # lane SUITE...: runs suites one after the other, then those of the que
     local one
     if [ "$(id -u)" -eq 0 ]; then
         ip link set lo up
-        if [ "$LANE" != packages ]; then memory_disk; fi # that one is in the machine's network, and makes whole systems
+        memory_disk
     fi
     namespace_traces | sort >"$WORK/before"
     for one in "$@"; do run_suite "$one"; done
@@ -406,6 +416,8 @@ lane() { # lane SUITE...: runs suites one after the other, then those of the que
         cat "$WORK/log"
         fail "something was left behind (>) or taken away (<)"
     fi
+    # Now, so that the machine's list of loop devices is as before when the lane is over.
+    if [ -d "$WORK/memory" ] && mountpoint -q /var/tmp; then umount /var/tmp || umount --lazy /var/tmp; fi
     echo "$PASSED $FAILED $SKIPPED" >"$WORK/counts"
 }
 
@@ -415,7 +427,7 @@ start_lane() {
     local own=()
     if [ "$(id -u)" -eq 0 ]; then own=(unshare --mount --propagation private --net); fi
     if [ "$1" = packages ]; then own=("${own[@]:0:4}"); fi # asks Debian's archive for libraries and bare systems
-    "${own[@]}" test/run.sh --lane "$@" &
+    setsid "${own[@]}" test/run.sh --lane "$@" &
     CHILDREN+=($!)
 }
 
@@ -460,6 +472,7 @@ run_lanes() {
         lanes+=("$one") pids+=($!)
     done
     wait "${pids[@]}"
+    CHILDREN=("${BUSY[@]}")
     for one in "${lanes[@]}"; do
         if read -r passed failed skipped <"$RUN/$one/counts"; then
             PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
@@ -495,10 +508,12 @@ for group in "${GROUPS_NEEDED[@]}"; do install_packages "$group" || fail "instal
 traces | sort >"$WORK/before"
 SUITES=("${@:-${ALL[@]}}")
 start_peers "${SUITES[@]}"
+BUSY=()
 for ((busy = 0; busy < LOAD; busy++)); do
-    (while :; do :; done) &
-    CHILDREN+=($!)
+    setsid bash -c 'while :; do :; done' &
+    BUSY+=($!)
 done
+CHILDREN+=("${BUSY[@]}")
 run_lanes "${SUITES[@]}"
 nothing_left "$WORK/before"
 keep_times

@@ -293,12 +293,18 @@ void AddTransaction::look_at_former_use() {
 
 /// Nothing else would tell that the addresses were in use, should somebody remove their files.
 void AddTransaction::note_unbound() {
-  if (!pod_records_.is_bound()) {
-    for (const auto& pick : picks_) context_.session.note_unbound(pick.address);
-  }
-  // What the pod was bound to before, an older sandbox of it may still have.
+  for (const auto& address : pod_records_.unbound()) context_.session.note_unbound(address);
   for (const auto& address : pod_records_.given_up()) {
-    if (network_.is_in_use(address)) context_.session.note_unbound(address);
+    if (may_be_in_use(address)) context_.session.note_unbound(address);
+  }
+}
+
+/// A mark too many costs a look at the cache; an ADD that is done is not taken back for it.
+bool AddTransaction::may_be_in_use(const Address& address) {
+  try {
+    return network_.is_in_use(address);
+  } catch (const std::system_error&) {
+    return true;
   }
 }
 

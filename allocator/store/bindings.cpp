@@ -136,15 +136,17 @@ bool is_on(const Bindings& bindings, const Address& address) {
                      [&](const auto& one) { return one.first == address; });
 }
 
-/// Tolerates a full disk for what does not matter.
+/// Tolerates a full disk for what does not matter; returns false then.
 template <typename Write>
-void write_unless_full(bool may_be_left_out, std::vector<std::string>& notes, Write write) {
+bool write_unless_full(bool may_be_left_out, std::vector<std::string>& notes, Write write) {
   try {
     write();
+    return true;
   } catch (const std::system_error& error) {
     const int number = error.code().value();
     if (!may_be_left_out || (number != ENOSPC && number != EDQUOT)) throw;
     notes.push_back("not recorded: " + std::string(error.what()));
+    return false;
   }
 }
 
@@ -161,12 +163,12 @@ std::vector<PodKey> owners_that_lose(RecordFolder& records, const PodKey& pod,
 
 }  // namespace
 
-void rebind(RecordFolder& records, const PodKey& pod, const Rebinding& change,
-            std::vector<std::string>& notes) {
+std::vector<Address> rebind(RecordFolder& records, const PodKey& pod, const Rebinding& change,
+                            std::vector<std::string>& notes) {
   const auto losers = owners_that_lose(records, pod, change.given);
   const auto put_hint = [&](bool may_be_left_out, const PodHint& hint) {
     if (change.is_hint_closed) return;
-    write_unless_full(may_be_left_out, notes, [&] { records.put(pod, hint); });
+    static_cast<void>(write_unless_full(may_be_left_out, notes, [&] { records.put(pod, hint); }));
   };
   PodHint meanwhile = change.hint;
   std::vector<Address> given_up;
@@ -180,13 +182,17 @@ void rebind(RecordFolder& records, const PodKey& pod, const Rebinding& change,
   };
   const bool leads_there = std::all_of(change.given.begin(), change.given.end(), is_known);
   put_hint(change.may_be_left_out && leads_there, meanwhile);
+  std::vector<Address> left_out;
   for (const auto& one : change.given) {
-    write_unless_full(change.may_be_left_out && is_on(change.bound, one.first), notes,
-                      [&] { records.put(one.first, one.second); });
+    const bool is_written =
+        write_unless_full(change.may_be_left_out && is_on(change.bound, one.first), notes,
+                          [&] { records.put(one.first, one.second); });
+    if (!is_written) left_out.push_back(one.first);
   }
   for (const auto& address : given_up) records.remove(address);
   if (!given_up.empty()) put_hint(change.may_be_left_out, change.hint);
   for (const auto& loser : losers) records.forget_evicted(loser);
+  return left_out;
 }
 
 void bind_attachment(RecordFolder& records, const std::vector<Address>& addresses,
@@ -246,9 +252,11 @@ Bindings bind_answer(RecordFolder& records, const Binding& binding,
   return ended;
 }
 
-void forget(RecordFolder& records, const PodKey& pod) {
-  for (const auto& [address, binding] : bindings_of(records, pod)) records.remove(address);
+Bindings forget(RecordFolder& records, const PodKey& pod) {
+  auto ended = bindings_of(records, pod);
+  for (const auto& [address, binding] : ended) records.remove(address);
   records.forget_evicted(pod);
+  return ended;
 }
 
 bool hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& freed,

@@ -66,9 +66,10 @@ struct Rebinding {
 };
 
 /// Errors: throws std::system_error, ClosedRecord: what was written so far is the undo's. Bindings
-/// of other pods on the addresses end.
-void rebind(RecordFolder& records, const PodKey& pod, const Rebinding& change,
-            std::vector<std::string>& notes);
+/// of other pods on the addresses end. Returns the given addresses whose bindings a full disk has
+/// left as they were.
+std::vector<Address> rebind(RecordFolder& records, const PodKey& pod, const Rebinding& change,
+                            std::vector<std::string>& notes);
 
 /// The addresses of the boot before `boot8` that the next hint must remember.
 std::vector<Address> previous_boot(const std::optional<PodHint>& known, const Bindings& bound,
@@ -87,7 +88,7 @@ Bindings bind_answer(RecordFolder& records, const Binding& binding,
 /// The first addresses of each family, as many as a pod may be bound to.
 std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses);
 
-/// Ends every binding of a pod.
-void forget(RecordFolder& records, const PodKey& pod);
+/// Ends every binding of a pod; returns them.
+Bindings forget(RecordFolder& records, const PodKey& pod);
 
 }  // namespace allocator::store

@@ -191,17 +191,19 @@ void BootScan::publish(const CachedAttachment& cached, const Address& address) {
   if (outcome != Outcome::done) return;
   parts_.fs.sync(file.fd, network_.path());
   changed_ = true;
+  parts_.run.put_unbound(address);  // it may be bound as if it were free
   parts_.notes.push_back("restored " + address.to_string() + ": container " +
                          cached.attachment.container_id + " lives and its file was missing");
 }
 
-/// Should somebody remove their files, nothing else would tell that they were in use.
+/// Should somebody remove their files, nothing else would tell that they were in use. A binding
+/// tells it only when it is of somebody who has the address: one that waits may be another pod's.
 void BootScan::mark_unbound(RecordFolder* records) {
   for (const auto& file : network_.files()) {
     if (!file.address || file.owner.empty()) continue;
     attempt(parts_.notes, file.name, [&] {
-      if (records != nullptr && records->binding(*file.address)) return;
-      parts_.run.put_unbound(*file.address);
+      const auto binding = records != nullptr ? records->binding(*file.address) : std::nullopt;
+      if (!binding || binding->sequence != 0) parts_.run.put_unbound(*file.address);
     });
   }
 }

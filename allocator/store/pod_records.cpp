@@ -55,10 +55,12 @@ std::vector<Address> PodRecords::inherited() const {
 }
 
 void PodRecords::write(const std::vector<Pick>& picks) {
-  if (!records_) return;
   picks_ = picks;
-  if (!is_bound()) {
-    end_bindings_of_strangers();
+  unbound_.clear();
+  given_up_.clear();
+  if (!records_ || !is_bound()) {
+    for (const auto& pick : picks_) unbound_.push_back(pick.address);
+    if (records_) end_bindings_of_strangers();
     return;
   }
   PodHint hint;
@@ -71,19 +73,6 @@ void PodRecords::write(const std::vector<Pick>& picks) {
   rebind_to(hint);
 }
 
-std::vector<Address> PodRecords::given_up() const {
-  std::vector<Address> addresses;
-  for (const auto& bound : bound_) {
-    const bool is_given = std::any_of(picks_.begin(), picks_.end(), [&](const Pick& pick) {
-      return pick.address == bound.first;
-    });
-    if (is_given) continue;
-    const auto now = records_->readable_binding(bound.first);
-    if (!now || now->pod != bound.second.pod) addresses.push_back(bound.first);
-  }
-  return addresses;
-}
-
 /// A pod that came back to its own address comes up on a full disk too: what its records would have
 /// been told is statistics.
 void PodRecords::rebind_to(const PodHint& hint) {
@@ -91,11 +80,16 @@ void PodRecords::rebind_to(const PodHint& hint) {
   for (const auto& pick : picks_) {
     if (contains(hint.addresses, pick.address)) {
       change.given.emplace_back(pick.address, binding_for(pick));
-    } else if (pick.evicted) {
-      records_->remove(pick.address);  // over the limit: it would be held for nobody
+      continue;
     }
+    unbound_.push_back(pick.address);
+    if (pick.evicted) records_->remove(pick.address);  // over the limit: held for nobody
   }
-  rebind(*records_, *request_.owner.pod, change, context_.notes);
+  for (const auto& [address, binding] : bound_) {
+    if (!contains(hint.addresses, address)) given_up_.push_back(address);
+  }
+  const auto left_out = rebind(*records_, *request_.owner.pod, change, context_.notes);
+  unbound_.insert(unbound_.end(), left_out.begin(), left_out.end());
   forget_evicted();
 }
 
@@ -105,7 +99,9 @@ void PodRecords::end_bindings_of_strangers() {
     if (pick.evicted) records_->remove(pick.address);
   }
   forget_evicted();
-  if (request_.owner.pod) forget(*records_, *request_.owner.pod);
+  if (!request_.owner.pod) return;
+  for (const auto& [address, binding] : forget(*records_, *request_.owner.pod))
+    given_up_.push_back(address);
 }
 
 /// A pod that lost its last address leaves nothing behind: names that never come back must not pile

@@ -30,8 +30,10 @@ class PodRecords {
   /// Errors: throws std::system_error, ClosedRecord. A full disk is none for a pod that came back
   /// to its own addresses.
   void write(const std::vector<Pick>& picks);
-  /// The addresses whose bindings write() has ended in favour of those that the pod was given.
-  [[nodiscard]] std::vector<Address> given_up() const;
+  /// Of the addresses that the pod was given, those of which no binding says that it has them now.
+  [[nodiscard]] const std::vector<Address>& unbound() const { return unbound_; }
+  /// The pod's other addresses, whose bindings write() has ended; an older sandbox may have them.
+  [[nodiscard]] const std::vector<Address>& given_up() const { return given_up_; }
   /// Tells evictions and changed addresses in the notes.
   void note_changes(const std::vector<Pick>& picks);
 
@@ -52,6 +54,8 @@ class PodRecords {
   bool is_hint_closed_ = false;  // it must not be written over
   std::vector<Address> closed_;  // of the hint: the pod's, as far as anybody knows
   std::vector<Pick> picks_;
+  std::vector<Address> unbound_;
+  std::vector<Address> given_up_;
 };
 
 }  // namespace allocator::store

@@ -181,8 +181,7 @@ void Session::require_records() {
   const std::string& netdir = parts_.options.network_dir;
   records_ = RecordFolder::open(parts_.fs, parts_.options.state_dir, netdir);
   if (!records_) {
-    // Until the new folders are flushed, what was flushed in this boot does not count.
-    run_->forget_flush();
+    run_->forget_records();
     records_ = RecordFolder::make(parts_.fs, parts_.options.state_dir, netdir, changed_);
   } else if (!run_->mark().is_flushed) {
     records_->complete(netdir);

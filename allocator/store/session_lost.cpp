@@ -18,7 +18,9 @@ bool Session::may_be_lost(const Address& address) {
   if (parts_.options.retention == Retention::off) return false;
   try {
     const auto binding = records_ ? records_->binding(address) : std::nullopt;
-    return binding ? is_lost(address, *binding) : run_->is_unbound(address);
+    // A binding need not be of who had the address last.
+    return (binding && is_lost(address, *binding)) ||
+           (run_->is_unbound(address) && !network_.is_in_use(address));
   } catch (const ClosedRecord&) {
     return false;  // the choice meets the same record
   } catch (const std::system_error&) {
@@ -32,15 +34,7 @@ void Session::note_unbound(const Address& address) {
 
 void Session::forget_unbound(const std::vector<Address>& freed) {
   if (parts_.options.retention == Retention::off) return;
-  for (const auto& address : freed) {
-    try {
-      if (!records_ || !records_->binding(address)) run_->remove_unbound(address);
-    } catch (const ClosedRecord&) {
-      continue;
-    } catch (const std::system_error&) {
-      continue;
-    }
-  }
+  for (const auto& address : freed) run_->remove_unbound(address);
 }
 
 bool Session::is_lost(const Address& address, const Binding& binding) {

@@ -3,8 +3,8 @@
 
 usage: cached_tidy.py FOLDER      a configured build folder with a compile_commands.json, made without a launcher
 
-A translation unit whose text it has passed before is skipped. The text is the preprocessed one with its comments, and
-the checks are those of .clang-tidy. What passed is remembered in the user's cache; only what has no finding is.
+A translation unit whose text it has passed before is skipped. The text is the preprocessed one with its comments and
+macros, and the checks are those of .clang-tidy. What passed is remembered in the user's cache; only what has no finding is.
 
 The others are looked at in batches: the text of several files as one, as most of the time goes into the headers that
 all of them include. A batch that is not clean, also because two of its files do not go together, says nothing: then
@@ -62,8 +62,8 @@ class Unit:
         return {name for part in UNNAMED.findall(self.source) for name in OWN_NAME.findall(part)}
 
     def _key(self, common):
-        seen = subprocess.run([self.command[0], *self.flags(), self.file, "-E", "-C", "-P"], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, cwd=self.folder)
+        seen = subprocess.run([self.command[0], *self.flags(), self.file, "-E", "-CC", "-P", "-dD"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self.folder)
         if seen.returncode != 0:
             return None
         flags = [word.encode() for word in self.command if word.startswith(("-W", "-D", "-std"))]
@@ -127,7 +127,8 @@ def main():
     with open(os.path.join(build, "compile_commands.json")) as file:
         entries = json.load(file)
     with open(CHECKS, "rb") as file:
-        common = [file.read(), subprocess.run([*TIDY, "--version"], stdout=subprocess.PIPE).stdout]
+        version = subprocess.run([TIDY[0], "--version"], stdout=subprocess.PIPE).stdout
+        common = [file.read(), version, shlex.join(TIDY).encode()]
     os.makedirs(CACHE, exist_ok=True)
     said = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:

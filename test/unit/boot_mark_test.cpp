@@ -144,7 +144,7 @@ TEST_CASE("a flush that others have told of meanwhile is forgotten, too", "[mark
   auto run = folder.command();
   REQUIRE(folder.command().change_mark([](BootMark& mark) { mark.is_flushed = true; }));
   CHECK_FALSE(run.mark().is_flushed);
-  run.forget_flush();
+  run.forget_records();
   CHECK_FALSE(folder.command().mark().is_flushed);
   CHECK(folder.command().mark().has_used);
 }

@@ -152,10 +152,13 @@ bool RunFolder::rewrite_mark(const std::function<void(BootMark&)>& change) noexc
   return is_there;
 }
 
-void RunFolder::forget_flush() noexcept {
+void RunFolder::forget_records() noexcept {
   // Others may have flushed, and said so, since this object has read the mark.
-  const bool may_be_told = !generation_.empty() && !written_.empty();
-  if (may_be_told) static_cast<void>(rewrite_mark([](BootMark& mark) { mark.is_flushed = false; }));
+  if (generation_.empty() || written_.empty()) return;
+  static_cast<void>(rewrite_mark([](BootMark& mark) {
+    mark.is_flushed = false;
+    mark.scan = BootScanState::due;
+  }));
 }
 
 /// Something that the mark tells of is about to be so.

@@ -86,8 +86,9 @@ class RunFolder {
   /// there is none, and whoever comes next looks for everything. Nothing is written before
   /// read_mark().
   bool change_mark(const std::function<void(BootMark&)>& change) noexcept;
-  /// To be called before a folder is made that nobody has flushed: all above it must be once more.
-  void forget_flush() noexcept;
+  /// To be called before the records' folder is made anew: what was flushed above it counts no
+  /// more, and what this boot's scan has learned went with it.
+  void forget_records() noexcept;
   /// Is written with the next change.
   void set_kernels_boot() { mark_.has_kernels_boot = true; }
 
