@@ -191,7 +191,6 @@ void BootScan::publish(const CachedAttachment& cached, const Address& address) {
   if (outcome != Outcome::done) return;
   parts_.fs.sync(file.fd, network_.path());
   changed_ = true;
-  parts_.run.put_unbound(address);  // it may be bound as if it were free
   parts_.notes.push_back("restored " + address.to_string() + ": container " +
                          cached.attachment.container_id + " lives and its file was missing");
 }
