@@ -5,9 +5,9 @@
 # --key: an SSH key, by which SHA256SUMS is signed. The image needs buildah, podman or docker.
 set -euo pipefail
 exec </dev/null
-cd "$(dirname "$(realpath "$0")")/../.."
 key=''
-if [ "${1:-}" = --key ]; then key=${2:?a file} && shift 2; fi
+if [ "${1:-}" = --key ]; then key=$(realpath -e "${2:?a file}") && shift 2; fi
+cd "$(dirname "$(realpath "$0")")/../.."
 own=$(dpkg --print-architecture)
 wanted=("${@:-$own}")
 if [ "${wanted[*]}" = all ]; then wanted=(amd64 arm64 armhf); fi
@@ -31,6 +31,7 @@ binaries=()
 for one in "${wanted[@]}"; do
   preset=release-$one
   if [ "$one" = "$own" ]; then preset=release; fi
+  rm -rf "build/$preset/sysroot" # a foreign one's: what the archive has fixed since is fetched anew, in seconds
   echo "$one: build/$preset, a few minutes"
   if ! { cmake --preset "$preset" && cmake --build --preset "$preset" && cpack --preset "$preset"; } >$log 2>&1; then
     tail -n 40 $log >&2
@@ -47,7 +48,12 @@ if command -v buildah podman docker >/dev/null; then
   first=${binaries[0]#*=}
   epoch=$(sed -n 's/^set(CPACK_DELEGATED_IPAM_EPOCH "\(.*\)")$/\1/p' "${first%/*}/CPackConfig.cmake")
   image=delegated-ipam_${version}_image.tar
-  echo "image: $(examples/image/image.sh "$version" "$epoch" "$out/$image" "${binaries[@]}" 2>$log)"
+  told=$(examples/image/image.sh "$version" "$epoch" "$out/$image" "${binaries[@]}" 2>$log) || {
+    tail -n 40 $log >&2
+    echo "build.sh: the image failed, all of it is in $log" >&2
+    exit 1
+  }
+  echo "image: $told"
   (cd $out && for kind in sha256 sha512; do ${kind}sum "$image" >"$image.$kind"; done)
 else
   image=''
@@ -66,10 +72,13 @@ or without a package manager:
 END
 if [ -n "$image" ]; then
   cat <<END
-or on the nodes of a cluster, for examples/chart or generate installer:
+or on each node of a cluster, and then by examples/chart or by generate installer under the name that it has there:
   ctr -n k8s.io images import $out/$image
+  helm install delegated-ipam examples/chart --namespace kube-system --set image=${told%% *}
+  delegated-ipam generate installer --image ${told%% *}
 END
 fi
 case $version in
   *git*) echo "It is made of a commit that has no tag: a state of the sources, no release." ;;
+  *~unknown) echo "It is made of sources of which git does not tell the commit: no release." ;;
 esac

@@ -1,4 +1,8 @@
 # Run by cpack.
+if(NOT CPACK_DELEGATED_IPAM_ARCHITECTURE)
+  message(FATAL_ERROR "no packages of this build: its compiler makes none of amd64, arm64 and armhf; "
+                      "use the executable as it is")
+endif()
 find_program(PYTHON3 python3 REQUIRED)
 set(stage ${CPACK_PACKAGE_DIRECTORY}/stage)
 file(REMOVE_RECURSE ${stage})

@@ -67,6 +67,13 @@ def nodes_ranges():
     assert rendered({"nodes": dual})[0]["data"] == {"n1": "10.0.0.0/24\nfd00::/64\n"}
 
 
+def namespace_is_text(namespace):
+    """Whatever YAML would take it for. helm's own look at the name is the cluster's, too."""
+    made = rendered({"nodes": {"n": ["10.0.0.0/24"]}}, namespace)
+    assert [one["metadata"]["namespace"] for one in made] == [namespace] * 2, made
+    same(("--namespace", namespace))
+
+
 def both_kinds_of_ranges():
     made = rendered({"nodes": {"n": ["10.0.0.0/24"]}, "nodesConfigMaps": ["more"]})[1]
     assert made == generated("--nodes-config-map", "delegated-ipam-nodes", "--nodes-config-map", "more", *NODES[2:])
@@ -96,6 +103,7 @@ TESTS = [
     ("an image's name decides alike whether it is pulled", images_are_pulled_alike),
     ("the nodes' ranges: the ConfigMap and the DaemonSet that generate writes", nodes_ranges),
     ("ranges of the values and of ConfigMaps that are there", both_kinds_of_ranges),
+    *((f"--namespace {name}: it is that", namespace_is_text, name) for name in ("2024", "on", "0x10")),
     *((f"{json.dumps(values)} is refused", refuses, values) for values in REFUSED),
     ("the chart is of the version that CMakeLists.txt says", is_of_this_version),
 ]

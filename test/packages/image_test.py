@@ -27,6 +27,8 @@ from tap import Skip
 
 IMAGE = os.path.join(ROOT, "examples/image/image.sh")
 EPOCH = "1700000000"
+VERSION = "0.1.0~git1.changed"
+NAME = "localhost/delegated-ipam:0.1.0-git1.changed"
 ADDS = int(os.environ.get("ADDS", "1000"))
 CALLERS = 2
 ENTRY = ["/delegated-ipam", "install", "/host/bin"]  # as the Containerfile has it
@@ -39,9 +41,10 @@ def built(folder, *binaries, engine=None):
     if not engines or engine not in (None, engines[0]):
         raise Skip(f"needs {engine or 'buildah or podman'}: apt-get install {engine or 'buildah'}")
     archive = os.path.join(folder, "image.tar")
-    done = subprocess.run([IMAGE, "0.1.0", EPOCH, archive, *binaries], capture_output=True, text=True,
+    done = subprocess.run([IMAGE, VERSION, EPOCH, archive, *binaries], capture_output=True, text=True,
                           env={**os.environ, "ENGINE": engines[0], "TMPDIR": folder})
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{NAME} by "), done.stdout
     return archive
 
 
@@ -62,6 +65,11 @@ class Layout:
 
     def of(self, digest):
         return json.loads(self.blobs[digest])
+
+    def name(self):
+        """What an import calls it: containerd takes this one as it is, if it has a host."""
+        (entry,) = self.index["manifests"]
+        return entry["annotations"]["org.opencontainers.image.ref.name"]
 
     def images(self):
         """{(architecture, variant): (configuration, {path: (mode, owner, content)})} of the one manifest list."""
@@ -90,7 +98,9 @@ def has_one_file_an_architecture():
     """Here the three are any three files; what is in a release's image is looked at by whole/."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         given = {"amd64": BINARY, "arm64": "/bin/true", "armhf": "/bin/false"}
-        images = Layout(built(folder, *(f"{name}={path}" for name, path in given.items()))).images()
+        layout = Layout(built(folder, *(f"{name}={path}" for name, path in given.items())))
+        assert layout.name() == NAME, layout.name()
+        images = layout.images()
         assert set(images) == {TABLE[name] for name in given}, set(images)
         for name, path in given.items():
             configuration, files = images[TABLE[name]]
@@ -203,7 +213,7 @@ def under_a_runtime(home, root):
 
 
 TESTS = [
-    ("the image has the one file and installs it, each architecture in one list", has_one_file_an_architecture),
+    ("the image has its name and the one file and installs it, each architecture in one list", has_one_file_an_architecture),
     ("the image has the same bytes, whoever builds it where", is_the_same_each_time),
     ("the install step, two at once: no ADD finds no plugin, the old one runs on", installs_under_a_runtime),
 ]

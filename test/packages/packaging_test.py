@@ -118,7 +118,7 @@ def names_and_sums():
     architecture = run("dpkg", "--print-architecture").strip()
     names = sorted(one.name for one in os.scandir(os.path.join(MADE.name, "made")))
     full = re.search(r"_(.*)_", next(one for one in names if one.endswith(".deb")))[1]
-    assert re.fullmatch(rf"{re.escape(version)}([~+]git\d{{8}}\.[0-9a-f]{{10}}(\.changed)?)?", full), full
+    assert re.fullmatch(rf"{re.escape(version)}([~+]git\d{{14}}\.[0-9a-f]{{10}}(\.changed)?|~unknown)?", full), full
     packages = [f"delegated-ipam-linux-{architecture.replace('armhf', 'arm')}-v{full}.tgz",
                 f"delegated-ipam_{full}_{architecture}.deb", f"delegated-ipam_{full}_{architecture}.spdx.json"]
     assert names == sorted(one + more for one in packages for more in ("", ".sha256", ".sha512")), names
@@ -167,6 +167,15 @@ def tarball():
         assert content(f"{folder}/delegated-ipam") == content(BINARY)
 
 
+def needs_an_architecture():
+    """As on a processor that no package is made for."""
+    done = subprocess.run(["cpack", "--config", os.path.join(BUILD, "CPackConfig.cmake"), "-B",
+                           os.path.join(MADE.name, "none"), "-D", f"CPACK_DELEGATED_IPAM_OUT={MADE.name}/none", "-D",
+                           "CPACK_DELEGATED_IPAM_ARCHITECTURE="], capture_output=True, text=True)
+    assert done.returncode != 0 and "none of amd64, arm64 and armhf" in " ".join(done.stderr.split()), done
+    assert not any(one.endswith((".deb", ".tgz")) for one in files(MADE.name + "/none")), files(MADE.name + "/none")
+
+
 def bill_of_materials():
     """Well-formed, of this executable, and what the build says is in it: the libraries of CONTRIBUTING.md's table."""
     document = json.loads(content(made()["json"]))
@@ -195,6 +204,7 @@ TESTS = [
     ("the packages have the version in their names, and their sums beside them", lambda: (made(), names_and_sums())),
     ("the Debian package has everything, owned by root", debian_package),
     ("the tarball has the plugin, flat", tarball),
+    ("another processor's build has no packages, and cpack says so", needs_an_architecture),
     ("the SBOM tells all that is linked in, by version and licence", bill_of_materials),
     ("the packages are the same bytes, whoever makes them, where and when", are_the_same_each_time),
 ]

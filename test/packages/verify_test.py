@@ -97,7 +97,17 @@ def finds(spoil, wanted):
         assert status == 1 and wanted in text and "\nright" not in text, (status, text)
 
 
-def rebuilds(spoil, wanted):
+def list_anew(folder, names):
+    """The sums of these, beside each and in SHA256SUMS."""
+    for name in names:
+        for kind in ("sha256", "sha512"):
+            with open(f"{folder}/{name}.{kind}", "w") as file:
+                file.write(run(f"{kind}sum", "--", name, cwd=folder))
+    with open(f"{folder}/SHA256SUMS", "w") as file:
+        file.write(run("sha256sum", "--", *names, cwd=folder))
+
+
+def rebuilds(spoil, wanted, status=1, named="1.0~git20260101000000."):
     """Sources whose build.sh takes no minutes: it brings what lies beside them. The release is named after their commit."""
     with tempfile.TemporaryDirectory() as home:
         release, sources = Release(home), f"{home}/sources"
@@ -113,21 +123,16 @@ def rebuilds(spoil, wanted):
         run(*git, "commit", "-q", "-m", "x")
         commit = run(*git, "log", "-1", "--abbrev=10", "--format=%h").strip()
         of = re.search(r"_(.*)_", os.path.basename(made()["deb"]))[1]
+        version = named + commit if named.endswith(".") else named
         for name in os.listdir(release.folder):
-            os.rename(f"{release.folder}/{name}", f"{release.folder}/{name.replace(of, f'1.0~git20260101.{commit}')}")
-        for name in os.listdir(release.folder):
-            if name.endswith((".sha256", ".sha512")):
-                with open(f"{release.folder}/{name}", "w") as file:
-                    file.write(run(f"{name[-6:]}sum", "--", name[:-7], cwd=release.folder))
-        release.names = [one.replace(of, f"1.0~git20260101.{commit}") for one in release.names]
-        with open(f"{release.folder}/SHA256SUMS", "w") as file:
-            file.write(run("sha256sum", "--", *release.names, cwd=release.folder))
+            os.rename(f"{release.folder}/{name}", f"{release.folder}/{name.replace(of, version)}")
+        list_anew(release.folder, [one.replace(of, version) for one in release.names])
         shutil.copytree(release.folder, f"{home}/built")
         spoil(home, commit)
         done = subprocess.run([f"{sources}/examples/image/verify-release.sh", "--rebuild", release.folder],
                               capture_output=True, text=True, env={**os.environ, "TMPDIR": home})
-        assert wanted in done.stdout + done.stderr, done
-        assert (done.returncode == 0) == ("the same" in wanted), done
+        assert wanted in done.stdout + done.stderr and done.returncode == status, done
+        assert ("\nright\n" in done.stdout) == (status == 0), done
         assert not [one for one in os.listdir(home) if one.startswith("delegated-ipam-rebuild")], os.listdir(home)
 
 
@@ -135,18 +140,57 @@ def another_tarball(home, _):
     append(next(one.path for one in os.scandir(f"{home}/built") if one.name.endswith(".tgz")))
 
 
+def one_more(suffix, before, after):
+    """The folder has, sums and all, a second file like the one with this suffix, under a name with `after` in it."""
+    def spoil(home, _):
+        folder = f"{home}/packages"
+        (path,) = glob.glob(f"{folder}/*{suffix}")
+        shutil.copy(path, path.replace(before, after))
+        list_anew(folder, [one for one in os.listdir(folder) if one.endswith((".deb", ".tgz", ".json", ".tar"))])
+    return spoil
+
+
+def without(suffix):
+    """The folder is without this file, and does not name it."""
+    def spoil(home, _):
+        folder = f"{home}/packages"
+        for path in glob.glob(f"{folder}/*{suffix}*"):
+            os.unlink(path)
+        list_anew(folder, [one for one in os.listdir(folder) if one.endswith((".deb", ".tgz", ".json"))])
+    return spoil
+
+
+def another_commit(home, _):
+    """The clone is there, and has another history."""
+    shutil.rmtree(f"{home}/sources/.git")
+    run("git", "init", "-q", f"{home}/sources")
+    run("git", "-C", f"{home}/sources", "-c", "user.name=a", "-c", "user.email=a@invalid", "commit", "-q",
+        "--allow-empty", "-m", "x")
+
+
+OWN = run("dpkg", "--print-architecture").strip()
+OTHER = next(one for one in ("arm64", "amd64") if one != OWN)
 REBUILT = [
-    ("the same bytes", lambda *_: None, "makes the same 3 files"),
+    ("the same bytes", lambda *_: None, "makes the same 3 files", 0),
     ("other bytes", another_tarball, ".tgz is not what"),
-    ("a package that is not made", lambda home, _: os.unlink(glob.glob(f"{home}/built/*.json")[0]), "only 2 files"),
-    ("a commit that is not there", lambda home, _: shutil.rmtree(f"{home}/sources/.git/objects"), ""),
+    ("a package that is not made", lambda home, _: os.unlink(glob.glob(f"{home}/built/*.json")[0]), "is nothing that"),
+    ("a second tarball", one_more(".tgz", "-v", "-v9"), "is nothing that"),
+    ("a second SBOM", one_more(".json", "_1.0", "_9.0"), "is nothing that"),
+    ("another package of this architecture", one_more(".deb", "delegated-ipam_", "other_"), "is nothing that"),
+    ("two versions", one_more(".deb", "_1.0", "_9.0"), "which commit?", 2),
+    ("a package that is made and not here", without(".json"), ".spdx.json too, which is not here"),
+    ("another architecture", one_more(".deb", f"_{OWN}.deb", f"_{OTHER}.deb"), f"_{OTHER}.deb\n", 0),
+    ("the image", one_more(".deb", f"_{OWN}.deb", "_image.tar"), "_image.tar\n", 0),
+    ("a commit that is not there", another_commit, "is not in this clone", 2),
+    ("sources that were changed", lambda *_: None, "changed by hand", 1, "1.0~git20260101000000.0123456789.changed"),
+    ("a commit that nobody knows", lambda *_: None, "git did not tell", 2, "1.0~unknown"),
 ]
 
 
 TESTS = [
     ("what is right is right", verifies),
     *((f"finds: {name}", finds, spoil, wanted) for name, spoil, wanted in SPOILT),
-    *((f"--rebuild: {name}", rebuilds, spoil, wanted) for name, spoil, wanted in REBUILT),
+    *((f"--rebuild: {name}", rebuilds, *more) for name, *more in REBUILT),
 ]
 
 

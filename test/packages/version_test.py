@@ -15,8 +15,9 @@ from plugin import ROOT
 AUTHOR = ["-c", "user.name=a", "-c", "user.email=a@invalid", "-c", "advice.detachedHead=false"]
 
 
-def run(folder, *command):
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+def run(folder, *command, **more):
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "TZ": "Pacific/Chatham", **more}).stdout
 
 
 def next_version():
@@ -25,7 +26,10 @@ def next_version():
 
 
 def versions(*steps):
-    """(that of the executable, that of the packages) of a clone without tags in which these git commands were given."""
+    """(that of the executable, that of the packages) of a clone without tags in which these git commands were given.
+
+    Beside git's: "change" a file, "forget" the repository, "at" a time for the commits that follow."""
+    now = {}
     with tempfile.TemporaryDirectory() as folder:
         run("/", "git", "clone", "-q", ROOT, folder)
         for path in run(ROOT, "git", "diff", "--name-only", "--diff-filter=AM", "HEAD").splitlines():
@@ -37,8 +41,12 @@ def versions(*steps):
             if step == "change":
                 with open(f"{folder}/LICENSE", "a") as file:
                     file.write("x")
+            elif step == "forget":
+                shutil.rmtree(f"{folder}/.git")
+            elif step.startswith("at "):
+                now["GIT_COMMITTER_DATE"] = step.removeprefix("at ")
             else:
-                run(folder, "git", *AUTHOR, *step.split())
+                run(folder, "git", *AUTHOR, *step.split(), **now)
         run(folder, "cmake", "--preset", "release")
         with open(f"{folder}/build/release/build.ninja") as file:
             executable = re.search(r'DELEGATED_IPAM_VERSION=\\?"?\\?"?([\w.]+)', file.read())[1]
@@ -52,7 +60,7 @@ def says(steps, executable, packages):
     assert told[0] == executable and re.fullmatch(packages, told[1]), told
 
 
-GIT = r"git\d{8}\.[0-9a-f]{10}"
+GIT = r"git\d{14}\.[0-9a-f]{10}"
 NEXT = next_version()
 TESTS = [
     ("a tag's commit is the tag's version", says, ["tag v9.8.7"], "9.8.7", r"9\.8\.7"),
@@ -61,6 +69,10 @@ TESTS = [
     ("a commit behind its tag is later", says, [f"tag v{NEXT}", "commit -q --allow-empty -m x"], NEXT,
      rf"{re.escape(NEXT)}\+{GIT}"),
     ("changed files are no release", says, [f"tag v{NEXT}", "change"], NEXT, rf"{re.escape(NEXT)}\+{GIT}\.changed"),
+    ("a commit's time is told in UTC and to the second: those of one day are in order", says,
+     ["at 2026-01-02T23:30:01-0500", "commit -q --allow-empty -m x"], NEXT,
+     rf"{re.escape(NEXT)}~git20260103043001\.[0-9a-f]{{10}}"),
+    ("sources without git are no release", says, ["forget"], NEXT, rf"{re.escape(NEXT)}~unknown"),
     ("another tag is no version", says, ["tag vain"], NEXT, rf"{re.escape(NEXT)}~{GIT}"),
 ]
 

@@ -13,6 +13,8 @@ address() { ip -n "$1" -4 -o addr show eth0 | awk '{ print $4 }'; }
 
 ip link set lo up
 dpkg -i /old.deb >/dev/null
+mkdir -p /etc/systemd/system/timers.target.wants # as systemctl enables what is not enabled at the installation
+ln -s /usr/lib/systemd/system/delegated-ipam-status.timer /etc/systemd/system/timers.target.wants/
 /opt/cni/bin/delegated-ipam --version | grep -q 'CNI delegated-ipam plugin v' || wrong "no plugin in /opt/cni/bin"
 delegated-ipam --version >/dev/null
 [ -L /etc/systemd/system/multi-user.target.wants/delegated-ipam.service ] || wrong "the unit is not enabled"

@@ -2,8 +2,9 @@
 """The Debian package on a bare Debian 12 and 13, made by debootstrap from the mirror that this machine's apt uses:
 installed, upgraded, refused and removed, with pods running (debian.sh).
 
-usage: debian_test.py [WORD ...]      packages are taken from build/packages; without any they are made there
+usage: debian_test.py [WORD ...]      the package is made in build/packages, unless that of this commit is there
 """
+import functools
 import glob
 import os
 import re
@@ -39,12 +40,15 @@ def mirror():
     return found[1]
 
 
+@functools.cache
 def package():
-    own = run("dpkg", "--print-architecture").strip()
-    pattern = os.path.join(ROOT, f"build/packages/*_{own}.deb")
-    if not glob.glob(pattern):
+    """That of these sources. Of changed ones the version does not tell which they are: it is made anew."""
+    run("cmake", "--preset", "release", cwd=ROOT)
+    with open(os.path.join(ROOT, "build/release/CPackConfig.cmake")) as file:
+        version = re.search(r'^set\(CPACK_PACKAGE_VERSION "(.*)"\)$', file.read(), re.MULTILINE)[1]
+    path = os.path.join(ROOT, f"build/packages/delegated-ipam_{version}_{run('dpkg', '--print-architecture').strip()}.deb")
+    if version.endswith((".changed", "~unknown")) or not os.path.exists(path):
         run("examples/image/build.sh", cwd=ROOT)
-    (path,) = glob.glob(pattern)
     return path
 
 

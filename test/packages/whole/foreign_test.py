@@ -15,7 +15,7 @@ from plugin import ROOT
 
 QEMU = {"arm64": "qemu-aarch64-static", "armhf": "qemu-arm-static"}
 LIBRARIES = {"arm64": "/usr/aarch64-linux-gnu", "armhf": "/usr/arm-linux-gnueabihf"}
-FILES = {"arm64": "ARM aarch64", "armhf": "ARM, EABI5"}
+MACHINES = {"arm64": r"Machine: +AArch64$", "armhf": r"Machine: +ARM\n(.*\n)*.*hard-float ABI$"}
 SUITES = ["vectors/skel", "vectors/delegate_exec", "vectors/conversion_delegate", "delegate/callers",
           "delegate/earlier_leases", "delegate/faults", "delegate/inherited", "node/sequences", "churn/identity",
           "cli/show", "e2e/foreign_state"]
@@ -43,8 +43,11 @@ def is_static(architecture):
     run("cmake", "--preset", preset(architecture))
     run("cmake", "--build", "--preset", preset(architecture))
     path = os.path.join(ROOT, "build", preset(architecture), "delegated-ipam")
-    kind = run("file", path) if shutil.which("file") else f"{FILES[architecture]} statically linked"
-    assert FILES[architecture] in kind and re.search("static(-pie|ally) linked", kind), kind
+    header, segments, dynamic = (run("readelf", "-W", option, path, env={**os.environ, "LC_ALL": "C"})
+                                 for option in ("-h", "-l", "-d"))
+    assert re.search(MACHINES[architecture], header, re.MULTILINE), header
+    assert "LOAD" in segments and "INTERP" not in segments, segments
+    assert "(NEEDED)" not in dynamic, dynamic
     assert os.path.getsize(path) <= 3_000_000, os.path.getsize(path)
     print(f"# {architecture}: {os.path.getsize(path)} bytes", flush=True)
 
@@ -61,7 +64,7 @@ def passes(architecture, suite):
                               stdin=subprocess.DEVNULL, timeout=1800, env={
                                   **os.environ, "DELEGATED_IPAM": plugin,
                                   "VECTORS_DIR": os.path.join(ROOT, "test/vectors")})
-    good = re.findall(r"^ok .*", done.stdout, re.MULTILINE)
+    good = [line for line in re.findall(r"^ok .*", done.stdout, re.MULTILINE) if "# SKIP" not in line]
     bad = re.findall(r"^not ok .*", done.stdout, re.MULTILINE)
     ours = [line for line in bad if not EMULATOR.search(line)]
     print(f"# {architecture}: {suite}: {len(good)} passed, {len(bad) - len(ours)} that the emulator cannot show",
