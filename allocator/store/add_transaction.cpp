@@ -294,18 +294,6 @@ void AddTransaction::look_at_former_use() {
 /// Nothing else would tell that the addresses were in use, should somebody remove their files.
 void AddTransaction::note_unbound() {
   for (const auto& address : pod_records_.unbound()) context_.session.note_unbound(address);
-  for (const auto& address : pod_records_.given_up()) {
-    if (may_be_in_use(address)) context_.session.note_unbound(address);
-  }
-}
-
-/// A mark too many costs a look at the cache; an ADD that is done is not taken back for it.
-bool AddTransaction::may_be_in_use(const Address& address) {
-  try {
-    return network_.is_in_use(address);
-  } catch (const std::system_error&) {
-    return true;
-  }
 }
 
 void AddTransaction::discard_private_name() {

@@ -62,7 +62,6 @@ class AddTransaction {
   void renew_stamps();
   void look_at_former_use();
   void note_unbound();
-  [[nodiscard]] bool may_be_in_use(const Address& address);
   void write_cursors();
   void discard_private_name();
   void take_back() noexcept;

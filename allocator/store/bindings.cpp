@@ -252,11 +252,9 @@ Bindings bind_answer(RecordFolder& records, const Binding& binding,
   return ended;
 }
 
-Bindings forget(RecordFolder& records, const PodKey& pod) {
-  auto ended = bindings_of(records, pod);
-  for (const auto& [address, binding] : ended) records.remove(address);
+void forget(RecordFolder& records, const PodKey& pod) {
+  for (const auto& [address, binding] : bindings_of(records, pod)) records.remove(address);
   records.forget_evicted(pod);
-  return ended;
 }
 
 bool hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& freed,

@@ -88,7 +88,7 @@ Bindings bind_answer(RecordFolder& records, const Binding& binding,
 /// The first addresses of each family, as many as a pod may be bound to.
 std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses);
 
-/// Ends every binding of a pod; returns them.
-Bindings forget(RecordFolder& records, const PodKey& pod);
+/// Ends every binding of a pod.
+void forget(RecordFolder& records, const PodKey& pod);
 
 }  // namespace allocator::store

@@ -169,7 +169,11 @@ void BootScan::claim(const CachedAttachment& cached, const RangeSets& sets, Reco
                           (parts_.source != nullptr && !parts_.source->still_has(cached));
   if (is_deleted) return;
   for (const auto& address : cached.addresses) {
-    if (set_of(sets, address) == sets.size() || network_.holder(address)) continue;
+    if (network_.holder(address)) continue;
+    if (set_of(sets, address) == sets.size()) {
+      parts_.run.put_unbound(address);  // other ranges of this boot may have it
+      continue;
+    }
     // The process may be any other by now, in the next boot it is.
     if (is_path_of_process(cached.netns_path) &&
         !process_has_address(parts_.fs, cached.netns_path, address))

@@ -57,7 +57,6 @@ std::vector<Address> PodRecords::inherited() const {
 void PodRecords::write(const std::vector<Pick>& picks) {
   picks_ = picks;
   unbound_.clear();
-  given_up_.clear();
   if (!records_ || !is_bound()) {
     for (const auto& pick : picks_) unbound_.push_back(pick.address);
     if (records_) end_bindings_of_strangers();
@@ -86,7 +85,7 @@ void PodRecords::rebind_to(const PodHint& hint) {
     if (pick.evicted) records_->remove(pick.address);  // over the limit: held for nobody
   }
   for (const auto& [address, binding] : bound_) {
-    if (!contains(hint.addresses, address)) given_up_.push_back(address);
+    if (!contains(hint.addresses, address)) context_.session.note_given_up(address);
   }
   const auto left_out = rebind(*records_, *request_.owner.pod, change, context_.notes);
   unbound_.insert(unbound_.end(), left_out.begin(), left_out.end());
@@ -100,8 +99,9 @@ void PodRecords::end_bindings_of_strangers() {
   }
   forget_evicted();
   if (!request_.owner.pod) return;
-  for (const auto& [address, binding] : forget(*records_, *request_.owner.pod))
-    given_up_.push_back(address);
+  for (const auto& [address, binding] : bindings_of(*records_, *request_.owner.pod))
+    context_.session.note_given_up(address);
+  forget(*records_, *request_.owner.pod);
 }
 
 /// A pod that lost its last address leaves nothing behind: names that never come back must not pile

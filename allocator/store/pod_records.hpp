@@ -32,8 +32,6 @@ class PodRecords {
   void write(const std::vector<Pick>& picks);
   /// Of the addresses that the pod was given, those of which no binding says that it has them now.
   [[nodiscard]] const std::vector<Address>& unbound() const { return unbound_; }
-  /// The pod's other addresses, whose bindings write() has ended; an older sandbox may have them.
-  [[nodiscard]] const std::vector<Address>& given_up() const { return given_up_; }
   /// Tells evictions and changed addresses in the notes.
   void note_changes(const std::vector<Pick>& picks);
 
@@ -55,7 +53,6 @@ class PodRecords {
   std::vector<Address> closed_;  // of the hint: the pod's, as far as anybody knows
   std::vector<Pick> picks_;
   std::vector<Address> unbound_;
-  std::vector<Address> given_up_;
 };
 
 }  // namespace allocator::store

@@ -70,6 +70,8 @@ class Session {
   [[nodiscard]] bool may_be_lost(const Address& address);
   /// An attachment got the address, and no binding tells of it.
   void note_unbound(const Address& address);
+  /// The address is about to lose its binding; who has it may live on.
+  void note_given_up(const Address& address);
   /// The addresses are in no use any more.
   void forget_unbound(const std::vector<Address>& freed);
 

@@ -32,6 +32,16 @@ void Session::note_unbound(const Address& address) {
   if (parts_.options.retention == Retention::on) run_->put_unbound(address);
 }
 
+/// A mark too many costs a look at the cache; no ADD is taken back for want of it.
+void Session::note_given_up(const Address& address) {
+  try {
+    if (!network_.is_in_use(address)) return;
+  } catch (const std::system_error&) {
+    // It may be.
+  }
+  note_unbound(address);
+}
+
 void Session::forget_unbound(const std::vector<Address>& freed) {
   if (parts_.options.retention == Retention::off) return;
   for (const auto& address : freed) run_->remove_unbound(address);
