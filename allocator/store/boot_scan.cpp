@@ -111,18 +111,26 @@ void BootScan::stamp_if_unstamped(const AttachmentFile& file) {
   network_.record_stamp(*file.address, network_.file_identity(*fd), first_seen);
 }
 
+bool BootScan::is_of_now(const Stamp& stamp) {
+  const Viewpoint& here = parts_.viewpoint();
+  return !stamp.boot_id.empty() &&
+         (stamp.boot_id == here.boot_id || stamp.boot_id == here.container_boot);
+}
+
+bool BootScan::may_be_of_now(const AttachmentFile& file) {
+  const auto stamp = network_.stamp_of(file.name);
+  return !stamp || is_of_now(*stamp);
+}
+
 /// Stamps of earlier versions tell too little to be judged from within a container, or over its
 /// boots. While the namespace is there, everything can still be learned.
 void BootScan::renew_earlier_stamp(const Fd& file, const Stamp& stamp,
                                    const std::string& container_id) {
-  const Viewpoint& here = parts_.viewpoint();
-  const bool is_of_now = !stamp.boot_id.empty() &&
-                         (stamp.boot_id == here.boot_id || stamp.boot_id == here.container_boot);
-  if (!is_of_now || stamp.netns_inode == 0) return;
+  if (!is_of_now(stamp) || stamp.netns_inode == 0) return;
   const auto there = parts_.fs.network_namespace(stamp.netns_path);
   if (!there || there->inode != stamp.netns_inode) return;
   static_cast<void>(network_.set_stamp(
-      file, encode(stamp_of_call(parts_.fs, here, container_id, stamp.netns_path))));
+      file, encode(stamp_of_call(parts_.fs, parts_.viewpoint(), container_id, stamp.netns_path))));
 }
 
 void BootScan::restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,
@@ -201,12 +209,14 @@ void BootScan::publish(const CachedAttachment& cached, const Address& address) {
 
 /// Should somebody remove their files, nothing else would tell that they were in use. A binding
 /// tells it only when it is of somebody who has the address: one that waits may be another pod's.
+/// Who ran in an earlier boot does not live.
 void BootScan::mark_unbound(RecordFolder* records) {
   for (const auto& file : network_.files()) {
     if (!file.address || file.owner.empty()) continue;
     attempt(parts_.notes, file.name, [&] {
       const auto binding = records != nullptr ? records->binding(*file.address) : std::nullopt;
-      if (!binding || binding->sequence != 0) parts_.run.put_unbound(*file.address);
+      if (binding && (binding->sequence == 0 || !may_be_of_now(file))) return;
+      parts_.run.put_unbound(*file.address);
     });
   }
 }

@@ -67,6 +67,8 @@ class BootScan {
  private:
   void remove_if_torn(const AttachmentFile& file);
   void stamp_if_unstamped(const AttachmentFile& file);
+  bool is_of_now(const Stamp& stamp);
+  bool may_be_of_now(const AttachmentFile& file);
   void renew_earlier_stamp(const Fd& file, const Stamp& stamp, const std::string& container_id);
   /// The attachment that gets an address back.
   struct Claim {
