@@ -38,7 +38,6 @@ void AddTransaction::run() {
       // again.
       if (!publish()) continue;
       pod_records_.write(picks_);
-      note_unbound();
     } catch (...) {
       take_back();
       throw;
@@ -289,11 +288,6 @@ void AddTransaction::look_at_former_use() {
   RunFolder& run = context_.session.run();
   for (auto& pick : picks_) pick.was_used = was_used(pick, context_.session.boot_id(), run);
   remember_use(run, records_ ? &*records_ : nullptr, {});
-}
-
-/// Nothing else would tell that the addresses were in use, should somebody remove their files.
-void AddTransaction::note_unbound() {
-  for (const auto& address : pod_records_.unbound()) context_.session.note_unbound(address);
 }
 
 void AddTransaction::discard_private_name() {

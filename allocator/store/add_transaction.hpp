@@ -61,7 +61,6 @@ class AddTransaction {
   void record_stamp(const Address& address, const FileIdentity& file);
   void renew_stamps();
   void look_at_former_use();
-  void note_unbound();
   void write_cursors();
   void discard_private_name();
   void take_back() noexcept;

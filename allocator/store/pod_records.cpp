@@ -56,10 +56,9 @@ std::vector<Address> PodRecords::inherited() const {
 
 void PodRecords::write(const std::vector<Pick>& picks) {
   picks_ = picks;
-  unbound_.clear();
   if (!records_ || !is_bound()) {
-    for (const auto& pick : picks_) unbound_.push_back(pick.address);
     if (records_) end_bindings_of_strangers();
+    for (const auto& pick : picks_) context_.session.note_unbound(pick.address);
     return;
   }
   PodHint hint;
@@ -81,14 +80,14 @@ void PodRecords::rebind_to(const PodHint& hint) {
       change.given.emplace_back(pick.address, binding_for(pick));
       continue;
     }
-    unbound_.push_back(pick.address);
+    context_.session.note_unbound(pick.address);
     if (pick.evicted) records_->remove(pick.address);  // over the limit: held for nobody
   }
   for (const auto& [address, binding] : bound_) {
     if (!contains(hint.addresses, address)) context_.session.note_given_up(address);
   }
-  const auto left_out = rebind(*records_, *request_.owner.pod, change, context_.notes);
-  unbound_.insert(unbound_.end(), left_out.begin(), left_out.end());
+  for (const auto& address : rebind(*records_, *request_.owner.pod, change, context_.notes))
+    context_.session.note_unbound(address);
   forget_evicted();
 }
 

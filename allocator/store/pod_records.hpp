@@ -26,12 +26,12 @@ class PodRecords {
   /// The bound addresses that this ADD may inherit, newest first.
   [[nodiscard]] std::vector<Address> inherited() const;
 
-  /// Binds the pod to what it was given, and ends the bindings that gave way.
+  /// Binds the pod to what it was given, and ends the bindings that gave way. What is in use from
+  /// now on without a binding that tells it is marked: nothing else would say so, should somebody
+  /// remove the files.
   /// Errors: throws std::system_error, ClosedRecord. A full disk is none for a pod that came back
   /// to its own addresses.
   void write(const std::vector<Pick>& picks);
-  /// Of the addresses that the pod was given, those of which no binding says that it has them now.
-  [[nodiscard]] const std::vector<Address>& unbound() const { return unbound_; }
   /// Tells evictions and changed addresses in the notes.
   void note_changes(const std::vector<Pick>& picks);
 
@@ -52,7 +52,6 @@ class PodRecords {
   bool is_hint_closed_ = false;  // it must not be written over
   std::vector<Address> closed_;  // of the hint: the pod's, as far as anybody knows
   std::vector<Pick> picks_;
-  std::vector<Address> unbound_;
 };
 
 }  // namespace allocator::store
