@@ -109,6 +109,15 @@ tap() { # tap NAME COMMAND...: runs a TAP suite; shows what is not ok and every 
     count_tap "$WORK/tap" "$status" "$name"
 }
 
+each() { # each NAME EXCEPT FILE...: the TAP suites in these files, by their files' names; without that of EXCEPT
+    local name=$1 except=$2 file suite
+    shift 2
+    for file in "$@"; do
+        suite=$(basename "$file" _test.py)
+        if [ "$suite" != "$except" ]; then tap "$name: $suite" "$file"; fi
+    done
+}
+
 # unit PRESET: runs the Catch2 tests of a preset, a share on each processor. One process for many tests: CTest, which the
 # test presets are for, starts 800.
 unit() {
@@ -239,25 +248,17 @@ run_suite() {
             tap "VLANs, Debian's kernel" test/kernel/vlan_test.py
             ;;
         delegates)
-            for suite in test/delegate/*_test.py; do
-                if [ "$suite" != test/delegate/valgrind_test.py ]; then
-                    tap "delegates: $(basename "$suite" _test.py)" "$suite"
-                fi
-            done
+            each delegates valgrind test/delegate/*_test.py
             build release delegated-ipam-dynamic || return # valgrind sees no memory of a static one
-            tap "delegates: valgrind" test/delegate/valgrind_test.py
+            each delegates '' test/delegate/valgrind_test.py
             ;;
         peers/containerd)
             wait_for_peers
-            tap "peers: containerd" test/peers/containerd_test.py
+            each peers '' test/peers/containerd_test.py
             ;;
         peers/others)
             wait_for_peers
-            for suite in test/peers/*_test.py; do
-                if [ "$suite" != test/peers/containerd_test.py ]; then
-                    tap "peers: $(basename "$suite" _test.py)" "$suite"
-                fi
-            done
+            each peers containerd test/peers/*_test.py
             tap "differential, newest host-local" \
                 test/differential/differential_test.py --host-local newest --seed "${SEED:-7}"
             ;;
@@ -273,19 +274,17 @@ run_suite() {
             tap "examples" test/examples/examples_test.py
             ;;
         cli)
-            for suite in test/cli/*_test.py; do
-                tap "operator's tool: $(basename "$suite" _test.py)" "$suite"
-            done
+            each "operator's tool" '' test/cli/*_test.py
             tap "the benchmark's own" test/bench/bench_test.py
             ;;
         validate) tap "validate" test/validate/validate_test.py ;;
         packaging)
             wait_for_peers
-            for suite in test/packages/*_test.py; do tap "packages: $(basename "$suite" _test.py)" "$suite"; done
+            each packages '' test/packages/*_test.py
             ;;
         packages)
             ADDS=10000 run_suite packaging
-            for suite in test/packages/whole/*_test.py; do tap "packages: $(basename "$suite" _test.py)" "$suite"; done
+            each packages '' test/packages/whole/*_test.py
             ;;
         e2e/alone)
             tap "containerd" test/e2e/containerd_test.py
@@ -462,7 +461,7 @@ run_lanes() {
         lanes+=(builds) pids+=($!)
     fi
     static_binary
-    exec 8>&-
+    exec 8>&- # now there is something to take from the queue
     if [ -n "$whole" ]; then
         start_lane packages packages
         lanes+=(packages) pids+=($!)

@@ -22,6 +22,7 @@ scratch_root.enter()
 
 import plugin
 import tap
+from command import content
 from plugin import BINARY, ROOT, require
 from tap import Skip
 
@@ -87,11 +88,6 @@ class Layout:
             assert platform["os"] == "linux", platform
             found[platform["architecture"], platform.get("variant")] = self.of(manifest["config"]["digest"]), files
         return found
-
-
-def content(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def has_one_file_an_architecture():

@@ -12,6 +12,7 @@ import scratch_root
 scratch_root.enter()
 
 import tap
+from command import content
 from plugin import BINARY, ROOT, require
 from tap import Skip
 
@@ -58,11 +59,6 @@ class Machine:
 
     def remove(self, **more):
         return self.script("prerm", "remove", **more)
-
-
-def content(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def fine(done):

@@ -17,6 +17,7 @@ import tempfile
 
 import tap
 import tool
+from command import content, run
 from plugin import BINARY, ROOT, require
 
 BUILD = os.path.dirname(BINARY)
@@ -43,17 +44,6 @@ LINKED = {"libc6-dev", "libgcc-12-dev", "libstdc++-12-dev", "libmd-dev", "libyam
 def is_built():
     if not os.path.exists(os.path.join(BUILD, "CPackConfig.cmake")):
         tap.skip(f"{BINARY} does not lie in a build folder of the preset release")
-
-
-def run(*command, **more):
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **more)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def content(path):
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def files(folder):

@@ -11,7 +11,8 @@ import subprocess
 import tempfile
 
 import tap
-from packaging_test import MADE, content, is_built, made, run
+from command import content, run
+from packaging_test import MADE, is_built, made
 from plugin import BINARY, ROOT, require
 from tap import Skip
 

@@ -14,17 +14,12 @@ import tempfile
 
 import peers
 import tap
+from command import run
 from plugin import ROOT
 from tap import Skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MORE = "iproute2,containernetworking-plugins"  # beside what is essential
-
-
-def run(*command, **more):
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **more)
-    assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
 
 
 def mirror():

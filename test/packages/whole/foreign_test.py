@@ -4,12 +4,14 @@ tests, vectors, delegates, and end-to-end ones that need no containerd.
 
 usage: foreign_test.py [WORD ...]      words such as arm64, vectors; builds what is not built
 """
+import functools
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 
+import command
 import tap
 from plugin import ROOT
 
@@ -21,16 +23,11 @@ SUITES = ["vectors/skel", "vectors/delegate_exec", "vectors/conversion_delegate"
           "cli/show", "e2e/foreign_state"]
 # What the emulator does otherwise than a kernel: a child whose exec fails ends, and its parent hears nothing of it.
 EMULATOR = re.compile("not executable|no interpreter|interpreter that is not there|empty file|a text is an error|a cut program")
+run = functools.partial(command.run, cwd=ROOT)
 
 
 def preset(architecture):
     return f"release-{architecture}"
-
-
-def run(*command, **more):
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, stdin=subprocess.DEVNULL, **more)
-    assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
 
 
 def require_compilers():

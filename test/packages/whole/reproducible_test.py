@@ -7,22 +7,16 @@ usage: reproducible_test.py [WORD ...]      words such as amd64; takes some minu
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 
 import tap
+from command import content, run
 from plugin import ROOT
 
 NOBODY = 65534
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 PLACES = {"here": (0, 0o022, {"LC_ALL": "C.UTF-8", "TZ": "UTC"}),
           "a folder with another name": (NOBODY, 0o077, {"LC_ALL": "POSIX", "LANGUAGE": "tr", "TZ": "Pacific/Chatham"})}
-
-
-def run(*command, **more):
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **more)
-    assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
 
 
 def packages(home, name, architecture):
@@ -37,12 +31,7 @@ def packages(home, name, architecture):
     run(f"{clone}/examples/image/build.sh", architecture, umask=mask, cwd=clone, **other, env={
         "PATH": PATH, "HOME": f"{clone}/build", "USER": str(user), **environment})
     out = f"{clone}/build/packages"
-    return {one.name: hashlib.sha256(read(one.path)).hexdigest() for one in os.scandir(out)}
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
+    return {one.name: hashlib.sha256(content(one.path)).hexdigest() for one in os.scandir(out)}
 
 
 def is_the_same(architecture):
