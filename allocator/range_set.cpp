@@ -6,6 +6,24 @@
 
 namespace allocator {
 
+namespace {
+
+/// False when no two of them have an address in common: then nobody asks which.
+bool any_overlap(std::vector<Range> ranges) {
+  const auto before = [](const Range& left, const Range& right) {
+    const auto left_family = left.start.family();
+    const auto right_family = right.start.family();
+    return left_family == right_family ? left.start < right.start : left_family < right_family;
+  };
+  std::sort(ranges.begin(), ranges.end(), before);
+  // Of ranges in this order that overlap, two neighbours do.
+  return std::adjacent_find(ranges.begin(), ranges.end(), [](const Range& one, const Range& next) {
+           return one.start.family() == next.start.family() && one.overlaps(next);
+         }) != ranges.end();
+}
+
+}  // namespace
+
 RangeSet::RangeSet(const std::vector<RangeSpec>& specs) {
   if (specs.empty()) throw Error(Kind::invalid_range, "empty range set");
   for (const auto& spec : specs) ranges_.push_back(complete(spec));
@@ -13,6 +31,7 @@ RangeSet::RangeSet(const std::vector<RangeSpec>& specs) {
     if (range.start.family() != family())
       throw Error(Kind::invalid_range, "mixed address families");
   }
+  if (!any_overlap(ranges_)) return;
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     for (std::size_t j = i + 1; j < ranges_.size(); ++j) {
       if (!ranges_[i].overlaps(ranges_[j])) continue;
@@ -63,6 +82,9 @@ RangeSets make_range_sets(const std::vector<std::vector<RangeSpec>>& specs) {
 }
 
 void check_disjoint(const RangeSets& sets) {
+  std::vector<Range> all;
+  for (const auto& set : sets) all.insert(all.end(), set.ranges().begin(), set.ranges().end());
+  if (!any_overlap(std::move(all))) return;
   for (std::size_t i = 0; i < sets.size(); ++i) {
     for (std::size_t j = i + 1; j < sets.size(); ++j) {
       if (!sets[i].overlaps(sets[j])) continue;

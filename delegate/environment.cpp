@@ -22,10 +22,18 @@ bool is_passed_on(std::string_view name) {
 
 std::vector<std::string> delegate_environment(const char* const* own, std::string_view command) {
   std::vector<std::string> environment;
+  // Of one that is there twice we have taken the first, as getenv(3) does; a shell takes the last.
+  const auto is_there = [&](std::string_view start) {
+    return std::any_of(environment.begin(), environment.end(),
+                       [&](const std::string& other) { return other.starts_with(start); });
+  };
   for (; *own != nullptr; ++own) {
     const std::string_view variable = *own;
-    const auto name = variable.substr(0, variable.find('='));
-    if (name != "CNI_COMMAND" && is_passed_on(name)) environment.emplace_back(variable);
+    const auto equals = variable.find('=');
+    if (equals == std::string_view::npos) continue;
+    const auto name = variable.substr(0, equals);
+    if (name == "CNI_COMMAND" || !is_passed_on(name)) continue;
+    if (!is_there(variable.substr(0, equals + 1))) environment.emplace_back(variable);
   }
   environment.push_back("CNI_COMMAND=" + std::string(command));
   environment.push_back(std::string(kMarker) + "=1");

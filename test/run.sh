@@ -1,8 +1,8 @@
 #!/bin/bash
 # Installs what the tests need, builds every preset and runs every test.
 # Usage: test/run.sh [--list] [--load N] [--shuffle SEED] [SUITE...]
-# Suites: asan tidy vectors differential crash proof churn node delegates badinput cli validate examples e2e kernel peers
-# packaging (default: all of these), and unit: the unit tests of the preset dev, which asan runs as well; packages:
+# Suites: asan tidy vectors differential crash proof churn node security delegates badinput cli validate examples e2e kernel
+# peers packaging (default: all of these), and unit: the unit tests of the preset dev, which asan runs as well; packages:
 # packaging, and every package built twice for three processors, their suites under qemu, a bare Debian 12 and 13 (an hour).
 # --load N keeps N processes busy beside the suites; --shuffle SEED runs them in another order, the
 # same for the same word.
@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 ROOT=$PWD
 # The longest first, so that the lanes end together; those that wait for the peers not at once.
-ALL=(asan tidy node delegates crash proof differential churn e2e peers badinput cli validate vectors examples kernel packaging)
+ALL=(asan tidy node delegates crash proof differential churn e2e peers security badinput cli validate vectors examples kernel packaging)
 TIMES=build/suite-times                 # "SECONDS NAME" of the last run of each step
 LOAD=0 SHUFFLE='' LANE=''
 while :; do
@@ -189,6 +189,7 @@ run_suite() {
         unit) unit dev ;;
         asan)
             unit asan || return
+            tap "fuzz corpus (sanitizers)" build/asan/test/fuzz/fuzz_corpus test/fuzz/corpus
             for suite in badinput/badinput validate/validate delegate/faults delegate/callers; do
                 tap "$suite (sanitizers)" env MUTANTS=30 DELEGATED_IPAM="$ROOT/build/asan/delegated-ipam" "test/${suite}_test.py"
             done
@@ -210,8 +211,10 @@ run_suite() {
             tap "system calls" test/crash/syscall_test.py
             ;;
         proof)
-            build dev crash_states || return
+            build dev proof || return
             tap "crash states" build/dev/test/crash_states
+            tap "histories" build/dev/test/histories
+            tap "a fault at every call" build/dev/test/call_faults
             ;;
         churn)
             tap "churn" test/churn/churn_test.py
@@ -268,6 +271,7 @@ run_suite() {
             tap "large input" test/badinput/large_stdin_test.py
             tap "growth" test/badinput/growth_test.py
             ;;
+        security) each security '' test/security/*_test.py ;;
         examples)
             wait_for_peers
             tap "pages" test/examples/pages_test.py

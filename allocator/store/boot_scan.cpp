@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
+#include <string>
 #include <system_error>
 
 #include "allocator/store/alive/process_address.hpp"
@@ -133,21 +135,31 @@ void BootScan::renew_earlier_stamp(const Fd& file, const Stamp& stamp,
       file, encode(stamp_of_call(parts_.fs, parts_.viewpoint(), container_id, stamp.netns_path))));
 }
 
-void BootScan::restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,
+bool BootScan::restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,
                             RecordFolder* records) {
   const bool changed_before = changed_;
   changed_ = false;
+  bool is_complete = true;
   std::map<Address, Claim> claims;
   for (const auto& one : cached) {
-    attempt(parts_.notes, one.attachment.container_id, [&] { claim(one, sets, records, claims); });
+    if (attempt(parts_.notes, one.attachment.container_id,
+                [&] { claim(one, sets, records, claims); }))
+      continue;
+    // It may live.
+    is_complete = false;
+    for (const auto& address : one.addresses) network_.hold_back(address);
   }
   for (const auto& entry : claims) {
     const CachedAttachment& claimant = *entry.second.cached;
-    attempt(parts_.notes, claimant.attachment.container_id,
-            [&] { publish(claimant, entry.first); });
+    if (attempt(parts_.notes, claimant.attachment.container_id,
+                [&] { publish(claimant, entry.first); }))
+      continue;
+    is_complete = false;
+    network_.hold_back(entry.first);
   }
   if (changed_) network_.scan();
   changed_ = changed_ || changed_before;
+  return is_complete;
 }
 
 namespace {
@@ -171,11 +183,11 @@ int strength_of(const CachedAttachment& cached, const Address& address, RecordFo
 /// the file would let its DEL free a live pod's address.
 void BootScan::claim(const CachedAttachment& cached, const RangeSets& sets, RecordFolder* records,
                      std::map<Address, Claim>& claims) {
-  if (!parts_.fs.network_namespace(cached.netns_path)) return;
   // The cache was read without the lock, and a runtime clears it after its DEL only.
   const bool is_deleted = parts_.run.tombstone(cached.attachment) ||
                           (parts_.source != nullptr && !parts_.source->still_has(cached));
   if (is_deleted) return;
+  if (!parts_.fs.network_namespace(cached.netns_path)) return;
   for (const auto& address : cached.addresses) {
     if (network_.holder(address)) continue;
     if (set_of(sets, address) == sets.size()) {
@@ -200,9 +212,10 @@ void BootScan::publish(const CachedAttachment& cached, const Address& address) {
     network_.record_stamp(address, network_.file_identity(file.fd), stamp);
   const Outcome outcome = network_.publish(file.fd, cached.attachment, address);
   if (!file.unnamed) network_.discard_private_name();
+  if (outcome == Outcome::exists) network_.hold_back(address);
   if (outcome != Outcome::done) return;
-  parts_.fs.sync(file.fd, network_.path());
   changed_ = true;
+  parts_.fs.sync(file.fd, network_.path());
   parts_.notes.push_back("restored " + address.to_string() + ": container " +
                          cached.attachment.container_id + " lives and its file was missing");
 }
@@ -254,7 +267,10 @@ void BootScan::stamp_released(RecordFolder& records) {
   std::vector<Address> released;
   const auto found = records.survey();
   for (const auto& [address, binding] : found.bindings) {
-    if (binding.sequence == 0 && !network_.holder(address)) released.push_back(address);
+    if (binding.sequence != 0 || network_.holder(address)) continue;
+    released.push_back(address);
+    // Its pod may still run where the cache could not be read this time.
+    if (binding.boot8 == boot8()) parts_.run.put_unbound(address);
   }
   if (hold(records, parts_.run, released, {})) trim(records);
   for (const auto& reason : found.closed) {
@@ -265,32 +281,40 @@ void BootScan::stamp_released(RecordFolder& records) {
   }
 }
 
+/// Of several sandboxes of a pod the newest one that has files is the one whose address is kept.
 bool BootScan::adopt_in_use(RecordFolder& records, const std::vector<CachedAttachment>& cached) {
   bool learned = true;
-  // The newest last: of two sandboxes of a pod it is the one whose address is kept.
-  for (auto one = cached.rbegin(); one != cached.rend(); ++one) {
-    if (!one->pod || !parts_.retains(*one->pod)) continue;
-    learned &= attempt(parts_.notes, one->attachment.container_id,
-                       [&] { adopt_attachment(records, *one); });
+  std::set<std::string> done;
+  for (const auto& one : cached) {  // the newest first
+    if (!one.pod || !parts_.retains(*one.pod) || done.count(key_text(*one.pod)) != 0) continue;
+    learned &= attempt(parts_.notes, one.attachment.container_id, [&] {
+      if (adopt_attachment(records, one)) done.insert(key_text(*one.pod));
+    });
   }
   return learned;
 }
 
-/// All addresses of an attachment together: it has one from each range set.
-void BootScan::adopt_attachment(RecordFolder& records, const CachedAttachment& cached) {
+/// All addresses of an attachment together: it has one from each range set. False when it has no
+/// files.
+bool BootScan::adopt_attachment(RecordFolder& records, const CachedAttachment& cached) {
   std::vector<Address> addresses;
   bool is_ours = false;
+  bool is_seen_first = false;
   for (const auto& file : network_.find(cached.attachment)) {
     if (!file.address) continue;
     addresses.push_back(*file.address);
     const auto stamp = network_.stamp_of(file.name);
     is_ours = is_ours || (stamp && !stamp->netns_path.empty());
+    is_seen_first = is_seen_first || !stamp || is_of_now(*stamp);
   }
   const Binding binding{*cached.pod, cached.uid, 0, 0, boot8()};
-  // The Go plugin made the files: whatever was bound before them is older.
-  if (!is_ours && !addresses.empty()) bind_attachment(records, addresses, binding, parts_.notes);
-  if (!is_ours) return;
-  for (const auto& address : addresses) adopt(records, address, binding, addresses);
+  if (!is_ours && is_seen_first && !addresses.empty()) {
+    // The Go plugin made the files since the last boot: whatever was bound before them is older.
+    bind_attachment(records, addresses, binding, parts_.notes);
+  } else {
+    for (const auto& address : addresses) adopt(records, address, binding, addresses);
+  }
+  return !addresses.empty();
 }
 
 /// OpenYurt's patched host-local keeps an empty file "<address>_<namespace>_<pod>" beside the

@@ -42,7 +42,9 @@ class BootScan {
   /// Gives live attachments whose file is missing their file back: the folder was wiped, or the
   /// pods came from another IPAM. Only inside `sets`. Of several that claim an address the one of
   /// the pod that it is bound to gets it, then the first in `cached`. `records`: may be null.
-  void restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,
+  /// Returns false when one could not be restored: its addresses are held back then, and the next
+  /// command is to try again.
+  bool restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,
                     RecordFolder* records);
 
   /// True when there is anything to be learned about bindings.
@@ -77,7 +79,7 @@ class BootScan {
   };
   void claim(const CachedAttachment& cached, const RangeSets& sets, RecordFolder* records,
              std::map<Address, Claim>& claims);
-  void adopt_attachment(RecordFolder& records, const CachedAttachment& cached);
+  bool adopt_attachment(RecordFolder& records, const CachedAttachment& cached);
   void publish(const CachedAttachment& cached, const Address& address);
   bool adopt_in_use(RecordFolder& records, const std::vector<CachedAttachment>& cached);
   void adopt_marker(RecordFolder& records, const std::string& name, bool wants_in_use);

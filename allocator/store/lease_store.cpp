@@ -238,6 +238,10 @@ void LeaseStore::refuse_if_unreadable(Session& session, const Attachment& attach
                                       const std::optional<PodKey>& pod) {
   NetworkDir& network = session.network();
   network.refuse_unreadable_of(attachment, "release");
+  if (!session.knows_records() && network.may_have_unreadable(attachment))
+    throw TryAgain("release " + attachment.container_id + " " + attachment.ifname + ": a file in " +
+                   network.path() + " and the records of " + options_.network_dir +
+                   " cannot be read; repair the disk");
   if (!session.records() || !pod) return;
   for (const auto& file : network.unreadable()) {
     if (!file.address) continue;

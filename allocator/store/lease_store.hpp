@@ -33,6 +33,8 @@
 
 namespace allocator::store {
 
+class DeathJudge;
+
 class LeaseStore {
  public:
   /// `source`: the runtime's result cache, if there is one to read; must outlive the store.
@@ -97,7 +99,7 @@ class LeaseStore {
                                                           std::vector<std::string>& changed);
   void refuse_if_unreadable(Session& session, const Attachment& attachment,
                             const std::optional<PodKey>& pod);
-  [[nodiscard]] bool is_protected(Session& session, const AttachmentFile& file);
+  [[nodiscard]] bool is_protected(Session& session, DeathJudge& judge, const AttachmentFile& file);
 
   FileSystem& fs_;
   StoreOptions options_;

@@ -19,12 +19,13 @@ std::vector<FreedAddress> LeaseStore::collect(const std::vector<Attachment>& val
     const NetworkLock lock = session.lock(Session::Purpose::release);
     session.prepare({});
     network.scan();
+    DeathJudge judge(fs_, session.viewpoint(), {});
     for (const auto& file : network.files()) {
       const bool is_valid =
           std::any_of(valid.begin(), valid.end(), [&](const Attachment& attachment) {
             return match_owner(file, attachment) != OwnerMatch::none;
           });
-      if (!file.address || is_valid || is_protected(session, file)) continue;
+      if (!file.address || is_valid || is_protected(session, judge, file)) continue;
       failures.attempt([&] {
         session.will_remove(parse_owner(file.owner));
         network.remove(file.name);
@@ -41,19 +42,17 @@ std::vector<FreedAddress> LeaseStore::collect(const std::vector<Attachment>& val
   return collected;
 }
 
-/// A runtime's list may be older than the attachment: a network namespace that is still there says
-/// that it lives. What the Go plugin made says nothing of a namespace; the runtime's cache does.
-bool LeaseStore::is_protected(Session& session, const AttachmentFile& file) {
+/// A runtime's list may be older than the attachment: a network namespace that is still there, at
+/// its path or with somebody in it, says that it lives. What the Go plugin made says nothing of a
+/// namespace; the runtime's cache does.
+bool LeaseStore::is_protected(Session& session, DeathJudge& judge, const AttachmentFile& file) {
   const Attachment owner = parse_owner(file.owner);
   if (!names_attachment(file) || has_no_namespace(owner)) return true;
   try {
     auto stamp = session.network().stamp_of(file.name);
     if (stamp && stamp->container_hash != container_hash(owner.container_id)) stamp.reset();
-    if (stamp && !stamp->netns_path.empty()) {
-      const auto there = fs_.network_namespace(stamp->netns_path);
-      return there && stamp->netns_inode != 0 && there->may_be(stamp->netns());
-    }
-    if (DeathJudge(fs_, session.viewpoint(), {}).is_dead(owner, stamp)) return false;
+    if (stamp && !stamp->netns_path.empty()) return judge.is_seen_alive(*stamp);
+    if (judge.is_dead(owner, stamp)) return false;
     const auto& cached = session.cached();
     const auto known = std::find_if(cached.begin(), cached.end(), [&](const auto& one) {
       return match_owner(file, one.attachment) != OwnerMatch::none && !one.netns_path.empty();

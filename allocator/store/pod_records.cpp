@@ -28,12 +28,16 @@ void PodRecords::read() {
 void PodRecords::read_hint() {
   try {
     hint_ = records_->hint(*request_.owner.pod);
-    is_hint_closed_ = false;
+    is_hint_closed_ = is_hint_damaged_ = false;
   } catch (const ClosedRecord& closed) {
     if (!is_hint_closed_) context_.notes.emplace_back(closed.what());
     is_hint_closed_ = true;
     hint_ = PodHint{};
-    for (const auto& [address, binding] : records_->bindings()) {
+    const auto found = records_->survey();
+    // What else cannot be read may be the pod's too, and only the hint would lead to it.
+    is_hint_damaged_ =
+        found.closed.empty() && dynamic_cast<const DamagedRecord*>(&closed) != nullptr;
+    for (const auto& [address, binding] : found.bindings) {
       if (binding.pod == *request_.owner.pod) hint_->addresses.push_back(address);
     }
   }
@@ -84,11 +88,26 @@ void PodRecords::rebind_to(const PodHint& hint) {
     if (pick.evicted) records_->remove(pick.address);  // over the limit: held for nobody
   }
   for (const auto& [address, binding] : bound_) {
-    if (!contains(hint.addresses, address)) context_.session.note_given_up(address);
+    if (!contains(hint.addresses, address)) context_.session.note_given_up(address, binding);
   }
   for (const auto& address : rebind(*records_, *request_.owner.pod, change, context_.notes))
     context_.session.note_unbound(address);
+  if (is_hint_damaged_) mend_hint(hint);
   forget_evicted();
+}
+
+/// What the disk would not give once may lead elsewhere than the bindings do now. All of those were
+/// looked at: nothing that it said is lost.
+void PodRecords::mend_hint(PodHint hint) {
+  // Also to what an undo would bring back.
+  for (const auto& [address, binding] : bound_) {
+    if (!contains(hint.addresses, address)) hint.addresses.push_back(address);
+  }
+  try {
+    records_->replace_damaged(*request_.owner.pod, hint);
+  } catch (const std::system_error& error) {
+    context_.notes.push_back("not recorded: " + std::string(error.what()));
+  }
 }
 
 /// A plain allocation binds nothing; what was bound on its addresses ends.
@@ -99,7 +118,7 @@ void PodRecords::end_bindings_of_strangers() {
   forget_evicted();
   if (!request_.owner.pod) return;
   for (const auto& [address, binding] : bindings_of(*records_, *request_.owner.pod))
-    context_.session.note_given_up(address);
+    context_.session.note_given_up(address, binding);
   forget(*records_, *request_.owner.pod);
 }
 

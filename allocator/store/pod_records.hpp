@@ -39,6 +39,7 @@ class PodRecords {
   void read_hint();
   void rebind_to(const PodHint& hint);
   void end_bindings_of_strangers();
+  void mend_hint(PodHint hint);
   void forget_evicted();
   [[nodiscard]] Binding binding_for(const Pick& pick) const;
   [[nodiscard]] std::vector<Address> still_bound(const std::vector<Address>& chosen) const;
@@ -49,8 +50,9 @@ class PodRecords {
   const AddRequest& request_;
   std::vector<std::pair<Address, Binding>> bound_;  // verified, newest first
   std::optional<PodHint> hint_;
-  bool is_hint_closed_ = false;  // it must not be written over
-  std::vector<Address> closed_;  // of the hint: the pod's, as far as anybody knows
+  bool is_hint_closed_ = false;   // it must not be written over
+  bool is_hint_damaged_ = false;  // but it may be replaced
+  std::vector<Address> closed_;   // of the hint: the pod's, as far as anybody knows
   std::vector<Pick> picks_;
 };
 

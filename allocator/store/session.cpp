@@ -43,7 +43,7 @@ const Viewpoint& Session::viewpoint() {
 
 std::string Session::generation_of(const FileIdentity& lock) const {
   // The number is that of what a boot scan does, and of what its mark tells.
-  return boot_id_ + "~" + std::to_string(lock.inode) + "~" + std::to_string(lock.born_ns) + "~3";
+  return boot_id_ + "~" + std::to_string(lock.inode) + "~" + std::to_string(lock.born_ns) + "~4";
 }
 
 NetworkLock Session::lock(Purpose purpose) {
@@ -172,6 +172,7 @@ void Session::open_existing_records() {
   } catch (const std::system_error& error) {
     if (is_own_want(error)) throw;
     // A release must not fail for it, and who needs the records says so.
+    knows_records_ = false;
     parts_.notes.push_back("no addresses are kept: " + std::string(error.what()));
   }
 }
@@ -232,6 +233,7 @@ bool Session::replay(const Attachment& attachment) {
   std::vector<Address> freed;
   FailureList failures;
   const auto files = network_.find(attachment);
+  if (files.empty() && network_.may_have_unreadable(attachment)) return false;
   if (!files.empty()) will_remove(attachment);
   for (const auto& file : files) {
     failures.attempt([&] {
@@ -256,7 +258,7 @@ void Session::run_boot_scan(const RangeSets& sets, bool restores) {
                  parts_.notes});
   bool complete = scan.look_at_files();
   restores = complete && restores;
-  if (restores) scan.restore_live(cached(), sets, records_ ? &*records_ : nullptr);
+  if (restores) restores = scan.restore_live(cached(), sets, records_ ? &*records_ : nullptr);
   if (complete && scan.has_work_for_records(cached())) try_records();
   if (complete && records_) complete = scan.learn_bindings(*records_, cached(), sets);
   if (scan.changed() && parts_.options.durability == Durability::full) network_.sync();

@@ -71,7 +71,7 @@ class Session {
   /// An attachment got the address, and no binding tells of it.
   void note_unbound(const Address& address);
   /// The address is about to lose its binding; who has it may live on.
-  void note_given_up(const Address& address);
+  void note_given_up(const Address& address, const Binding& binding);
   /// The addresses are in no use any more.
   void forget_unbound(const std::vector<Address>& freed);
 
@@ -88,6 +88,8 @@ class Session {
   [[nodiscard]] bool has_pending() const { return has_pending_; }
   [[nodiscard]] NetworkDir& network() { return network_; }
   [[nodiscard]] std::optional<RecordFolder>& records() { return records_; }
+  /// False when there are records that could not be opened.
+  [[nodiscard]] bool knows_records() const { return knows_records_; }
   [[nodiscard]] RunFolder& run() { return *run_; }
   /// What is set aside. The lock is held; prepare() has run.
   [[nodiscard]] SetAsides& set_asides();
@@ -152,6 +154,7 @@ class Session {
   std::optional<RecordFolder> records_;
   HeldAddresses held_{network_, records_, run_};
   std::optional<RecordFolder> ranges_folder_;  ///< where the ranges are kept without retention
+  bool knows_records_ = true;
   bool has_pending_ = false;
   bool is_fit_ = false;  ///< no folder lies on a file system that is refused
   bool looked_for_lost_ = false;

@@ -33,9 +33,9 @@ void Session::note_unbound(const Address& address) {
 }
 
 /// A mark too many costs a look at the cache; no ADD is taken back for want of it.
-void Session::note_given_up(const Address& address) {
+void Session::note_given_up(const Address& address, const Binding& binding) {
   try {
-    if (!network_.is_in_use(address)) return;
+    if (!network_.is_in_use(address) && !is_lost(address, binding)) return;
   } catch (const std::system_error&) {
     // It may be.
   }

@@ -6,21 +6,19 @@ usage: growth_test.py [WORD ...]
 """
 import json
 import os
-import re
-import shutil
 
 import plugin
 import sandbox
 import tap
 import tool
 import yaml
+from counting import LONGEST, MOST, assert_grows_slowly, counted, counting, instructions, valgrind
 from node import Node, fake_boots
 
 HOME = "/var/lib/cni/growth"
 RANGES = [[{"subnet": "10.9.0.0/24"}]]
 ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
 SIZES = (160, 1_600, 16_000)
-MOST = 15
 _count = 0
 
 
@@ -31,27 +29,6 @@ def folder():
     return f"{HOME}/{_count}"
 
 
-def counting(path):
-    """The command that counts instructions into this file."""
-    return ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={path}")
-
-
-def counted(path):
-    with open(path) as file:
-        text = file.read()
-    found = re.search(r"Collected : (\d+)", text)
-    assert found, text
-    return int(found[1])
-
-
-def assert_grows_slowly(cost):
-    """cost(n): the instructions for n keys."""
-    costs = [cost(size) for size in SIZES]
-    print(f"# {', '.join(f'{size}: {count / 1e6:.1f} million' for size, count in zip(SIZES, costs))}")
-    for less, more in zip(costs, costs[1:]):
-        assert more <= MOST * less, costs
-
-
 def keys(count):
     """So many keys that begin alike, as annotations do."""
     return {f"example.org/annotation-{number:06}": str(number) for number in range(count)}
@@ -60,9 +37,7 @@ def keys(count):
 def call(node, command, conf):
     """The instructions of one command."""
     env, document = node.request(command, "c1", "shop/web-0")
-    done = plugin.run(node.binary, env, {**document, **conf}, wrapper=counting(f"{node.home}/log"), timeout=600)
-    assert done.exit == 0, done
-    return counted(f"{node.home}/log")
+    return instructions(node, env, {**document, **conf})
 
 
 def plugin_call(command, conf):
@@ -71,7 +46,7 @@ def plugin_call(command, conf):
         if command != "ADD":
             node.add("c1", "shop/web-0")
         return call(node, command, conf(keys(count)))
-    assert_grows_slowly(cost)
+    assert_grows_slowly(cost, SIZES)
 
 
 def validate(spell, suffix, conf):
@@ -79,10 +54,10 @@ def validate(spell, suffix, conf):
         home = folder()
         with open(f"{home}/a.{suffix}", "w") as file:
             file.write(spell(conf, count))
-        done = tool.call("validate", f"{home}/a.{suffix}", wrapper=counting(f"{home}/log"), timeout=600)
+        done = tool.call("validate", f"{home}/a.{suffix}", wrapper=counting(f"{home}/log"), timeout=LONGEST)
         assert done.exit in (tool.FINE, tool.FOUND), done
         return counted(f"{home}/log")
-    assert_grows_slowly(cost)
+    assert_grows_slowly(cost, SIZES)
 
 
 def conflist(more):
@@ -156,11 +131,6 @@ TESTS = [
     ("validate of keys in two spellings where ours are", validate, in_capitals, "conflist", within_ipam),
     ("validate of keys where ours are", validate, as_json, "conflist", within_ipam),
 ]
-
-
-def valgrind():
-    if not shutil.which("valgrind"):
-        tap.skip("needs valgrind: apt-get install valgrind")
 
 
 def tests():

@@ -3,6 +3,7 @@
 
 The plugin notes them at its ADD; what must not reach it is given to us on purpose.
 """
+import ctypes
 import json
 import os
 import resource
@@ -32,6 +33,8 @@ PASSED_ON = {
 }
 HELD_BACK = {
     "LD_PRELOAD": "/none/evil.so", "LD_LIBRARY_PATH": "/none", "LD_AUDIT": "/none/audit.so", "BASH_ENV": "/none",
+    "LD_DEBUG": "all", "GCONV_PATH": "/none", "MALLOC_CHECK_": "3", "MALLOC_ARENA_MAX": "1", "GLIBC_TUNABLES": "x=y",
+    "LOCPATH": "/none", "NLSPATH": "/none", "TMPDIR": "/none", "RESOLV_HOST_CONF": "/none", "HOSTALIASES": "/none",
     "ENV": "/none/env", "IFS": ".", "GODEBUG": "x", "GOTRACEBACK": "crash", "PYTHONPATH": "/none", "FOO": "bar",
     "NOTIFY_SOCKET": "/run/none", "LISTEN_FDS": "3", "SSL_CERT": "x", "CN": "x", "KUBERNETES": "x", "HOMES": "x",
     "DELEGATED_IPAM_SANDBOX": "1",
@@ -91,6 +94,30 @@ def few_variables():
     assert seen.environment == {**seen.given, "DELEGATED_IPAM_DELEGATE": "1"}
 
 
+def variables_twice():
+    """The plugin is told of the container that we are asked for: the first one, as getenv(3) has it."""
+    node = new_node()
+    node.ledger.hook("ADD", NOTES)
+    env, conf = node.request("ADD", "c1", version="1.1.0")
+    strings = [f"{name}={value}" for name, value in {**env, "CNI_ARGS": "A=b", "PATH": os.environ["PATH"]}.items()]
+    strings += ["CNI_CONTAINERID=c2", "CNI_IFNAME=eth7", "CNI_ARGS=X=y", "PATH=/none", "CNI_COMMAND=DEL", "CNI_NAMELESS"]
+    strings += ["LD_PRELOAD=/none/evil.so", "LD_PRELOAD=/none/worse.so"]
+    words = [(ctypes.c_char_p * (len(list_) + 1))(*map(str.encode, list_), None) for list_ in ([BINARY], strings)]
+
+    def become():
+        ctypes.CDLL(None).execve(BINARY.encode(), *words)
+        os._exit(126)
+
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([BINARY], preexec_fn=become, **pipes) as process:
+        out, err = process.communicate(json.dumps(conf).encode(), timeout=PATIENCE)
+    assert process.returncode == 0, (out, err)
+    with open(f"{node.ledger.home}/environ") as file:
+        names = [text.partition("=")[0] for text in file.read().split("\0") if text]
+    assert len(set(names)) == len(names) and "LD_PRELOAD" not in names, sorted(names)
+    assert set(node.ledger.leases().values()) == {"c1"}, node.ledger.leases()
+
+
 def no_descriptors(leaked):
     """leaked: numbers at which the caller has left a descriptor open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -140,6 +167,7 @@ def working_folder():
 def tests():
     yield "the variables that a plugin needs are passed on, and no others", variables
     yield "variables that the caller has not set are not made up", few_variables
+    yield "a variable that is there twice reaches it once, as we read it", variables_twice
     yield "a plugin sees the descriptors 0, 1 and 2 only", no_descriptors, ()
     yield ("descriptors that the caller leaked to us do not reach the plugin", no_descriptors,
            (3, 4, 9, 63, 64, 500))

@@ -35,6 +35,14 @@ class Outcome:
         return json.loads(self.stdout) if self.stdout.strip() else None
 
     @property
+    def code(self):
+        """0 for a success, else the code of the one JSON error on stdout."""
+        if self.exit == 0:
+            return 0
+        assert self.exit == 1, f"exit {self.exit}: {self.stdout} {self.stderr}"
+        return json.loads(self.stdout)["code"]
+
+    @property
     def addresses(self):
         """The addresses of a result without their prefix lengths, in order."""
         result = self.json or {}

@@ -57,8 +57,8 @@ def fresh(**ipam):
     return Node(tempfile.mkdtemp(dir=HOME), RANGES, timeoutSeconds=5, **ipam)
 
 
-def call(node, verb, container_id="c-1", **more):
-    env, conf = node.request(verb, container_id, POD, **more)
+def call(node, verb, container_id="c-1", pod=POD, **more):
+    env, conf = node.request(verb, container_id, pod, **more)
     if verb == "GC":
         conf.update({"cniVersion": "1.1.0", "cni.dev/valid-attachments": []})
     if verb == "CHECK":
@@ -172,6 +172,23 @@ def records(kind):
         assert code_of(call(node, "ADD")) == code_of(call(node, "DEL")) == 0, path
 
 
+def record_as_folder():
+    """It costs its own address and pod's place in the queue only: every pod comes up, also the one that it is of."""
+    node = fresh()
+    assert node.add("c-1", POD) == [FIRST]
+    node.delete("c-1", POD)
+    folder, = os.scandir(node.state_dir)
+    names = [*node.records(), f"{folder.name}/ip.{SECOND}", f"{folder.name}/.new"]
+    for number, name in enumerate(names):
+        path = os.path.join(node.state_dir, name)
+        put("folder", path)
+        for container, pod in ((f"c-{number}-new", f"shop/new-{number}"), (f"c-{number}-own", POD)):
+            done = call(node, "ADD", container, pod=pod)
+            assert done.exit == 0, f"{name}: {done}"
+            assert call(node, "DEL", container, pod=pod).exit == 0
+        os.rmdir(path)
+
+
 def resolv_conf(kind):
     node = fresh()
     path = os.path.join(node.home, "resolv.conf")
@@ -243,6 +260,7 @@ TESTS = [
     *((f"an address as {kind}", address, kind) for kind in ODD),
     *((f"the private name as {kind}", private_name, kind) for kind in (*ODD, "second name")),
     *((f"each record as {kind}", records, kind) for kind in ("pipe", "device", "socket")),
+    ("each record as folder: all pods come up", record_as_folder),
     *((f"resolvConf as {kind}", resolv_conf, kind) for kind in NO_LINK),
     *((f"rangesFrom's file as {kind}", ranges_source, kind) for kind in NO_LINK),
     *((f"an entry of the runtime's cache as {kind}", cache_entry, kind) for kind in ODD),

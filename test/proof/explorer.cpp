@@ -21,6 +21,24 @@ struct Explorer::Watch {
   std::vector<Found> found = {};
   std::vector<Killed> killed = {};
   std::unordered_set<std::uint64_t> seen = {};
+  /// What the records said of each pod that is to get its addresses again, and the first cut at
+  /// which they said something else.
+  std::map<std::string, std::vector<std::vector<std::string>>> kept = {};
+  std::map<std::string, std::uint64_t> records = {};
+  std::map<std::string, std::size_t> changed_at = {};
+
+  void begin(const Oracle& oracle) {
+    kept = oracle.kept;
+    for (const auto& [pod, choices] : kept)
+      records[pod] = records_of(machine.disk, pod, choices.front());
+  }
+  void note_records() {
+    for (const auto& [pod, choices] : kept) {
+      if (changed_at.count(pod) == 0 &&
+          records_of(machine.disk, pod, choices.front()) != records.at(pod))
+        changed_at[pod] = cut;
+    }
+  }
 };
 
 std::uint64_t Counts::all() const {
@@ -31,6 +49,7 @@ void Explorer::explore(const Start& start, const std::vector<Model>& models) {
   models_ = models;
   // Where numbers come again at once, equal trees may meet another fate.
   seen_.clear();
+  judged_.clear();
   Scene scene{Machine(models), {}};
   scene.machine.reuses_numbers =
       std::find(models.begin(), models.end(), Model::xfs) != models.end();
@@ -64,12 +83,24 @@ void Explorer::explore_from(const Scene& scene, const std::string& history, std:
 
 bool Explorer::is_new(std::uint64_t fingerprint) { return seen_.insert(fingerprint).second; }
 
+/// Depth first, a state may be met by a long sequence before a short one, which asks for more.
+Explorer::Due Explorer::due(std::uint64_t fingerprint, Depth depth, bool goes_on) {
+  Judged& judged = judged_[fingerprint];
+  const Due left{!judged.is_looked_at, !judged.is_looked_at || depth > judged.depth,
+                 goes_on && !judged.is_gone_on_from};
+  judged.is_looked_at = true;
+  judged.depth = std::max(judged.depth, depth);
+  judged.is_gone_on_from = judged.is_gone_on_from || goes_on;
+  return left;
+}
+
 /// One cut behind each step. A flush makes states impossible, and none possible.
 void Explorer::watch(Watch& watch, MemoryDisk::Step step) {
   ++watch.cut;
   if (watch.looks_at_kills && step != MemoryDisk::Step::sync)
     watch.killed.push_back({watch.cut, watch.machine});
   if (step != MemoryDisk::Step::change) return;
+  watch.note_records();
   for (const auto& durable : watch.machine.durable) {
     Durable::Budget budget{limits_.weak.at(watch.length - 1), mixed(watch.cut, watch.history)};
     durable.visit_new(budget, [&](const Tree& tree) {
@@ -86,7 +117,10 @@ bool Explorer::run(Scene& scene, const Operation& operation, const std::string& 
   Watch all{
       operation, history, length, scene.machine,
       std::find(models_.begin(), models_.end(), Model::strict) != models_.end() && !is_recovering_};
+  all.begin(scene.oracle);
+  const std::uint64_t numbers_met = scene.machine.numbers_met_again;
   const Outcome outcome = operation.run(scene, [&](MemoryDisk::Step step) { watch(all, step); });
+  counts_.numbers_met_again += scene.machine.numbers_met_again - numbers_met;
   const Oracle oracle = while_running(scene, operation, outcome);
   const std::string holder = living_holder(scene, outcome.container, outcome.told.addresses);
   if (!holder.empty())
@@ -120,24 +154,47 @@ Oracle Explorer::without_moves(const Oracle& oracle) {
   return rest;
 }
 
+/// As long as its records are untouched, a pod that loses its addresses has lost nothing.
+Oracle Explorer::at_cut(const Oracle& oracle, const Watch& watch, std::size_t cut) {
+  Oracle early = oracle;
+  for (const auto& [pod, changed] : watch.changed_at) {
+    if (cut >= changed || !early.kept.insert(*watch.kept.find(pod)).second) continue;
+    // The file of who follows may be there without its stamp: see without_moves().
+    early.moving.insert(pod);
+  }
+  return early;
+}
+
 void Explorer::judge_cuts(const Watch& watch, const Scene& scene, const Oracle& oracle) {
   const Oracle lenient = without_moves(oracle);
+  std::size_t last_change = 0;  // of the records of those who lose their addresses
+  for (const auto& [pod, changed] : watch.changed_at) {
+    if (oracle.kept.count(pod) == 0) last_change = std::max(last_change, changed);
+  }
   for (const auto& found : watch.found) {
-    const Oracle& expected = found.model == Model::weak ? lenient : oracle;
-    const std::uint64_t fingerprint = mixed(found.tree.fingerprint(), expected.fingerprint());
-    if (!is_new(fingerprint)) continue;
-    ++counts_.distinct;
+    Oracle early;
+    const bool is_early = found.cut < last_change;
+    if (is_early) early = at_cut(oracle, watch, found.cut);
+    if (is_early && found.model == Model::weak) early = without_moves(early);
+    const Oracle& late = found.model == Model::weak ? lenient : oracle;
+    const Oracle& expected = is_early ? early : late;
+    std::uint64_t fingerprint = mixed(found.tree.fingerprint(), expected.fingerprint());
+    // The recoveries of each first operation are looked at, though another one left the same.
+    if (watch.length == 1) fingerprint = mixed(fingerprint, watch.operation.name);
     const Depth depth = depth_of(watch.length, fingerprint);
-    if (depth != Depth::disk) ++counts_.booted;
-    if (const auto trouble = trouble_after_cut(scene.machine, found.tree, expected, depth))
-      violation(watch.history, found.model, found.cut, *trouble);
-    if (is_recovery_cut(watch, found)) cut_recovery(scene.machine, found, expected, watch.history);
+    const Due todo = due(fingerprint, depth, is_recovery_cut(watch, found));
+    if (todo.is_first) ++counts_.distinct;
+    if (todo.looks && depth != Depth::disk) ++counts_.booted;
+    const auto trouble =
+        todo.looks ? trouble_after_cut(scene.machine, found.tree, expected, depth) : std::nullopt;
+    if (trouble) violation(watch.history, found.model, found.cut, *trouble);
+    if (todo.goes_on) cut_recovery(scene.machine, found, expected, watch);
   }
 }
 
 Depth Explorer::depth_of(std::size_t length, std::uint64_t fingerprint) const {
-  if (length < limits_.operations || fingerprint % limits_.whole_one_in == 0) return Depth::whole;
-  return fingerprint % limits_.booted_one_in == 0 ? Depth::pods : Depth::disk;
+  if (fingerprint % limits_.whole_one_in.at(length - 1) == 0) return Depth::whole;
+  return fingerprint % limits_.booted_one_in.at(length - 1) == 0 ? Depth::pods : Depth::disk;
 }
 
 bool Explorer::is_recovery_cut(const Watch& watch, const Found& found) const {
@@ -146,23 +203,27 @@ bool Explorer::is_recovery_cut(const Watch& watch, const Found& found) const {
          found.tree.fingerprint() % limits_.weak_recovered_one_in == 0;
 }
 
-void Explorer::judge_kills(const Watch& watch, const Oracle& oracle) {
+void Explorer::judge_kills(const Watch& watch, const Oracle& late) {
   for (const auto& killed : watch.killed) {
     ++counts_.enumerated.at(static_cast<std::size_t>(Model::killed));
+    const Oracle oracle = at_cut(late, watch, killed.cut);
     std::uint64_t fingerprint = mixed(oracle.fingerprint(), watch.operation.name);
     fingerprint = mixed(fingerprint, killed.machine.disk.fingerprint());
     fingerprint = mixed(fingerprint, killed.machine.run.fingerprint());
     for (const auto& one : killed.machine.namespaces) fingerprint = mixed(fingerprint, one.first);
-    if (!is_new(fingerprint)) continue;
-    ++counts_.distinct;
-    ++counts_.booted;
+    const Depth depth = depth_of(watch.length, fingerprint);
+    const Due todo = due(fingerprint, depth, watch.length <= limits_.recovered);
+    if (todo.is_first) ++counts_.distinct;
+    if (!todo.looks && !todo.goes_on) continue;
     Scene left{killed.machine, oracle};
     left.machine.is_read_only = false;
     Scene repeated = left;
     repeated.machine.durable.clear();
-    if (const auto trouble = trouble_after_kill(repeated, watch.operation))
-      violation(watch.history, Model::killed, killed.cut, *trouble);
-    if (watch.length <= limits_.recovered) go_on_from(left, watch, killed.cut);
+    if (todo.looks) ++counts_.booted;
+    const auto trouble =
+        todo.looks ? trouble_after_kill(repeated, watch.operation, depth) : std::nullopt;
+    if (trouble) violation(watch.history, Model::killed, killed.cut, *trouble);
+    if (todo.goes_on) go_on_from(left, watch, killed.cut);
   }
 }
 
@@ -186,8 +247,9 @@ void Explorer::judge_answered(Watch& watch, const Scene& scene) {
 
 /// The first command of the next boot is cut as well.
 void Explorer::cut_recovery(const Machine& before, const Found& found, const Oracle& oracle,
-                            const std::string& history) {
+                            const Watch& watch) {
   ++counts_.recoveries;
+  if (watch.length == 1) ++counts_.recoveries_of[watch.operation.name];
   is_recovering_ = true;
   Scene scene{before.booted_from(found.tree, models_), oracle};
   for (const auto& container : oracle.lost) scene.oracle.forget(container);
@@ -203,19 +265,23 @@ void Explorer::cut_recovery(const Machine& before, const Found& found, const Ora
         return outcome;
       }};
   const std::string cut = std::string(name_of(found.model)) + ", cut " + std::to_string(found.cut);
-  run(scene, operation, history + " (" + cut + "), the first ADD", 3);
+  run(scene, operation, watch.history + " (" + cut + "), the first ADD", 3);
   is_recovering_ = false;
 }
 
 /// The runtime repeats a command that died, or goes on with others: then the power is cut.
 void Explorer::go_on_from(const Scene& killed, const Watch& watch, std::size_t cut) {
   ++counts_.continued;
+  if (watch.length == 1) ++counts_.continued_of[watch.operation.name];
   const std::string history = watch.history + " (killed at " + std::to_string(cut) + "), ";
   for (const auto& operation : operations()) {
     const std::string name = operation.name;
     const bool is_next = name == watch.operation.name || name == "ADD b" || name == "DEL a";
     if (!is_next) continue;
     Scene next = killed;
+    next.oracle.interrupted = killed.oracle.lost;
+    for (const auto& container : killed.oracle.lost)
+      next.oracle.moving.insert(killed.oracle.pods.at(container));
     run(next, operation, history + name, 2);
   }
 }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "allocator/store/state/stamp.hpp"
+#include "allocator/store/state/stamp_record.hpp"
+
 namespace proof {
 namespace {
 
@@ -21,10 +24,22 @@ bool is_alive(const Machine& machine, const std::string& container) {
   return machine.namespaces.count(namespace_path(container)) != 0;
 }
 
-bool has_file(const Files& files, const std::string& container) {
-  const std::string content = content_of(container);
-  return std::any_of(files.begin(), files.end(),
-                     [&](const auto& file) { return file.second == content; });
+/// The stamp of an address file; where the file took none, the records have it.
+std::string stamp_of(const Tree& disk, const std::string& address) {
+  const Inode& inode = disk.at(disk.lookup(std::string(kNetworkDir) + "/" + address));
+  if (inode.attribute) return *inode.attribute;
+  const Id record = disk.lookup(std::string(kRecordDir) + "/stamp." + address);
+  if (record == 0) return {};
+  const store::FileIdentity file{0, inode.number, inode.kind, 0, 0, inode.born_ns, 0};
+  return store::stamp_in_record(disk.at(record).bytes, file).value_or("");
+}
+
+bool is_stamped_for(const std::string& text, const std::string& container) {
+  static std::map<std::string, std::string> hashes;  // asked for with every state
+  auto& hash = hashes[container];
+  if (hash.empty()) hash = store::container_hash(container);
+  const auto stamp = store::decode_stamp(text);
+  return stamp && stamp->container_hash == hash;
 }
 
 /// I2 of one attachment.
@@ -35,27 +50,31 @@ Trouble missing_of(const Tree& disk, const Files& files, const std::string& cont
     if (file == files.end()) return "I2: the file " + address + " of " + container + " is gone";
     if (file->second != content_of(container))
       return "I2: the file " + address + " of " + container + " is not whole";
-    const Inode& inode = disk.at(disk.lookup(std::string(kNetworkDir) + "/" + address));
-    if (!inode.attribute && told.is_durable)
-      return "I2: the file " + address + " of " + container + " has no stamp";
+    if (told.is_durable && !is_stamped_for(stamp_of(disk, address), container))
+      return "I2: the file " + address + " of " + container + " has no stamp of it";
   }
   return std::nullopt;
 }
 
-/// I2, I3 and I6 of what lies there. `needs_all`: also what only the Go plugin has acknowledged.
-Trouble trouble_on_disk(const Tree& disk, const Oracle& oracle, bool needs_all) {
-  const Files files = files_of(disk);
-  for (const auto& [container, told] : oracle.present) {
-    if (oracle.lost.count(container) != 0 || !(told.is_durable || needs_all)) continue;
-    if (auto trouble = missing_of(disk, files, container, told)) return trouble;
-  }
-  for (const auto& container : oracle.ended) {
-    if (has_file(files, container)) return "I3: a file of " + container + " is there again";
-  }
+/// I6. `was_killed`: what a process wrote is there, so that a file is blank only where nobody has
+/// written into it yet.
+Trouble stranger_among(const Files& files, const Oracle& oracle, bool was_killed) {
   for (const auto& [address, content] : files) {
-    const bool is_known = content.ends_with("\r\neth0") && content.front() == 'c';
-    if (!is_known && !is_blank(content) && content.front() != 'n')
-      return "I6: the file " + address + " holds what nobody wrote";
+    if (is_blank(content)) {
+      if (!was_killed || oracle.blank.count(address) != 0 || oracle.knows("cg")) continue;
+      return "I6: the file " + address + " is blank";
+    }
+    const std::string container = content.substr(0, content.find("\r\n"));
+    if (content != content_of(container) || !oracle.knows(container))
+      return "I6: the file " + address + " holds what nobody wrote: " + container;
+    const auto told = oracle.present.find(container);
+    const bool is_exempt =
+        oracle.lost.count(container) != 0 || oracle.doubled.count(container) != 0;
+    if (told == oracle.present.end() || is_exempt) continue;
+    const auto& addresses = told->second.addresses;
+    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end())
+      return "I6: the file " + address + " is of " + container + ", which was told " +
+             joined(addresses);
   }
   return std::nullopt;
 }
@@ -104,9 +123,10 @@ class Recovery {
       containers.insert(file.second.substr(0, file.second.find("\r\n")));
     for (const auto& container : containers) {
       if (is_blank(container)) continue;
-      const std::string pod = container.substr(1, container.find('\0') - 1);
+      const auto pod = scene_.oracle.pods.find(container);
+      if (pod == scene_.oracle.pods.end()) return "I4: whose is " + container + "?";
       Node node(scene_.machine, cache_);
-      const std::string failure = node.release(container, pod);
+      const std::string failure = node.release(container, pod->second);
       if (!failure.empty()) return "I4: the DEL of " + container + " fails: " + failure;
       scene_.oracle.end(container);
     }
@@ -149,6 +169,26 @@ Trouble trouble_with_the_rest(Recovery& recovery, bool may_be_blank) {
 
 }  // namespace
 
+Trouble trouble_on_disk(const Tree& disk, const Oracle& oracle, bool needs_all) {
+  const Files files = files_of(disk);
+  for (const auto& [container, told] : oracle.present) {
+    if (oracle.lost.count(container) != 0 || !(told.is_durable || needs_all)) continue;
+    if (auto trouble = missing_of(disk, files, container, told)) return trouble;
+  }
+  for (const auto& container : oracle.ended) {
+    if (has_file(files, container)) return "I3: a file of " + container + " is there again";
+  }
+  return stranger_among(files, oracle, needs_all);
+}
+
+Trouble trouble_with_returning(Scene scene) {
+  scene.machine.namespaces.clear();
+  const Oracle oracle = scene.oracle;
+  Recovery recovery(std::move(scene.machine), oracle);
+  recovery.use_cache();
+  return recovery.bring_back(oracle);
+}
+
 std::string living_holder(const Scene& scene, const std::string& container,
                           const std::vector<std::string>& addresses) {
   for (const auto& [other, told] : scene.oracle.present) {
@@ -164,6 +204,7 @@ Oracle while_running(const Scene& scene, const Operation& operation, const Outco
   Oracle oracle = scene.oracle;
   const bool is_add = !operation.pods.empty();
   for (const auto& container : operation.containers) {
+    if (is_add) oracle.pods[container] = operation.pods.front();
     // A repeated ADD takes nothing away, nor does one that is about another attachment of the pod.
     const bool stays =
         is_add && oracle.present.count(container) != 0 &&
@@ -177,8 +218,8 @@ Oracle while_running(const Scene& scene, const Operation& operation, const Outco
     }
   }
   for (const auto& pod : outcome.evicted_pods) oracle.kept.erase(pod);
-  // The Go plugin knows of no bindings.
-  if (outcome.is_acknowledged && !outcome.told.is_durable) oracle.take(outcome.told);
+  // Not all say so: the Go plugin knows of no bindings, and a repeated ADD finds its own file.
+  if (outcome.is_acknowledged) oracle.take(outcome.told);
   for (const auto& pod : operation.pods) {
     oracle.moving.insert(pod);
     const auto kept = oracle.kept.find(pod);
@@ -195,10 +236,13 @@ Trouble trouble_after_cut(const Machine& before, const Tree& left, const Oracle&
   Recovery recovery(before.booted_from(left), oracle);
   if (auto trouble = recovery.bring_back(oracle)) return trouble;
   if (auto trouble = recovery.fill("z", 1)) return trouble;
+  const Scene& scene = recovery.scene();
+  if (auto trouble = stranger_among(files_of(scene.machine.disk), scene.oracle, false))
+    return "booted: " + *trouble;
   return depth == Depth::whole ? trouble_with_the_rest(recovery, false) : std::nullopt;
 }
 
-Trouble trouble_after_kill(const Scene& killed, const Operation& operation) {
+Trouble trouble_after_kill(const Scene& killed, const Operation& operation, Depth depth) {
   if (auto trouble = trouble_on_disk(killed.machine.disk, killed.oracle, true)) return trouble;
   Recovery recovery(killed.machine, killed.oracle);
   recovery.use_cache();
@@ -211,8 +255,11 @@ Trouble trouble_after_kill(const Scene& killed, const Operation& operation) {
   acknowledge(scene, outcome);
   if (auto trouble = trouble_on_disk(scene.machine.disk, scene.oracle, true))
     return "repeated: " + *trouble;
+  if (depth != Depth::disk) {
+    if (auto trouble = trouble_with_returning(scene)) return "returning: " + *trouble;
+  }
   if (auto trouble = recovery.fill("z", kPlaces + 1)) return trouble;
-  return trouble_with_the_rest(recovery, true);
+  return depth == Depth::disk ? std::nullopt : trouble_with_the_rest(recovery, true);
 }
 
 }  // namespace proof

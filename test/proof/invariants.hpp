@@ -7,7 +7,8 @@
 ///     I3  what an acknowledged DEL, GC or takeover has ended stays away
 ///     I4  after the boot scan and the DELs no file is left, and every address can be used again
 ///     I5  recovery can be cut and begun anew: its states are looked at as all others
-///     I6  every file holds what host-local would write, or nothing at all
+///     I6  every file is of an attachment that a command was about, at an address that it was told,
+///         or holds nothing at all
 #include <optional>
 #include <string>
 
@@ -23,13 +24,22 @@ Oracle while_running(const Scene& scene, const Operation& operation, const Outco
 /// that everything can be deleted then and the range be filled again (I4).
 enum class Depth : std::uint8_t { disk, pods, whole };
 
+/// I2, I3 and I6 of what lies there. `needs_all`: also what only the Go plugin has acknowledged;
+/// what a process wrote is there, so that a file is blank only where nobody has written into it yet.
+std::optional<std::string> trouble_on_disk(const Tree& disk, const Oracle& oracle, bool needs_all);
+
 /// Looks at a disk that a power cut has left, and boots it. What is wrong; nullopt when nothing is.
 std::optional<std::string> trouble_after_cut(const Machine& before, const Tree& left,
                                              const Oracle& oracle, Depth depth);
 
 /// The same after `operation` was killed: the boot goes on, and so do the sandboxes. Nothing more
-/// comes of it than a repetition and newcomers.
-std::optional<std::string> trouble_after_kill(const Scene& killed, const Operation& operation);
+/// comes of it than a repetition and newcomers; but for Depth::disk all sandboxes die as well, and
+/// their pods come again, or all are deleted and the range is filled again.
+std::optional<std::string> trouble_after_kill(const Scene& killed, const Operation& operation,
+                                              Depth depth);
+
+/// All sandboxes die without a DEL, and their pods come again in the same boot.
+std::optional<std::string> trouble_with_returning(Scene scene);
 
 /// The living attachment that has one of the addresses; "" when there is none.
 std::string living_holder(const Scene& scene, const std::string& container,

@@ -9,6 +9,8 @@
 
 namespace proof {
 
+inline constexpr const char* kNetworkDir = "/var/lib/cni/networks/net";
+
 /// Inodes of /run have this bit: another file system, which ends with the boot.
 inline constexpr Id kRunBit = Id{1} << 63U;
 
@@ -21,11 +23,21 @@ struct Machine {
 
   std::string boot_id;
   std::map<std::string, store::NamespaceIdentity> namespaces;  ///< by path
+  /// Namespaces without a path, in which processes are.
+  std::vector<store::NamespaceIdentity> inhabited;
   bool is_read_only = false;
 
-  /// As xfs does: the next inode gets the number of the last one that was removed.
+  /// As xfs does: the next inode gets the number of the last one that was removed. Files take
+  /// those of files, so that symbolic links of the records do not use them up.
   bool reuses_numbers = false;
-  std::vector<std::uint64_t> free_numbers = {};
+  struct FreeNumbers {
+    std::vector<std::uint64_t> files;
+    std::vector<std::uint64_t> others;
+  };
+  FreeNumbers free_numbers = {};
+  /// The last address file that had the number, and how often another one got it after it.
+  std::map<std::uint64_t, Id> address_files = {};
+  std::uint64_t numbers_met_again = 0;
   Id next_id = kRoot + 1;
   std::uint64_t next_number = 100;
   std::uint64_t boots = 0;
@@ -39,7 +51,13 @@ struct Machine {
   /// Everything reaches the disk, then boot().
   void reboot_in_order();
   void make_namespace(const std::string& path);
-  /// A name that somebody removed, and long ago: for every model it is gone.
+  [[nodiscard]] bool is_alive(const store::NamespaceIdentity& network_namespace) const;
+  /// What lies there has lain there long: a power cut leaves it as it is.
+  void settle();
+  /// Nothing leads to the inode any more, and no process has it.
+  void free_number(const Inode& inode);
+  /// A name that somebody removed, and long ago: for every model it is gone. Of a folder all below
+  /// it goes too.
   void forget_file(const std::string& folder, const std::string& name);
   /// Drops inodes that nothing leads to.
   void prune();

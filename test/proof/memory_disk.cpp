@@ -96,10 +96,12 @@ Id MemoryDisk::make_inode(Id beside, FileKind kind, const std::string& target) {
   inode.kind = kind;
   inode.bytes = target;
   inode.born_ns = inode.changed_ns = inode.modified_ns = ++machine_.clock_ns;
-  const bool is_reused = machine_.reuses_numbers && !machine_.free_numbers.empty();
-  if (is_reused) {
-    inode.number = machine_.free_numbers.back();
-    machine_.free_numbers.pop_back();
+  auto& free =
+      kind == FileKind::regular ? machine_.free_numbers.files : machine_.free_numbers.others;
+  // /run is another file system, with numbers of its own.
+  if (machine_.reuses_numbers && (beside & kRunBit) == 0 && !free.empty()) {
+    inode.number = free.back();
+    free.pop_back();
   } else {
     inode.number = machine_.next_number++;
   }
@@ -127,16 +129,28 @@ void MemoryDisk::change(const Change& change) {
   inode.changed_ns = ++machine_.clock_ns;
   if (change.kind != Change::Kind::attribute) inode.modified_ns = inode.changed_ns;
   if (!is_run) {
+    if (machine_.reuses_numbers) note_address_file(plain);
     for (auto& one : machine_.durable) one.changed(plain);
     if (plain.replaced != 0) free_if_gone(plain.replaced);
   }
-  if (observer_) observer_(is_run ? Step::change_of_run : Step::change);
+  observer_(is_run ? Step::change_of_run : Step::change);
 }
 
 void MemoryDisk::free_if_gone(Id id) {
   const Inode* inode = machine_.disk.find(id);
   if (inode == nullptr || held_.count(id) != 0 || machine_.disk.count_names(id) != 0) return;
-  if (id != kRoot) machine_.free_numbers.push_back(inode->number);
+  if (id != kRoot) machine_.free_number(*inode);
+}
+
+void MemoryDisk::note_address_file(const Change& change) {
+  if (change.kind != Change::Kind::entry || change.target == 0) return;
+  const bool is_address = change.name.front() >= '0' && change.name.front() <= '9';
+  if (!is_address || change.inode != machine_.disk.lookup(kNetworkDir)) return;
+  const auto [known, is_first] =
+      machine_.address_files.try_emplace(machine_.disk.at(change.target).number, change.target);
+  if (is_first || known->second == change.target) return;
+  known->second = change.target;
+  ++machine_.numbers_met_again;
 }
 
 void MemoryDisk::put_entry(const Place& place, Id target) {

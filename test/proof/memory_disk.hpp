@@ -4,9 +4,13 @@
 /// Not here, as it is about other things than the disk: waiting for locks (one process at a time),
 /// /proc (nobody's start is told, so no ADD is a late one), mapped files (the index in /run; below
 /// 16 reservations the store makes none).
+#include <concepts>
+#include <exception>
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "test/proof/machine.hpp"
@@ -17,7 +21,23 @@ class MemoryDisk final : public store::FileSystem {
  public:
   /// What has just happened: a cut may come behind each of these.
   enum class Step : std::uint8_t { change, sync, change_of_run };
-  using Observer = std::function<void(Step)>;
+  /// Who looks at a process, and may stand between it and the disk.
+  struct Observer {
+    Observer() = default;
+    template <std::invocable<Step> Seen>
+    requires(!std::same_as<Seen, Observer>) Observer(Seen seen_steps)
+        : seen(std::move(seen_steps)) {}  // NOLINT(*-explicit-*): a lambda is one
+
+    std::function<void(Step)> seen;
+    /// What a command of the store is given instead of the disk; none: the disk.
+    std::function<std::shared_ptr<store::FileSystem>(MemoryDisk&)> seam;
+    /// A command of the store threw.
+    std::function<void(const std::exception_ptr&)> failed;
+
+    void operator()(Step step) const {
+      if (seen) seen(step);
+    }
+  };
 
   explicit MemoryDisk(Machine& machine, Observer observer = {})
       : machine_(machine), observer_(std::move(observer)) {}
@@ -87,6 +107,10 @@ class MemoryDisk final : public store::FileSystem {
   store::Life life_of(const store::NamespaceIdentity& network_namespace) override;
   void leave_open(unsigned) override {}
 
+  /// What read(2) finds behind a descriptor, and what pwrite(2) and ftruncate(2) make of it.
+  [[nodiscard]] const std::string& bytes_of(const store::Fd& fd) { return at(id_of(fd)).bytes; }
+  void put_bytes(const store::Fd& fd, std::string_view bytes) { put_bytes(id_of(fd), bytes); }
+
   /// What other programs do: open(O_CREAT|O_EXCL). nullopt when the name is there.
   std::optional<store::Fd> create_named(const store::Directory& directory, const std::string& name);
   /// The same without O_EXCL, and with O_TRUNC.
@@ -114,6 +138,7 @@ class MemoryDisk final : public store::FileSystem {
   void put_entry(const Place& place, Id target);
   void put_bytes(Id id, std::string_view bytes);
   void free_if_gone(Id id);
+  void note_address_file(const Change& change);
   void refuse_read_only(Id id) const;
 
   Machine& machine_;

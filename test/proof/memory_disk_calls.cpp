@@ -1,5 +1,4 @@
 /// The calls of the seam, over what memory_disk.cpp knows of places and inodes.
-#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -194,7 +193,7 @@ void MemoryDisk::sync(const store::Fd& fd, const std::string&) {
   const Id id = id_of(fd);
   if ((id & kRunBit) != 0) return;
   for (auto& one : machine_.durable) one.synced(id);
-  if (observer_) observer_(Step::sync);
+  observer_(Step::sync);
 }
 
 std::optional<store::Fd> MemoryDisk::open_lock(const store::Directory& directory,
@@ -215,10 +214,7 @@ std::optional<store::NamespaceIdentity> MemoryDisk::network_namespace(const std:
 }
 
 store::Life MemoryDisk::life_of(const store::NamespaceIdentity& network_namespace) {
-  const bool is_there =
-      std::any_of(machine_.namespaces.begin(), machine_.namespaces.end(),
-                  [&](const auto& one) { return one.second.id == network_namespace.id; });
-  return is_there ? store::Life::alive : store::Life::gone;
+  return machine_.is_alive(network_namespace) ? store::Life::alive : store::Life::gone;
 }
 
 std::optional<store::Fd> MemoryDisk::create_named(const store::Directory& directory,

@@ -1,6 +1,7 @@
 #include "test/proof/node.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 
 #include "test/unit/support/values.hpp"
@@ -29,7 +30,9 @@ allocator::RangeSets sets_of(Ranges ranges) {
 store::StoreOptions options() {
   store::StoreOptions options;
   options.network_dir = kNetworkDir;
-  options.state_dir = "/var/lib/delegated-ipam";
+  options.state_dir = kStateDir;
+  // Nobody holds a lock, but where a test says so: then for ever.
+  options.lock_patience = std::chrono::milliseconds(0);
   return options;
 }
 
@@ -84,18 +87,53 @@ Files files_of(const Tree& disk) {
   return files;
 }
 
-AddAnswer Node::add(const std::string& container, const std::string& pod, Ranges ranges) {
-  machine_.make_namespace(namespace_path(container));
+bool has_file(const Files& files, const std::string& container) {
+  const std::string content = content_of(container);
+  return std::any_of(files.begin(), files.end(),
+                     [&](const auto& file) { return file.second == content; });
+}
+
+std::uint64_t records_of(const Tree& disk, const std::string& pod,
+                         const std::vector<std::string>& addresses) {
+  std::uint64_t hash = 0;
+  const Id folder = disk.lookup(kRecordDir);
+  if (folder == 0) return hash;
+  for (const auto& [name, id] : disk.at(folder).entries) {
+    const bool is_hint =
+        name.starts_with("pod.") && name.find("_" + pod + "@") != std::string::npos;
+    const bool is_binding = name.starts_with("ip.") && std::find(addresses.begin(), addresses.end(),
+                                                                 name.substr(3)) != addresses.end();
+    if (is_hint || is_binding) hash = mixed(mixed(hash, name), disk.at(id).bytes);
+  }
+  return hash;
+}
+
+template <typename Command>
+auto Node::run(Command command) {
   MemoryDisk disk(machine_, observer_);
   Cache cache(cache_);
+  const auto seam = observer_.seam ? observer_.seam(disk) : nullptr;
+  try {
+    store::LeaseStore leases(seam ? *seam : disk, options(), &cache);
+    return command(leases);
+  } catch (...) {
+    if (observer_.failed) observer_.failed(std::current_exception());
+    throw;
+  }
+}
+
+AddAnswer Node::add(const std::string& container, const std::string& pod, Ranges ranges,
+                    bool is_retained) {
+  machine_.make_namespace(namespace_path(container));
   store::AddRequest request;
   request.attachment = {container, kInterface};
   request.netns_path = namespace_path(container);
   request.owner.pod = test::pod(pod);
+  request.owner.is_retained = is_retained;
   request.sets = sets_of(ranges);
   request.reservations.pins.push_back(test::pin("p", kPinnedAddress));
   try {
-    return answer_of(store::LeaseStore(disk, options(), &cache).add(request));
+    return run([&](store::LeaseStore& leases) { return answer_of(leases.add(request)); });
   } catch (const std::exception& error) {
     AddAnswer answer;
     answer.failure = error.what();
@@ -104,14 +142,12 @@ AddAnswer Node::add(const std::string& container, const std::string& pod, Ranges
 }
 
 std::string Node::release(const std::string& container, const std::string& pod) {
-  MemoryDisk disk(machine_, observer_);
-  Cache cache(cache_);
   store::ReleaseRequest request;
   request.attachment = {container, kInterface};
   request.owner.pod = test::pod(pod);
   request.sets = sets_of(Ranges::one);
   try {
-    static_cast<void>(store::LeaseStore(disk, options(), &cache).release(request));
+    run([&](store::LeaseStore& leases) { static_cast<void>(leases.release(request)); });
   } catch (const std::exception& error) {
     return error.what();
   }
@@ -120,26 +156,25 @@ std::string Node::release(const std::string& container, const std::string& pod) 
 }
 
 std::vector<std::string> Node::collect(const std::vector<std::string>& valid) {
-  MemoryDisk disk(machine_, observer_);
-  Cache cache(cache_);
   std::vector<allocator::Attachment> attachments;
   for (const auto& container : valid) attachments.push_back({container, kInterface});
   std::vector<std::string> collected;
-  for (const auto& one : store::LeaseStore(disk, options(), &cache).collect(attachments)) {
-    collected.push_back(one.attachment.container_id);
-  }
+  run([&](store::LeaseStore& leases) {
+    for (const auto& one : leases.collect(attachments))
+      collected.push_back(one.attachment.container_id);
+  });
   return collected;
 }
 
 /// host-local's order: a name, then its content, then the cursor; no fsync anywhere.
-AddAnswer Node::go_add(const std::string& container) {
+AddAnswer Node::go_add(const std::string& container, std::size_t places) {
   machine_.make_namespace(namespace_path(container));
   MemoryDisk disk(machine_, observer_);
   std::vector<std::string> changed;
   const auto folder = store::ensure_folder(disk, kNetworkDir, 0755, changed);
   static_cast<void>(disk.open_lock(folder, "lock", 0750));
   AddAnswer answer;
-  for (std::size_t last = 2; last < 2 + kPlaces; ++last) {
+  for (std::size_t last = 2; last < 2 + places; ++last) {
     const std::string address = "10.0.0." + std::to_string(last);
     const auto file = disk.create_named(folder, address);
     if (!file) continue;

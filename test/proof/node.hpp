@@ -11,7 +11,8 @@
 
 namespace proof {
 
-inline constexpr const char* kNetworkDir = "/var/lib/cni/networks/net";
+inline constexpr const char* kStateDir = "/var/lib/delegated-ipam";
+inline constexpr const char* kRecordDir = "/var/lib/delegated-ipam/var_lib_cni_networks_net";
 inline constexpr const char* kInterface = "eth0";
 /// All pods are given these four addresses, the pod `p` its own one, the pods of two families one
 /// of the other range too.
@@ -40,16 +41,23 @@ class Node {
       : machine_(machine), cache_(cache), observer_(std::move(observer)) {}
 
   /// The network namespace of the container is made first.
-  AddAnswer add(const std::string& container, const std::string& pod, Ranges ranges = Ranges::one);
+  AddAnswer add(const std::string& container, const std::string& pod, Ranges ranges = Ranges::one,
+                bool is_retained = true);
   /// The failure; empty when it was acknowledged. The namespace goes after it.
   std::string release(const std::string& container, const std::string& pod);
   /// GC with a list of who is valid. The containers that were collected.
   std::vector<std::string> collect(const std::vector<std::string>& valid);
 
-  AddAnswer go_add(const std::string& container);
+  /// `places`: so many addresses its range has.
+  AddAnswer go_add(const std::string& container, std::size_t places = kPlaces);
   void go_release(const std::string& container);
 
  private:
+  /// Runs a command of the store, a process of its own, on what the observer lets it see. What it
+  /// throws goes on to the caller.
+  template <typename Command>
+  auto run(Command command);
+
   Machine& machine_;
   const Oracle* cache_;
   MemoryDisk::Observer observer_;
@@ -60,5 +68,9 @@ std::string namespace_path(const std::string& container);
 std::string content_of(const std::string& container);
 /// The files of attachments: neither the lock nor the cursors.
 Files files_of(const Tree& disk);
+bool has_file(const Files& files, const std::string& container);
+/// What the records say of a pod that is bound to `addresses`: another number when that changes.
+std::uint64_t records_of(const Tree& disk, const std::string& pod,
+                         const std::vector<std::string>& addresses);
 
 }  // namespace proof

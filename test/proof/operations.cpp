@@ -35,6 +35,17 @@ Operation add(const char* name, const std::string& container, const std::string&
           }};
 }
 
+/// The pod is not to be bound (any more): its binding ends, and who it was given to lives on.
+Operation add_unretained(const char* name, const std::string& container, const std::string& pod) {
+  return {name, {container}, {pod}, true, [=](Scene& scene, const Observer& observer) {
+            Node node(scene.machine, &scene.oracle, observer);
+            auto outcome = outcome_of(container, pod, node.add(container, pod, Ranges::one, false));
+            outcome.told.is_retained = false;
+            outcome.evicted_pods.push_back(pod);
+            return outcome;
+          }};
+}
+
 Operation release(const char* name, const std::string& container, const std::string& pod) {
   return {name, {container}, {}, false, [=](Scene& scene, const Observer& observer) {
             Node node(scene.machine, &scene.oracle, observer);
@@ -44,7 +55,7 @@ Operation release(const char* name, const std::string& container, const std::str
 
 /// The sandboxes of the pod are gone without a DEL, and a new one is there.
 Outcome take_over(Scene& scene, const Observer& observer) {
-  for (const char* old : {"ca", "ca2"}) scene.machine.namespaces.erase(namespace_path(old));
+  for (const char* old : {"ca", "ca2", "cu"}) scene.machine.namespaces.erase(namespace_path(old));
   Node node(scene.machine, &scene.oracle, observer);
   return outcome_of("ca3", "a", node.add("ca3", "a"));
 }
@@ -54,6 +65,26 @@ Outcome collect(Scene& scene, const Observer& observer) {
   scene.machine.namespaces.erase(namespace_path("ca"));
   Outcome outcome;
   outcome.ended = Node(scene.machine, &scene.oracle, observer).collect({});
+  outcome.is_acknowledged = true;
+  return outcome;
+}
+
+/// Somebody has removed the network's folder and the state: who lives must not lose his address to
+/// a newcomer. That anybody gets his again is not promised, as nothing tells of it any more.
+Outcome collect_after_wipe(Scene& scene, const Observer& observer) {
+  scene.machine.forget_file("/var/lib/cni/networks", "net");
+  scene.machine.forget_file("/var/lib", "delegated-ipam");
+  std::vector<std::string> valid;
+  for (const auto& one : scene.oracle.present) {
+    scene.oracle.lost.insert(one.first);
+    // Whatever command meets it restores it: that it flushes it too is promised to nobody.
+    scene.oracle.interrupted.insert(one.first);
+    valid.push_back(one.first);
+  }
+  scene.oracle.kept.clear();
+  scene.oracle.blank.clear();
+  Outcome outcome;
+  outcome.ended = Node(scene.machine, &scene.oracle, observer).collect(valid);
   outcome.is_acknowledged = true;
   return outcome;
 }
@@ -99,8 +130,10 @@ Outcome go_add(Scene& scene, const Observer& observer) {
   const auto lost = scene.oracle.lost;
   for (const auto& container : lost) {
     const auto present = scene.oracle.present.find(container);
-    const bool is_its = present != scene.oracle.present.end() &&
-                        present->second.addresses == outcome.told.addresses;
+    if (present == scene.oracle.present.end() || !outcome.is_acknowledged) continue;
+    const auto& addresses = present->second.addresses;
+    const bool is_its = std::find(addresses.begin(), addresses.end(),
+                                  outcome.told.addresses.front()) != addresses.end();
     if (is_its) scene.oracle.forget(container);
   }
   return outcome;
@@ -130,6 +163,20 @@ void make_network(Scene& scene) {
   static_cast<void>(disk.open_lock(folder, "lock", 0750));
 }
 
+/// With all addresses: an ADD restores what is in its ranges only.
+bool has_all(const Tree& disk, const std::string& container, const Told& told) {
+  const Files files = files_of(disk);
+  return std::all_of(told.addresses.begin(), told.addresses.end(), [&](const auto& address) {
+    const auto file = files.find(address);
+    return file != files.end() && file->second == content_of(container);
+  });
+}
+
+bool is_durable(const Machine& machine, const std::string& container, const Told& told) {
+  return std::all_of(machine.durable.begin(), machine.durable.end(),
+                     [&](const Durable& one) { return has_all(one.tree(), container, told); });
+}
+
 void add_at_start(Scene& scene, const std::string& container, const std::string& pod) {
   Node node(scene.machine, nullptr);
   acknowledge(scene, outcome_of(container, pod, node.add(container, pod)));
@@ -143,7 +190,8 @@ const std::vector<Operation>& operations() {
       add("ADD b", "cb", "b"),
       release("DEL a", "ca", "a"),
       add("ADD a again", "ca2", "a"),
-      {"takeover", {"ca", "ca2", "ca3"}, {"a"}, true, take_over},
+      add_unretained("ADD a, not retained", "cu", "a"),
+      {"takeover", {"ca", "ca2", "cu", "ca3"}, {"a"}, true, take_over},
       add("dual-stack ADD", "cd", "d", Ranges::both),
       add("pinned ADD", "cp", "p"),
       add("eviction", "ce", "e", Ranges::first_address_only),
@@ -160,6 +208,7 @@ const std::vector<Operation>& operations() {
        false,
        [](Scene& scene, const Observer& observer) { return boot(scene, observer, true); }},
       {"restore of a lost file", {"cf"}, {"f"}, true, restore_lost},
+      {"wipe, then GC", {}, {}, true, collect_after_wipe},
       {"Go ADD", {"cg"}, {"g"}, false, go_add},
       {"Go DEL a", {"ca"}, {}, false, go_release},
   };
@@ -187,6 +236,7 @@ const std::vector<Start>& starts() {
          make_network(scene);
          MemoryDisk disk(scene.machine);
          static_cast<void>(disk.create_named(*disk.open_directory(kNetworkDir), "10.0.0.2"));
+         scene.oracle.blank.insert("10.0.0.2");
        }},
   };
   static const std::vector<Start> with_folders = [] {
@@ -194,6 +244,12 @@ const std::vector<Start>& starts() {
     for (const auto& start : all) {
       wrapped.push_back({start.name, [&start](Scene& scene) {
                            make_folders(scene);
+                           // A DEL may be about who was never added.
+                           for (const auto& operation : operations()) {
+                             for (const auto& container : operation.containers)
+                               if (!operation.pods.empty())
+                                 scene.oracle.pods[container] = operation.pods.front();
+                           }
                            start.prepare(scene);
                            for (auto& one : scene.machine.durable) one.settle();
                          }});
@@ -213,10 +269,13 @@ void acknowledge(Scene& scene, const Outcome& outcome) {
   std::vector<std::string> gone;
   for (const auto& [container, told] : scene.oracle.present) {
     const bool is_alive = scene.machine.namespaces.count(namespace_path(container)) != 0;
-    const std::string content = content_of(container);
-    const bool is_there = std::any_of(files.begin(), files.end(),
-                                      [&](const auto& file) { return file.second == content; });
-    if (is_there) scene.oracle.lost.erase(container);
+    const bool is_there = has_file(files, container);
+    const bool is_restored = scene.oracle.lost.count(container) != 0 &&
+                             has_all(scene.machine.disk, container, told) &&
+                             (scene.oracle.interrupted.count(container) == 0 ||
+                              is_durable(scene.machine, container, told));
+    if (is_restored) scene.oracle.lost.erase(container);
+    if (is_restored) scene.oracle.interrupted.erase(container);
     if (!is_there && !is_alive) gone.push_back(container);
   }
   for (const auto& container : gone) scene.oracle.end(container);

@@ -7,11 +7,15 @@
 
 namespace proof {
 
+/// True when an address is in both.
+bool share_one(const std::vector<std::string>& left, const std::vector<std::string>& right);
+
 /// What an attachment was told when its ADD was acknowledged.
 struct Told {
   std::string pod;
   std::vector<std::string> addresses;
-  bool is_durable = true;  ///< false: by the Go plugin, which flushes nothing
+  bool is_durable = true;   ///< false: by the Go plugin, which flushes nothing
+  bool is_retained = true;  ///< false: the pod is not to be bound
 };
 
 struct Oracle {
@@ -21,8 +25,12 @@ struct Oracle {
   std::set<std::string> ended;
   /// A killed command was about them: they may be there or not.
   std::set<std::string> unknown;
+  /// Whose the containers are or were, that a command was ever about.
+  std::map<std::string, std::string> pods;
   /// Attachments whose file somebody has removed.
   std::set<std::string> lost;
+  /// Those of them that a command may restore without a flush, as a killed one does.
+  std::set<std::string> interrupted;
   /// The Go plugin has removed them, and nobody has flushed that: a DEL that finds nothing cannot
   /// know of it.
   std::set<std::string> unflushed;
@@ -30,6 +38,11 @@ struct Oracle {
   std::map<std::string, std::vector<std::vector<std::string>>> kept;
   /// Pods whose binding a command is about that has not answered.
   std::set<std::string> moving;
+  /// Attachments that were told another address while their own file could not be read: both are
+  /// theirs.
+  std::set<std::string> doubled;
+  /// Addresses whose file somebody has left without content.
+  std::set<std::string> blank;
 
   /// The addresses are the container's from now on; who had them before has lost them.
   void tell(const std::string& container, const Told& told);
@@ -38,6 +51,8 @@ struct Oracle {
   void end(const std::string& container);
   /// Nobody knows how far a command about it has come.
   void forget(const std::string& container);
+  /// Whether a file may name it.
+  [[nodiscard]] bool knows(const std::string& container) const;
   [[nodiscard]] std::uint64_t fingerprint() const;
 };
 

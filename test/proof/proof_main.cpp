@@ -1,6 +1,8 @@
 // Every crash state of every short sequence of commands, over a file system in memory. TAP.
 // Usage: crash_states [--long] [--start NAME] [--operations N] [--weak N] [--recovered N]
-// --operations: the longest sequence, at most 3; --weak, --recovered: see Limits.
+//     [--shown N]
+// --operations: the longest sequence, at most 3; --weak, --recovered: see Limits; --shown: so many
+// violations are printed.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -9,10 +11,10 @@
 #include <vector>
 
 #include "test/proof/explorer.hpp"
+#include "test/proof/tap.hpp"
 
 namespace {
 
-constexpr std::size_t kShownViolations = 20;
 /// The suite must not shrink unnoticed.
 constexpr std::uint64_t kFewestStates = 1'000'000;
 
@@ -20,6 +22,7 @@ struct Arguments {
   proof::Limits limits;
   std::string start;  ///< only this one
   bool is_whole = true;
+  std::size_t shown_violations = 20;
 };
 
 Arguments parse(const std::vector<std::string>& words) {
@@ -29,8 +32,8 @@ Arguments parse(const std::vector<std::string>& words) {
     if (words[i] == "--long") {
       arguments.limits.weak = {65536, 1024, 64};
       arguments.limits.recovered = 2;
-      arguments.limits.booted_one_in = 1;
-      arguments.limits.whole_one_in = 1;
+      arguments.limits.booted_one_in.fill(1);
+      arguments.limits.whole_one_in.fill(1);
       arguments.limits.weak_recovered_one_in = 8;
     } else if (words[i] == "--operations" && has_value) {
       arguments.limits.operations = std::min<std::size_t>(3, std::stoul(words[++i]));
@@ -41,6 +44,8 @@ Arguments parse(const std::vector<std::string>& words) {
     } else if (words[i] == "--recovered" && has_value) {
       arguments.limits.recovered = static_cast<std::size_t>(std::stoul(words[++i]));
       arguments.is_whole = false;
+    } else if (words[i] == "--shown" && has_value) {
+      arguments.shown_violations = static_cast<std::size_t>(std::stoul(words[++i]));
     } else if (words[i] == "--start" && has_value) {
       arguments.start = words[++i];
       arguments.is_whole = false;
@@ -52,21 +57,6 @@ Arguments parse(const std::vector<std::string>& words) {
   return arguments;
 }
 
-class Tap {
- public:
-  void test(bool is_ok, const std::string& name) {
-    std::printf("%s %d - %s\n", is_ok ? "ok" : "not ok", ++count_, name.c_str());
-    std::fflush(stdout);
-    failed_ += is_ok ? 0 : 1;
-  }
-  void plan() const { std::printf("1..%d\n", count_); }
-  [[nodiscard]] int failed() const { return failed_; }
-
- private:
-  int count_ = 0;
-  int failed_ = 0;
-};
-
 void print_summary(const proof::Counts& counts, double seconds) {
   std::string by_model;
   for (std::size_t i = 0; i < proof::kModels; ++i) {
@@ -76,7 +66,7 @@ void print_summary(const proof::Counts& counts, double seconds) {
   std::printf(
       "# proof: %llu states, %s; %llu of them distinct, %llu booted, after %llu sequences (%llu of "
       "them gone on from once, as they end alike), %llu recoveries cut, %llu kills gone on from; "
-      "%llu cuts sampled; %.0f s of one core\n",
+      "%llu cuts sampled; numbers of address files given again %llu times; %.0f s of one core\n",
       static_cast<unsigned long long>(counts.all()), by_model.c_str(),
       static_cast<unsigned long long>(counts.distinct),
       static_cast<unsigned long long>(counts.booted),
@@ -84,15 +74,35 @@ void print_summary(const proof::Counts& counts, double seconds) {
       static_cast<unsigned long long>(counts.merged),
       static_cast<unsigned long long>(counts.recoveries),
       static_cast<unsigned long long>(counts.continued),
-      static_cast<unsigned long long>(counts.sampled), seconds);
+      static_cast<unsigned long long>(counts.sampled),
+      static_cast<unsigned long long>(counts.numbers_met_again), seconds);
+  for (const auto& [name, count] : counts.recoveries_of) {
+    const auto continued = counts.continued_of.find(name);
+    std::printf("# first %s: %llu recoveries cut, %llu kills gone on from\n", name.c_str(),
+                static_cast<unsigned long long>(count),
+                static_cast<unsigned long long>(
+                    continued == counts.continued_of.end() ? 0 : continued->second));
+  }
+}
+
+/// Walks that find nothing because they have not looked would go unnoticed.
+void test_reach(proof::Tap& tap, const proof::Counts& counts) {
+  tap.test(counts.all() >= kFewestStates, "at least " + std::to_string(kFewestStates) + " states");
+  std::string missing;
+  for (const auto& operation : proof::operations()) {
+    if (counts.recoveries_of.count(operation.name) == 0)
+      missing += std::string(missing.empty() ? ": not " : ", ") + operation.name;
+  }
+  tap.test(missing.empty(), "of each first operation recoveries are cut" + missing);
+  tap.test(counts.numbers_met_again != 0, "address files get the numbers of removed ones");
 }
 
 int run(const Arguments& arguments) {
   std::size_t violations = 0;
   proof::Explorer explorer(arguments.limits, [&](const std::string& line) {
-    if (++violations <= kShownViolations) std::printf("# %s\n", line.c_str());
+    if (++violations <= arguments.shown_violations) std::printf("# %s\n", line.c_str());
   });
-  Tap tap;
+  proof::Tap tap;
   for (const auto& start : proof::starts()) {
     if (!arguments.start.empty() && arguments.start != start.name) continue;
     for (const auto& models :
@@ -108,9 +118,7 @@ int run(const Arguments& arguments) {
                                     : ": " + std::to_string(violations - before) + " violations"));
     }
   }
-  if (arguments.is_whole)
-    tap.test(explorer.counts().all() >= kFewestStates,
-             "at least " + std::to_string(kFewestStates) + " states");
+  if (arguments.is_whole) test_reach(tap, explorer.counts());
   tap.plan();
   print_summary(explorer.counts(), static_cast<double>(std::clock()) / CLOCKS_PER_SEC);
   return tap.failed() == 0 ? 0 : 1;

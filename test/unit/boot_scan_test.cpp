@@ -9,6 +9,7 @@
 #include "test/unit/catch.hpp"
 #include "test/unit/support/cached_world.hpp"
 
+using test::CachedWorld;
 using test::Contents;
 using test::owner;
 using test::pod;
@@ -21,7 +22,7 @@ constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 }  // namespace
 
 TEST_CASE("files that a power cut emptied are removed, odd ones stay", "[boot_scan]") {
-  test::CachedWorld node;
+  CachedWorld node;
   node.put("10.0.0.2", "");
   node.put("10.0.0.3", std::string(70, '\0'));
   node.put("10.0.0.4", "reserved by hand");
@@ -35,7 +36,7 @@ TEST_CASE("files that a power cut emptied are removed, odd ones stay", "[boot_sc
 }
 
 TEST_CASE("the cache is read once in a boot, and again when the folder was wiped", "[boot_scan]") {
-  test::CachedWorld node;
+  CachedWorld node;
   node.add_cached("c1", "web");
   node.add_cached("c2", "db");
   CHECK(node.cache.times_read == 1);
@@ -52,7 +53,7 @@ TEST_CASE("the cache is read once in a boot, and again when the folder was wiped
 }
 
 TEST_CASE("an address in use is bound to the pod that the cache names", "[boot_scan]") {
-  test::CachedWorld node;
+  CachedWorld node;
   node.put("10.0.0.3", owner("c-go"));
   node.cache.add("c-go", "web", "/var/run/netns/gone", {"10.0.0.3"});
   CHECK(node.add_cached("c1", "db") == "10.0.0.2");
@@ -63,16 +64,62 @@ TEST_CASE("an address in use is bound to the pod that the cache names", "[boot_s
   CHECK(node.add_cached("c2", "web") == "10.0.0.3");
 }
 
+TEST_CASE("of a pod's sandboxes with files the newest one says what it is bound to",
+          "[boot_scan]") {
+  CachedWorld node;
+  const bool is_old_by_host_local = GENERATE(false, true);
+  const auto start_old = [&] {
+    if (is_old_by_host_local) {
+      node.put("10.0.0.2", owner("c-old"));
+    } else {
+      node.add_cached("c-old", "web");
+    }
+    node.cache.add("c-old", "web", "/run/netns/gone", {"10.0.0.2"}).written_ns = 1;
+  };
+  start_old();
+  REQUIRE(node.add_cached("c-now", "web") == "10.0.0.3");
+  node.cache.add("c-now", "web", "/run/netns/gone", {"10.0.0.3"}).written_ns = 2;
+  SECTION("though its binding is newer than a file of host-local's") {}
+  SECTION("also when nothing is left of its records") {
+    std::filesystem::remove_all(node.options.state_dir);
+  }
+  node.boot(kSecondBoot);
+  CHECK(node.add_cached("c-new", "web") == "10.0.0.3");
+}
+
+TEST_CASE("what host-local left before an earlier boot is older than what is bound since",
+          "[boot_scan]") {
+  CachedWorld node;
+  node.put("10.0.0.2", owner("c-leak"));
+  node.cache.add("c-leak", "web", "/run/netns/gone", {"10.0.0.2"});
+  node.add_cached("c-other", "other");
+  node.boot(kSecondBoot);
+  auto request = node.request("c-now", "web");
+  request.requested = {test::ip("10.0.0.5")};
+  static_cast<void>(node.cached_leases().add(request));
+  node.boot("33333333-aaaa-4bbb-8ccc-000000000003");
+  CHECK(node.add_cached("c-new", "web") == "10.0.0.5");
+}
+
 TEST_CASE("an entry of another container proves nothing about a file", "[boot_scan]") {
-  test::CachedWorld node;
+  CachedWorld node;
   node.put("10.0.0.3", owner("c-go"));
   node.cache.add("c-other", "web", "/var/run/netns/gone", {"10.0.0.3"});
   CHECK(node.add_cached("c1", "db") == "10.0.0.2");
   CHECK_FALSE(node.binding("10.0.0.3").has_value());
 }
 
-TEST_CASE("a live attachment whose file is missing gets it back", "[boot_scan]") {
+TEST_CASE("whoever an address is bound to keeps it, whatever the cache says", "[boot_scan]") {
   test::CachedWorld node;
+  CHECK(node.add_cached("c1", "web") == "10.0.0.2");
+  node.cache.add("c1", "db", "/var/run/netns/c1", {"10.0.0.2"});
+  node.boot(kSecondBoot);
+  CHECK(node.add_cached("c2", "new") == "10.0.0.3");
+  CHECK(node.binding("10.0.0.2")->pod == pod("web"));
+}
+
+TEST_CASE("a live attachment whose file is missing gets it back", "[boot_scan]") {
+  CachedWorld node;
   node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.2"});
   node.cache.add("c-dead", "db", "/var/run/netns/gone", {"10.0.0.3"});
   node.cache.add("c-outside", "mq", kOwnNamespace, {"192.168.0.9"});
@@ -87,7 +134,7 @@ TEST_CASE("a live attachment whose file is missing gets it back", "[boot_scan]")
 }
 
 TEST_CASE("an entry that is gone when the lock is held brings nothing back", "[boot_scan]") {
-  test::CachedWorld node;
+  CachedWorld node;
   node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.2"});
   node.cache.gone = "c-live";
   node.add_cached("c1", "new");
@@ -95,7 +142,7 @@ TEST_CASE("an entry that is gone when the lock is held brings nothing back", "[b
 }
 
 TEST_CASE("a DEL without ranges leaves the restoring to the first ADD", "[boot_scan]") {
-  test::CachedWorld node;
+  CachedWorld node;
   node.put("10.0.0.6", owner("c-go"));
   node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.2"});
   auto request = node.release_request("c-go");
@@ -107,7 +154,7 @@ TEST_CASE("a DEL without ranges leaves the restoring to the first ADD", "[boot_s
 }
 
 TEST_CASE("OpenYurt's marker files bind their addresses", "[boot_scan]") {
-  test::CachedWorld node;
+  CachedWorld node;
   node.put("10.0.0.3", "c-yurt");
   node.put("10.0.0.3_default_web", "");
   node.put("10.0.0.4_default_db", "");
@@ -124,7 +171,7 @@ TEST_CASE("OpenYurt's marker files bind their addresses", "[boot_scan]") {
 
 TEST_CASE("a file without a stamp is known to be of this boot, and dead in the next",
           "[boot_scan]") {
-  test::CachedWorld node;
+  CachedWorld node;
   for (const char* last : {"2", "3", "4", "5"}) {
     node.put(std::string("10.0.0.") + last, owner(std::string("c-go-") + last));
   }
@@ -138,7 +185,7 @@ TEST_CASE("a file without a stamp is known to be of this boot, and dead in the n
 
 TEST_CASE("a stamp of an earlier version is renewed while its namespace is there", "[boot_scan]") {
   namespace store = allocator::store;
-  test::CachedWorld node;
+  CachedWorld node;
   store::PosixFileSystem fs;
   const auto stamp_of = [&](const std::string& name) {
     const auto folder = fs.open_directory(node.options.network_dir);
@@ -166,7 +213,7 @@ TEST_CASE("a stamp of an earlier version is renewed while its namespace is there
 }
 
 TEST_CASE("a record of a newer version does not keep the scan from going on", "[boot_scan]") {
-  test::CachedWorld node;
+  CachedWorld node;
   node.add_cached("c1", "web");
   std::filesystem::create_symlink("2~who~knows", node.record_dir() + "/ip.10.0.0.6");
   node.put("10.0.0.6", owner("c-go"));

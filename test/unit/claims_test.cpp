@@ -251,14 +251,24 @@ TEST_CASE("the mark of an address stands before the binding that told of it ends
   CHECK(order.back() == "end");
 }
 
-TEST_CASE("a live attachment outside the ranges of the ADD that restores is asked for later",
-          "[claims]") {
-  CachedWorld node;
+namespace {
+
+/// A sandbox lives, and somebody removes both folders. A command without ranges then restores
+/// nothing, and learns bindings of what seems to be free.
+void lose_everything(CachedWorld& node) {
   node.add_cached("c-live", "web");
   node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.2"});
   node.wipe(true);
   std::filesystem::remove_all(node.options.state_dir);
   static_cast<void>(node.cached_leases().collect({}));
+}
+
+}  // namespace
+
+TEST_CASE("a live attachment outside the ranges of the ADD that restores is asked for later",
+          "[claims]") {
+  CachedWorld node;
+  lose_everything(node);
   node.sets = sets_of({"10.0.1.0/29"});
   CHECK(node.add_cached("c-other", "other") == "10.0.1.2");
   node.sets = sets_of({"10.0.0.0/29"});
@@ -292,12 +302,7 @@ TEST_CASE("an address that a pod got although its records could not be written i
 TEST_CASE("an address that came back to its file by the cache's word is asked for again",
           "[claims]") {
   CachedWorld node;
-  node.add_cached("c-live", "web");
-  node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.2"});
-  node.wipe(true);
-  std::filesystem::remove_all(node.options.state_dir);
-  // Without ranges it restores nothing, and learns bindings of what seems to be free.
-  static_cast<void>(node.cached_leases().collect({}));
+  lose_everything(node);
   static_cast<void>(node.add_cached("c-other", "other"));
   CHECK(node.files()["10.0.0.2"] == owner("c-live"));
   std::filesystem::remove(node.network_file("10.0.0.2"));

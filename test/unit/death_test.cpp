@@ -58,6 +58,15 @@ TEST_CASE("nothing is proven by a stamp that is void", "[death]") {
   CHECK_FALSE(judge.is_dead(kOwner, node.stamp("", 0, "")));
 }
 
+TEST_CASE("what is no attachment never dies, though it has a stamp", "[death]") {
+  Node node;
+  auto judge = node.judge();
+  const Attachment note = {"kept for the printer", ""};
+  Stamp stamp = node.stamp("boot-1", 0, "");
+  stamp.container_hash = container_hash(note.container_id);
+  CHECK_FALSE(judge.is_dead(note, stamp));
+}
+
 TEST_CASE("a live namespace at the recorded path vetoes every proof", "[death]") {
   Node node;
   auto judge = node.judge();

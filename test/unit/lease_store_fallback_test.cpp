@@ -1,6 +1,9 @@
 // File systems without unnamed files or without extended attributes, and the order of fsyncs.
 #include <algorithm>
+#include <cerrno>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "allocator/store/state/stamp.hpp"
 #include "test/unit/catch.hpp"
@@ -154,4 +157,32 @@ TEST_CASE("folders that an ADD makes are fsynced into their parents", "[durabili
     INFO("folder " << made);
     CHECK(std::count(world.fs.synced.begin(), world.fs.synced.end(), parent) > 0);
   }
+}
+
+TEST_CASE("folders that an ADD makes are fsynced into their parents, however deep",
+          "[durability]") {
+  StoreWorld world;
+  const std::filesystem::path top = world.options.network_dir;
+  world.options.network_dir += "/a/b/c/d/net";
+  world.fs.start_command();
+  world.add("c1");
+  std::filesystem::path made = world.options.network_dir;
+  for (; made != top.parent_path(); made = made.parent_path()) {
+    INFO("folder " << made);
+    CHECK(std::count(world.fs.synced.begin(), world.fs.synced.end(), made.parent_path()) > 0);
+  }
+}
+
+TEST_CASE("folders above whose fsync failed are fsynced by the next ADD", "[durability]") {
+  StoreWorld world;
+  const std::string networks = std::filesystem::path(world.options.network_dir).parent_path();
+  world.fs.before = [&](const test::Call& call) {
+    if (call.method == "sync" && call.subject == networks)
+      throw std::system_error(EIO, std::generic_category(), "fsync");
+  };
+  CHECK_FALSE(failure_of([&] { world.add("c1"); }).empty());
+  world.fs.before = [](const test::Call&) {};
+  world.fs.start_command();
+  world.add("c2");
+  CHECK(std::count(world.fs.synced.begin(), world.fs.synced.end(), networks) == 1);
 }

@@ -97,6 +97,21 @@ TEST_CASE("GC never frees an attachment whose network namespace is there", "[gc]
     world.add(request);
     CHECK(collected(world, {}).empty());
   }
+  SECTION("the one of its stamp, whatever the boot is called now") {
+    request.netns_path = "/proc/self/ns/net";
+    world.add(request);
+    world.boot(kSecondBoot);
+    CHECK(collected(world, {}).empty());
+  }
+  SECTION("its path is gone, and somebody is still inside") {
+    world.fs.has_namespace_ids = GENERATE(false, true);
+    world.fs.shown_pid_namespace = GENERATE(store::kInitialPidNamespace, 4'026'532'999U);
+    request.netns_path = world.options.run_dir + "-netns";
+    std::filesystem::create_symlink("/proc/self/ns/net", request.netns_path);
+    world.add(request);
+    std::filesystem::remove(request.netns_path);
+    CHECK(collected(world, {}).empty());
+  }
   SECTION("a path where none is any more") {
     world.add(request);
     CHECK(collected(world, {}) == "c1/eth0=10.0.0.2");

@@ -103,6 +103,19 @@ TEST_CASE("a repeated ADD fsyncs the file and both folders again", "[store]") {
                                                     world.options.network_dir, world.record_dir()});
 }
 
+TEST_CASE("an ADD under the container ID of another sandbox that lives is refused", "[store]") {
+  StoreWorld world;
+  auto request = world.request("c1", "web");
+  request.netns_path = "/proc/self/ns/net";
+  CHECK(world.add(request) == "10.0.0.2");
+  CHECK(world.add(request) == "10.0.0.2");
+  // Any other namespace: what counts is that it is one.
+  request.netns_path = "/proc/self/ns/uts";
+  CHECK(test::contains(failure_of([&] { world.add(request); }),
+                       "duplicate allocation is not allowed"));
+  CHECK(world.files() == Contents{{"10.0.0.2", owner("c1")}});
+}
+
 TEST_CASE("a repeated ADD completes a set that was added, on the same file", "[store]") {
   StoreWorld world;
   world.add("c1", "web");

@@ -1,5 +1,6 @@
 // Taking an answered ADD back that could not be told to the caller.
 #include <string>
+#include <vector>
 
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
@@ -177,4 +178,34 @@ TEST_CASE("the files of a lease stay open, so that no other file gets their numb
   const Lease lease = lease_of(world, request);
   REQUIRE(lease.files.size() == 1);
   CHECK(lease.files.front().is_open());
+}
+
+TEST_CASE("undo changes files and records under the lock only", "[undo]") {
+  StoreWorld world;
+  const auto request = world.request("c1", "web");
+  Lease lease = lease_of(world, request);
+  const auto records = world.records();
+  std::vector<std::string> changed;
+  std::vector<std::string> unlocked;
+  world.fs.before = [&](const test::Call& call) {
+    const bool is_ours = call.subject == "10.0.0.2" || records.count(call.subject) != 0;
+    if (call.method != "unlink" || !is_ours) return;
+    changed.push_back(call.subject);
+    if (world.lock_is_free()) unlocked.push_back(call.subject);
+  };
+  world.leases().undo(lease);
+  CHECK(changed.size() == 1 + records.size());
+  CHECK(unlocked.empty());
+}
+
+TEST_CASE("undo leaves what a later ADD of the attachment has got", "[undo]") {
+  StoreWorld world;
+  const auto request = world.request("c1", "web");
+  Lease first = lease_of(world, request);
+  world.release("c1");
+  std::filesystem::remove_all(world.options.run_dir);  // its tombstone
+  const Lease second = lease_of(world, request);
+  REQUIRE(StoreWorld::picked(second) == StoreWorld::picked(first));
+  world.leases().undo(first);
+  CHECK(world.files() == Contents{{"10.0.0.2", owner("c1")}});
 }

@@ -641,6 +641,19 @@ TEST_CASE("after the first eviction the next ones do not look at all records", "
   CHECK(world.surveys == 0);
 }
 
+TEST_CASE("a record that is damaged after the list of held ones was made is passed over",
+          "[index]") {
+  CrowdedWorld world;
+  REQUIRE(world.newcomer("a") == "10.0.0.3");
+  world.fs.before = [](const Call& call) {
+    if (call.method == "read_link" && call.subject == "ip.10.0.0.6")
+      throw std::system_error(EBADMSG, std::generic_category(), "damaged");
+  };
+  auto wish = world.request("new-b", "b");
+  wish.owner.pod->pod_namespace = "n1";
+  CHECK(world.add(wish) == "10.0.0.9");
+}
+
 TEST_CASE("an eviction by the index is the one that reading everything would choose", "[index]") {
   Random random;
   INFO(Random::note());

@@ -101,10 +101,15 @@ bool DeathJudge::is_of_restarted_node(const Stamp& stamp) {
   return folder && stamp.folder != FileSystemIdentity{} && stamp.folder.is_another(*folder);
 }
 
-bool DeathJudge::any_thread_is_in(const NamespaceIdentity& netns) {
+/// Who is seen there is there, whoever else cannot be seen.
+bool DeathJudge::a_thread_is_seen_in(const NamespaceIdentity& netns) {
   if (process_scans_ == 0) look_at_processes();
   const auto found = live_namespaces_.find(netns.inode);
-  return !saw_all_threads_ || (found != live_namespaces_.end() && found->second.may_be(netns));
+  return found != live_namespaces_.end() && found->second.may_be(netns);
+}
+
+bool DeathJudge::any_thread_is_in(const NamespaceIdentity& netns) {
+  return a_thread_is_seen_in(netns) || !saw_all_threads_;
 }
 
 /// One look serves the whole command: a namespace without a process, path or descriptor does not
@@ -159,6 +164,21 @@ bool DeathJudge::is_named_beside(const Stamp& stamp) {
     const auto netns = fs_.network_namespace(path);
     return netns && netns->may_be(stamp.netns());
   });
+}
+
+bool DeathJudge::is_seen_alive(const Stamp& stamp) {
+  if (stamp.netns_inode == 0) return false;
+  try {
+    // Whatever the boot is called: who is there is there.
+    const auto there = fs_.network_namespace(stamp.netns_path);
+    if (there && there->may_be(stamp.netns())) return true;
+    if (is_of_another_boot(stamp)) return false;
+    const Life life = fs_.life_of(stamp.netns());
+    if (life != Life::unknown) return life == Life::alive;
+    return a_thread_is_seen_in(stamp.netns());
+  } catch (const std::system_error&) {
+    return true;
+  }
 }
 
 bool DeathJudge::lives_elsewhere(const Stamp& stamp) {

@@ -40,6 +40,11 @@ class DeathJudge {
   /// No stamp, one of another container, or anything that we may not look at: false.
   [[nodiscard]] bool is_dead(const Attachment& owner, const std::optional<Stamp>& stamp);
 
+  /// True when the namespace of a stamp is seen alive: at its path, by the word of the kernel, or
+  /// where the kernel has none, as a thread is in it that can be seen from here. What may not be
+  /// looked at is taken for alive.
+  [[nodiscard]] bool is_seen_alive(const Stamp& stamp);
+
   /// True when the namespace of a stamp is seen alive, and this call's is another one.
   [[nodiscard]] bool lives_elsewhere(const Stamp& stamp);
 
@@ -56,6 +61,7 @@ class DeathJudge {
   [[nodiscard]] bool is_same_pid_namespace(const Stamp& stamp) const;
   void look_at_processes();
   void look_at_threads(const std::string& process);
+  [[nodiscard]] bool a_thread_is_seen_in(const NamespaceIdentity& netns);
   [[nodiscard]] bool any_thread_is_in(const NamespaceIdentity& netns);
   [[nodiscard]] bool is_named_beside(const Stamp& stamp);
 

@@ -23,7 +23,23 @@ constexpr std::size_t kAnswerLimit = std::size_t{4} << 20;
 constexpr int kReopenLimit = 64;
 constexpr const char* kNewSuffix = ".new";
 
+/// What key_of() makes.
+bool is_key(std::string_view name) {
+  constexpr std::size_t digits = 64;
+  return name.size() == digits &&
+         name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 std::string key_of(const Attachment& attachment) { return sha256_hex(owner_text(attachment)); }
+
+/// A part of the folder, which whoever may write to it could have filled.
+Directory ensure_in(FileSystem& fs, RunFolder& run, const std::string& folder,
+                    const std::string& name) {
+  if (run.is_strangers())
+    throw UnfitFile(EPERM, "open " + folder, "a folder that others than root may write to");
+  std::vector<std::string> changed;  // tmpfs: nothing to flush
+  return ensure_folder(fs, folder + "/" + name, kFolderMode, changed);
+}
 
 Directory ensure(FileSystem& fs, const std::string& path) {
   std::vector<std::string> changed;  // tmpfs: nothing to flush
@@ -76,8 +92,8 @@ std::string version_mark(const ExecutableVersion& executable) {
 DelegateJournal::DelegateJournal(FileSystem& fs, const std::string& folder)
     : fs_(fs),
       run_(fs, folder),
-      journal_(ensure(fs, folder + "/journal")),
-      attachments_(ensure(fs, folder + "/attachments")) {
+      journal_(ensure_in(fs, run_, folder, "journal")),
+      attachments_(ensure_in(fs, run_, folder, "attachments")) {
   if (run_.is_open()) return;
   throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                           "open " + folder);
@@ -149,17 +165,27 @@ void DelegateJournal::keep_tried(Entry& entry, std::uint64_t tried) {
 std::vector<JournalEntry> DelegateJournal::entries() {
   std::vector<JournalEntry> entries;
   for (const auto& name : fs_.list(journal_)) {
-    const auto content = fs_.read_file(journal_, name, kEntryLimit);
-    auto entry = content ? decode_entry(content->bytes) : std::nullopt;
-    if (entry) entries.push_back(std::move(*entry));
+    try {
+      const auto content = fs_.read_file(journal_, name, kEntryLimit);
+      auto entry = content ? decode_entry(content->bytes) : std::nullopt;
+      if (entry) entries.push_back(std::move(*entry));
+    } catch (const std::system_error&) {
+      continue;  // somebody is writing it: it is his
+    }
   }
   return entries;
 }
 
 std::optional<KnownAnswer> DelegateJournal::known(const Attachment& attachment) {
-  const auto content = fs_.read_file(attachments_, key_of(attachment), kAnswerLimit);
+  const std::string name = key_of(attachment);
+  const auto content = fs_.read_file(attachments_, name, kAnswerLimit);
   const std::string head = owner_text(attachment) + "\n";
-  if (!content || !content->bytes.starts_with(head)) return std::nullopt;
+  // An attachment that is taken for a new one would lose its lease when the plugin refuses it.
+  const bool is_ours =
+      content ? content->bytes.starts_with(head) : !fs_.identify(attachments_, name);
+  if (!is_ours)
+    throw UnfitFile(EINVAL, "read " + attachments_.path + "/" + name, "no answer of ours");
+  if (!content) return std::nullopt;
   KnownAnswer known{content->bytes.substr(head.size()), std::nullopt};
   const auto line_end = known.answer.find('\n');
   if (line_end == std::string::npos) return known;
@@ -195,7 +221,7 @@ void DelegateJournal::forget_known(const Attachment& attachment) {
 
 std::vector<std::string> DelegateJournal::known_names() {
   auto names = fs_.list(attachments_);
-  std::erase_if(names, [](const std::string& name) { return name.ends_with(kNewSuffix); });
+  std::erase_if(names, [](const std::string& name) { return !is_key(name); });
   return names;
 }
 

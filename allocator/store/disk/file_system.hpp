@@ -86,6 +86,8 @@ struct FileIdentity {
   /// not tell.
   std::int64_t born_ns;
   std::int64_t modified_ns;  ///< time of the last change of the content, or what somebody set
+  /// It belongs to this user or to root, and nobody else may write to it.
+  bool is_private = true;
 
   [[nodiscard]] bool same_file(const FileIdentity& other) const {
     return device == other.device && inode == other.inode;
@@ -190,7 +192,8 @@ class FileSystem {
   /// Reads a file of the kernel's by path (boot_id, /proc). Throws also when it is missing.
   [[nodiscard]] virtual std::string read_path(const std::string& path, std::size_t limit) = 0;
   /// Reads a file that people or other programs made (resolv.conf, subnet.env, a conflist) by path,
-  /// following links. Throws also when it is missing; UnfitFile when it is no regular file.
+  /// following links. Throws also when it is missing; UnfitFile when it is no regular file, or
+  /// larger: part of a configuration is another one.
   [[nodiscard]] virtual std::string read_regular(const std::string& path, std::size_t limit) = 0;
 
   /// O_TMPFILE where the file system has it, else a file with the name `fallback_name` that the

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -39,6 +40,10 @@ constexpr std::size_t kSmallFile = 512;
 
 constexpr std::int64_t kNanoseconds = 1'000'000'000;
 
+bool is_private(uid_t owner, mode_t mode) {
+  return (owner == 0 || owner == ::getauxval(AT_EUID)) && (mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 FileIdentity identity_of(const struct stat& status) {
   return {status.st_dev,
           status.st_ino,
@@ -46,7 +51,8 @@ FileIdentity identity_of(const struct stat& status) {
           static_cast<std::uint64_t>(status.st_size),
           status.st_ctim.tv_sec * kNanoseconds + status.st_ctim.tv_nsec,
           status.st_mtim.tv_sec * kNanoseconds + status.st_mtim.tv_nsec,
-          status.st_mtim.tv_sec * kNanoseconds + status.st_mtim.tv_nsec};
+          status.st_mtim.tv_sec * kNanoseconds + status.st_mtim.tv_nsec,
+          is_private(status.st_uid, status.st_mode)};
 }
 
 FileIdentity identity_of(const struct statx& status) {
@@ -57,7 +63,8 @@ FileIdentity identity_of(const struct statx& status) {
           status.stx_size,
           status.stx_ctime.tv_sec * kNanoseconds + status.stx_ctime.tv_nsec,
           born.tv_sec * kNanoseconds + born.tv_nsec,
-          status.stx_mtime.tv_sec * kNanoseconds + status.stx_mtime.tv_nsec};
+          status.stx_mtime.tv_sec * kNanoseconds + status.stx_mtime.tv_nsec,
+          is_private(status.stx_uid, status.stx_mode)};
 }
 
 /// statx(2), or fstatat(2) where a container's filter refuses the newer call. nullopt: errno.
@@ -184,9 +191,12 @@ std::optional<FileContent> PosixFileSystem::read_file(const Directory& directory
   if (!fd) return std::nullopt;
   const FileIdentity identity = identify(*fd);
   if (identity.kind != FileKind::regular) return std::nullopt;
+  const std::string path = path_of(directory, name);
   const std::size_t room = std::min<std::size_t>(limit, identity.size + 1);
-  return FileContent{identity,
-                     read_some(fd->number(), room, path_of(directory, name), ShortRead::is_end)};
+  FileContent content{identity, read_some(fd->number(), room, path, ShortRead::is_end)};
+  // Not what it holds: a file that seems to be empty may be removed as one that a power cut left.
+  if (content.bytes.size() < std::min<std::size_t>(limit, identity.size)) fail("read", path, EIO);
+  return content;
 }
 
 std::optional<std::string> PosixFileSystem::read_regular_entry(const Directory& directory,
@@ -216,9 +226,15 @@ std::string PosixFileSystem::read_regular(const std::string& path, std::size_t l
   const FileIdentity identity = identify(fd);
   if (identity.kind == FileKind::other) fail_unfit("read", path, kNoRegularFile, EINVAL);
   // Some file systems tell no size.
-  if (identity.size == 0) return read_some(fd.number(), limit, path, ShortRead::goes_on);
-  const std::size_t room = std::min<std::size_t>(limit, identity.size + 1);
-  return read_some(fd.number(), room, path, ShortRead::is_end);
+  const bool has_size = identity.size != 0;
+  const std::size_t room =
+      std::min<std::size_t>(limit + 1, has_size ? identity.size + 1 : limit + 1);
+  std::string bytes =
+      read_some(fd.number(), room, path, has_size ? ShortRead::is_end : ShortRead::goes_on);
+  // A part of it could mean something else: "10.244.1.0/2" of "10.244.1.0/24".
+  if (bytes.size() > limit)
+    fail_unfit("read", path, "a file of more than " + std::to_string(limit) + " bytes", EFBIG);
+  return bytes;
 }
 
 FileSystem::NewFile PosixFileSystem::create_file(const Directory& directory,
@@ -243,6 +259,7 @@ void PosixFileSystem::write_all(const Fd& fd, std::string_view bytes,
   while (!bytes.empty()) {
     const auto written = retried([&] { return ::write(fd.number(), bytes.data(), bytes.size()); });
     if (written == -1) fail("write", path_for_errors);
+    if (written == 0) fail("write", path_for_errors, EIO);
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
@@ -290,8 +307,13 @@ std::optional<std::string> PosixFileSystem::read_link(const Directory& directory
   const auto length =
       ::readlinkat(directory.fd.number(), name.c_str(), target.data(), target.size());
   if (length >= 0) return std::string(target.data(), static_cast<std::size_t>(length));
-  if (errno == ENOENT || errno == EINVAL) return std::nullopt;
-  fail("read link", path_of(directory, name));
+  if (errno == ENOENT) return std::nullopt;
+  if (errno != EINVAL) fail("read link", path_of(directory, name));
+  // Any other thing gives way to a link that is made in its place; a folder does not.
+  const auto found = look_at(directory.fd.number(), name.c_str(), AT_SYMLINK_NOFOLLOW);
+  if (found && found->kind == FileKind::directory)
+    fail("read link", path_of(directory, name), EISDIR);
+  return std::nullopt;
 }
 
 void PosixFileSystem::rename(const Directory& directory, const std::string& from,

@@ -184,6 +184,15 @@ void NetworkDir::refuse_unreadable_of(const Attachment& attachment, const std::s
   }
 }
 
+bool NetworkDir::may_have_unreadable(const Attachment& attachment) {
+  const auto files = unreadable();
+  return std::any_of(files.begin(), files.end(), [&](const AttachmentFile& file) {
+    const auto stamp = file.address ? stamp_of(file.name) : std::nullopt;
+    return file.address &&
+           (!stamp || stamp->container_hash == container_hash(attachment.container_id));
+  });
+}
+
 void NetworkDir::refuse_unreadable_nested(const std::string& what) const {
   if (nested_trouble_.empty()) return;
   throw TryAgain(what + ": which addresses are in use in the nested folder cannot be told: " +
@@ -224,6 +233,7 @@ std::vector<Address> NetworkDir::claimed_by(const Attachment& attachment) {
 std::optional<std::string> NetworkDir::holder(const Address& address) {
   const AttachmentFile* file = file_of(address);
   if (file == nullptr) {
+    if (held_back_.count(address) != 0) return "somebody whose file cannot be restored";
     if (nested_.count(address) == 0) return std::nullopt;
     return "somebody in the nested folder of the network";
   }

@@ -122,6 +122,8 @@ class NetworkDir {
   /// Errors: throws TryAgain when a file cannot be read and its stamp, elsewhere on the disk, says
   /// that it is the attachment's. `what`: what cannot be done then.
   void refuse_unreadable_of(const Attachment& attachment, const std::string& what);
+  /// True when a file cannot be read and nothing says that it is another attachment's.
+  [[nodiscard]] bool may_have_unreadable(const Attachment& attachment);
   /// Errors: throws TryAgain when the nested folder is there and cannot be read: which addresses
   /// are in use in it is not known. `what`: what cannot be done then.
   void refuse_unreadable_nested(const std::string& what) const;
@@ -139,6 +141,10 @@ class NetworkDir {
   /// The owner of an address as "<container ID> <ifname>" ("an unknown owner" for a file that does
   /// not tell); nullopt when nothing reserves the address.
   [[nodiscard]] std::optional<std::string> holder(const Address& address);
+
+  /// The address counts as in use until this command ends: it is somebody's whose file could not be
+  /// restored.
+  void hold_back(const Address& address) { held_back_.insert(address); }
 
   /// The cursor of a range set; nullopt when there is none or it makes no sense.
   [[nodiscard]] std::optional<Address> cursor(std::size_t set);
@@ -217,6 +223,7 @@ class NetworkDir {
   std::vector<std::string> cursors_;
   std::map<std::string, std::optional<OpenText>> open_cursors_;  ///< none: not to be written over
   std::set<Address> nested_;
+  std::set<Address> held_back_;
   std::string nested_trouble_;  ///< why the nested folder cannot be read; "" when it can
   RecordFolder* records_ = nullptr;
   bool is_current_ = false;  ///< this object changed nothing since it looked

@@ -135,6 +135,7 @@ const AttachmentFile* NetworkDir::file_of(const Address& address) {
 
 /// The names in a folder are an index of their own, which the kernel keeps.
 bool NetworkDir::is_in_use(const Address& address) {
+  if (held_back_.count(address) != 0) return true;
   if (has_files_) return by_address_.count(address) != 0 || nested_.count(address) != 0;
   const auto looked_at = looked_at_.find(address);
   if (looked_at != looked_at_.end()) return looked_at->second.has_value();
@@ -148,7 +149,7 @@ bool NetworkDir::is_in_use(const Address& address) {
 /// What the disk does not even tell the kind of is in use, as one that cannot be read; from here on
 /// everything is read, as before there was an index.
 bool NetworkDir::is_in_use_now(const Address& address) {
-  if (nested_.count(address) != 0) return true;
+  if (nested_.count(address) != 0 || held_back_.count(address) != 0) return true;
   try {
     return fs_.identify(folder_, address.to_string()).has_value();
   } catch (const std::system_error& error) {

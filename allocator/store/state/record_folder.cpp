@@ -238,6 +238,12 @@ void RecordFolder::put(const PodKey& pod, const PodHint& hint) {
   change(hint_name(pod), hint_text(pod, hint));
 }
 
+void RecordFolder::replace_damaged(const PodKey& pod, const PodHint& hint) {
+  const std::string name = hint_name(pod);
+  write(name, hint_text(pod, hint));
+  read_.erase(name);
+}
+
 void RecordFolder::remove(const Address& address) { remove_record(binding_name(address)); }
 
 void RecordFolder::forget_evicted(const PodKey& pod) {
@@ -295,7 +301,8 @@ std::string RecordFolder::make_temporary(const std::string& target) {
       return name;
     } catch (const std::system_error& error) {
       const int cause = error.code().value();
-      const bool may_be_the_name = cause == EBADMSG || cause == EUCLEAN || cause == EIO;
+      const bool may_be_the_name =
+          cause == EBADMSG || cause == EUCLEAN || cause == EIO || cause == EISDIR;
       if (!may_be_the_name || number == kTemporaryNames) throw;
     }
   }

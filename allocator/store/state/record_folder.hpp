@@ -89,6 +89,8 @@ class RecordFolder {
 
   void put(const Address& address, const Binding& binding);
   void put(const PodKey& pod, const PodHint& hint);
+  /// The same in the place of one that the disk does not give. No undo() takes it back.
+  void replace_damaged(const PodKey& pod, const PodHint& hint);
   void remove(const Address& address);
   /// Ends a binding of `pod` that its address was given away from: without another one, its hint
   /// goes too.

@@ -258,9 +258,14 @@ bool RunFolder::is_pending(const Attachment& attachment) noexcept {
   return read_link(name_in(kPending, attachment)) == owner_text(attachment);
 }
 
+bool RunFolder::is_strangers() noexcept {
+  bool is_ours = true;
+  return !is_new_ && attempt([&] { is_ours = fs_.identify(folder_->fd).is_private; }) && !is_ours;
+}
+
 std::vector<Attachment> RunFolder::pending() noexcept {
   std::vector<Attachment> attachments;
-  if (!mark_.has_pending) return attachments;
+  if (!mark_.has_pending || is_strangers()) return attachments;
   static_cast<void>(attempt([&] {
     const auto folder = fs_.open_directory(folder_->path + "/" + kPending);
     if (!folder) return;

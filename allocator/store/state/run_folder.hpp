@@ -75,6 +75,10 @@ class RunFolder {
     return boot_id.empty() || boot_id_.empty() || boot_id == boot_id_;
   }
 
+  /// True for a folder that somebody else may write to: what would end an attachment, or answer
+  /// for one, is not believed. A system call.
+  [[nodiscard]] bool is_strangers() noexcept;
+
   /// True when this object made the folder: whoever had looked before it would have made it.
   [[nodiscard]] bool is_new() const { return is_new_; }
   /// What the folder's link tells of this generation. Until it is read anything may be. To be read

@@ -14,7 +14,11 @@ void fail_type(const Json& value, const std::string& path, std::string_view want
 
 const std::string& require_text(const Json& value, const std::string& path, ErrorCode code) {
   if (!value.is_string()) fail_type(value, path, "a string", code);
-  return value.get_ref<const std::string&>();
+  const auto& text = value.get_ref<const std::string&>();
+  // The system would take it for the end of a path.
+  if (text.find('\0') != std::string::npos)
+    throw CniError(code, path + " has a NUL in it: " + go_quoted(text)).at(path);
+  return text;
 }
 
 const Json* ConfigReader::find(std::string_view key) const {

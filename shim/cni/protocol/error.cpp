@@ -28,8 +28,8 @@ ErrorCode code_of(allocator::Kind kind) {
 /// Trouble with the disk or the machine that somebody can mend without us: the runtime should come
 /// back.
 bool may_pass(int error) {
-  constexpr std::array passing = {ENOSPC,  EDQUOT, EROFS,  EIO,    EBADMSG,
-                                  EUCLEAN, ESTALE, EMFILE, ENFILE, ENOMEM};
+  constexpr std::array passing = {ENOSPC, EDQUOT, EROFS,  EIO,    EBADMSG, EUCLEAN,
+                                  ESTALE, EMFILE, ENFILE, ENOMEM, ENOTCONN};
   return std::find(passing.begin(), passing.end(), error) != passing.end();
 }
 

@@ -30,7 +30,9 @@ namespace {
 
 using allocator::store::CachedAttachment;
 
-constexpr std::size_t kEntryLimit = std::size_t{1} << 20;
+/// A pod's annotations may have 256 KiB, and six times as much as JSON escapes: their author must
+/// not make his pod unseen by them.
+constexpr std::size_t kEntryLimit = std::size_t{4} << 20;
 
 void read_result_into(const Json& result, CachedAttachment& attachment) {
   const Result newest = newest_form(read_result(result.dump(), entry_text(result, "cniVersion")));

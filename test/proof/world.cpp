@@ -1,0 +1,258 @@
+#include "test/proof/world.hpp"
+
+#include <algorithm>
+
+#include "test/proof/node.hpp"
+#include "test/unit/support/values.hpp"
+
+namespace proof {
+namespace {
+
+using allocator::Attachment;
+using Addresses = std::vector<std::string>;
+using Trouble = std::optional<std::string>;
+
+std::string pod_name(unsigned pod) { return "p" + std::to_string(pod); }
+
+std::optional<allocator::PodKey> pod_key(unsigned pod) {
+  if (pod == kNameless) return std::nullopt;
+  return test::pod(pod_name(pod));
+}
+
+constexpr const char* kNetwork = "net";
+/// The wide range's addresses are 10.0.0.2 to .14, the narrow one's .2 to .6.
+constexpr const char* kPin = "10.0.0.5";
+
+allocator::RangeSets sets_of(const Setting& setting, unsigned pod) {
+  const char* subnet = setting.is_narrow ? "10.0.0.0/29" : "10.0.0.0/28";
+  if (pod == kDual) return test::sets_of({subnet, "2001:db8::/124"});
+  return test::sets_of({subnet});
+}
+
+store::StoreOptions options() {
+  store::StoreOptions options;
+  options.network_dir = kNetworkDir;
+  options.state_dir = kStateDir;
+  return options;
+}
+
+}  // namespace
+
+/// The runtime's result cache, as far as it can be read.
+class World::Cache final : public store::AttachmentSource {
+ public:
+  explicit Cache(const World& world) : world_(world) {}
+
+  std::vector<store::CachedAttachment> attachments(const std::string& network) override {
+    std::vector<store::CachedAttachment> all;
+    if (network != kNetwork) return all;
+    for (const auto& [container, cached] : world_.entries()) {
+      store::CachedAttachment one;
+      one.attachment = {container, kInterface};
+      one.pod = pod_key(cached.sandbox.pod);
+      one.netns_path = cached.sandbox.netns_path;
+      for (const auto& address : cached.sandbox.addresses)
+        one.addresses.push_back(test::ip(address));
+      one.entry = container;
+      one.written_ns = cached.written_ns;
+      all.push_back(std::move(one));
+    }
+    return all;
+  }
+  bool still_has(const store::CachedAttachment& cached) override {
+    return world_.entries().count(cached.entry) != 0;
+  }
+
+ private:
+  const World& world_;
+};
+
+World::World(const Setting& setting) : setting_(setting), machine_({setting.model}) {
+  machine_.reuses_numbers = setting.reuses_numbers;
+  MemoryDisk disk(machine_);
+  std::vector<std::string> changed;
+  static_cast<void>(store::ensure_folder(disk, "/var/lib", 0755, changed));
+  machine_.settle();
+}
+
+Trouble World::apply(const Event& event) {
+  Trouble trouble;
+  switch (event.kind) {
+    case Kind::add:
+    case Kind::repeat_add:
+      trouble = add(event, event.kind == Kind::repeat_add);
+      break;
+    case Kind::del:
+      trouble = del(event);
+      break;
+    case Kind::del_again:
+      trouble = del_again();
+      break;
+    case Kind::collect:
+      trouble = collect(event);
+      break;
+    case Kind::go_add:
+      go_add(event);
+      break;
+    default:
+      happen(event);
+      break;
+  }
+  if (trouble) return trouble;
+  if (cut_trouble_) return std::exchange(cut_trouble_, std::nullopt);
+  note_restored();
+  return trouble_on_disk(machine_.disk, false);
+}
+
+Trouble World::add(const Event& event, bool is_repeated) {
+  Sandbox* known = is_repeated ? newest(event.who) : nullptr;
+  if (is_repeated && known == nullptr) return std::nullopt;
+  Sandbox& sandbox = known == nullptr ? new_sandbox(event.who) : *known;
+  if (!lives(sandbox)) {
+    make_namespace(sandbox);
+    sandbox.addresses.clear();  // a container that is started anew under its ID
+  } else if (machine_.namespaces.count(sandbox.netns_path) == 0) {
+    return std::nullopt;
+  }
+  store::AddRequest request;
+  request.attachment = {sandbox.container, kInterface};
+  request.netns_path = sandbox.netns_path;
+  request.owner.pod = pod_key(event.who);
+  request.owner.is_retained = event.who != kUnbound;
+  request.sets = sets_of(setting_, event.who);
+  request.reservations.pins.push_back(test::pin(pod_name(kPinned), kPin));
+  Cache cache(*this);
+  std::optional<store::Lease> lease;
+  try {
+    const bool is_answered = run(event, [&](MemoryDisk& disk) {
+      lease = store::LeaseStore(disk, options(), &cache).add(request);
+    });
+    if (is_answered) return answered(sandbox, *lease);
+  } catch (const std::exception& error) {
+    return refused(sandbox, error.what());
+  }
+  return std::nullopt;
+}
+
+/// The caller has the answer: from here on the addresses are the sandbox's.
+Trouble World::answered(Sandbox& sandbox, const store::Lease& lease) {
+  ++counts_.acknowledged;
+  Addresses told;
+  for (const auto& pick : lease.picks) told.push_back(pick.address.to_string());
+  if (auto trouble = shared_with(sandbox, told)) return trouble;
+  // A restored file is found again; where another one was given meanwhile, it is told again.
+  const bool is_same = sandbox.addresses.empty() || sandbox.is_damaged || sandbox.addresses == told;
+  if (!is_same)
+    return "P2: the repeated ADD of " + sandbox.container + " gets " + told.front() +
+           " instead of " + sandbox.addresses.front();
+  const auto kept = kept_.find(sandbox.pod);
+  if (kept != kept_.end() && must_be_kept(sandbox, kept->second)) {
+    if (kept->second != told)
+      return "P4: " + pod_name(sandbox.pod) + " had " + kept->second.front() + " and gets " +
+             told.front();
+    ++counts_.kept;
+  }
+  for (auto& other : sandboxes_) {
+    if (other.container == sandbox.container || !share_one(other.addresses, told)) continue;
+    if (!lives(other)) ++counts_.took_over;
+    other.addresses.clear();
+  }
+  std::erase_if(kept_, [&](const auto& one) { return share_one(one.second, told); });
+  if (is_kept_for(sandbox.pod)) kept_[sandbox.pod] = told;
+  sandbox.addresses = told;
+  sandbox.is_damaged = sandbox.is_forgotten = false;
+  cached_[sandbox.container] = {sandbox, ++next_written_};
+  return std::nullopt;
+}
+
+/// Whoever lives and was told one of them; nobody may get it.
+Trouble World::shared_with(const Sandbox& sandbox, const Addresses& told) const {
+  for (const auto& address : told) {
+    if (notes_.count(address) != 0)
+      return "P1: " + sandbox.container + " gets " + address + ", which is reserved by hand";
+  }
+  for (const auto& other : sandboxes_) {
+    if (other.container == sandbox.container || !lives(other)) continue;
+    if (!share_one(other.addresses, told) || other.is_forgotten) continue;
+    return "P1: " + sandbox.container + " gets " + told.front() + ", which " + other.container +
+           " has";
+  }
+  return std::nullopt;
+}
+
+Trouble World::refused(const Sandbox& sandbox, const std::string& why) {
+  ++counts_.refused;
+  if (machine_.is_read_only) return std::nullopt;
+  // It gets its pin or nothing, and is told why not.
+  if (sandbox.pod == kPinned && why.find(" is pinned to ") != std::string::npos)
+    return std::nullopt;
+  if (why.find("written by a newer version") != std::string::npos) return std::nullopt;
+  if (why.find("no IP addresses available") == std::string::npos)
+    return "P3: the ADD of " + sandbox.container + " fails: " + why;
+  return std::nullopt;
+}
+
+Trouble World::del(const Event& event) {
+  Sandbox* sandbox = oldest(event.who);
+  if (sandbox == nullptr) return std::nullopt;
+  const Sandbox ending = *sandbox;
+  // The runtime has ended its processes, and nobody is told its addresses any more.
+  sandbox->addresses.clear();
+  if (!release(event, ending)) return std::nullopt;
+  if (!ending.is_damaged && !machine_.is_read_only) ended_.insert(ending.container);
+  forget(ending.container);
+  deleted_last_ = ending;
+  return std::exchange(failure_, std::nullopt);
+}
+
+Trouble World::del_again() {
+  if (!deleted_last_) return std::nullopt;
+  static_cast<void>(release({Kind::del, deleted_last_->pod}, *deleted_last_));
+  return std::exchange(failure_, std::nullopt);
+}
+
+/// False when it was cut. A failure is in failure_.
+bool World::release(const Event& event, const Sandbox& sandbox) {
+  store::ReleaseRequest request;
+  request.attachment = {sandbox.container, kInterface};
+  request.owner.pod = pod_key(sandbox.pod);
+  request.sets = sets_of(setting_, sandbox.pod);
+  Cache cache(*this);
+  try {
+    return run(event, [&](MemoryDisk& disk) {
+      static_cast<void>(store::LeaseStore(disk, options(), &cache).release(request));
+    });
+  } catch (const std::exception& error) {
+    if (!machine_.is_read_only)
+      failure_ = "P3: the DEL of " + sandbox.container + " fails: " + error.what();
+    return true;
+  }
+}
+
+/// With what the runtime lists, whatever its view is.
+Trouble World::collect(const Event& event) {
+  std::vector<Attachment> valid;
+  for (const auto& one : entries()) valid.push_back({one.first, kInterface});
+  Cache cache(*this);
+  std::vector<store::FreedAddress> freed;
+  try {
+    const bool is_answered = run(event, [&](MemoryDisk& disk) {
+      freed = store::LeaseStore(disk, options(), &cache).collect(valid);
+    });
+    if (!is_answered) return std::nullopt;
+  } catch (const std::exception& error) {
+    if (machine_.is_read_only) return std::nullopt;
+    return std::string("P3: GC fails: ") + error.what();
+  }
+  for (const auto& one : freed) {
+    for (auto& sandbox : sandboxes_) {
+      if (sandbox.container != one.attachment.container_id) continue;
+      if (lives(sandbox) && !sandbox.addresses.empty() && !sandbox.is_go)
+        return "P1: GC ends " + sandbox.container + ", which lives";
+      sandbox.addresses.clear();
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace proof

@@ -1,0 +1,183 @@
+#pragma once
+/// A node and everything around it that the store does not control, told in events: pods and their
+/// sandboxes, namespaces and the processes in them, boots, the runtime's cache, copies of the disk,
+/// other programs that write into the folders. Beside the store's own state stands what a bystander
+/// knows of it, and after every event the promises are compared with that.
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "allocator/store/lease_store.hpp"
+#include "test/proof/memory_disk.hpp"
+
+namespace proof {
+
+enum class Kind : std::uint8_t {
+  add,              ///< a new sandbox of the pod, whatever lives of it
+  repeat_add,       ///< the ADD of its newest sandbox once more
+  del,              ///< of its oldest sandbox
+  del_again,        ///< of the sandbox that was deleted last
+  die,              ///< its oldest sandbox ends, and no DEL comes
+  unmount,          ///< the path of its oldest sandbox goes, its processes stay
+  exit,             ///< the processes of such sandboxes end
+  collect,          ///< GC with what the runtime lists
+  reboot,           ///< in order
+  power_cut,        ///< in between two commands
+  reboot_with_run,  ///< in order, where /run is kept
+  remove_run,       ///< our folder in /run, in mid-boot
+  copy_disk,        ///< a backup of the disk
+  restore_disk,     ///< the node boots from it
+  restore_state,    ///< the state folder of the backup is put back, in mid-boot
+  remove_file,      ///< an address file
+  empty_file,       ///< an address file loses its content
+  strip_stamps,     ///< the network folder is copied without attributes
+  remove_record,
+  spoil_record,
+  remove_state,
+  remove_network,
+  write_note,  ///< somebody reserves an address by hand
+  go_add,      ///< the Go plugin's
+  go_del,
+  cache_fresh,  ///< from here on the runtime's cache tells of everything that was acknowledged
+  cache_stale,  ///< from here on it tells of what it told of now
+  cache_gone,   ///< it cannot be read
+  read_only,    ///< the disk takes no changes
+  writable,
+};
+inline constexpr std::size_t kKinds = static_cast<std::size_t>(Kind::writable) + 1;
+
+/// What comes to a command while it runs.
+enum class Fate : std::uint8_t { whole, killed, power_cut };
+
+struct Event {
+  Kind kind = Kind::add;
+  unsigned who = 0;  ///< the pod; of files and records, which
+  Fate fate = Fate::whole;
+  unsigned step = 0;  ///< of its changes, the one behind which it is cut
+  unsigned draw = 0;  ///< which of the states that a cut may leave
+};
+
+/// What does not change in a history.
+struct Setting {
+  Model model = Model::ext4;
+  bool reuses_numbers = false;     ///< of inodes
+  bool reuses_namespaces = false;  ///< the number of one that is gone comes again at once
+  bool is_narrow = false;          ///< fewer addresses than pods
+};
+
+/// The pods are numbers. Some are special.
+inline constexpr unsigned kPods = 9;
+inline constexpr unsigned kNameless = 0;  ///< its caller does not tell the pod
+inline constexpr unsigned kUnbound = 1;   ///< not retained
+inline constexpr unsigned kDual = 2;      ///< has an IPv6 address too
+inline constexpr unsigned kPinned = 3;
+inline bool is_kept_for(unsigned pod) { return pod != kNameless && pod != kUnbound; }
+
+class World {
+ public:
+  explicit World(const Setting& setting);
+
+  /// Lets it happen. The promise that is broken now, and how; nullopt: none.
+  std::optional<std::string> apply(const Event& event);
+
+  /// How many ADDs were acknowledged, of those of pods that must keep their addresses, and how
+  /// often a command was about the sandbox of somebody whose file was taken away.
+  struct Counts {
+    std::uint64_t acknowledged = 0;
+    std::uint64_t kept = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t took_over = 0;
+  };
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+
+ private:
+  struct Sandbox {
+    std::string container;
+    unsigned pod = 0;
+    store::NamespaceIdentity network_namespace;
+    std::string netns_path;
+    std::uint64_t boot = 0;
+    /// Empty: nobody was told any, or its end has begun.
+    std::vector<std::string> addresses = {};
+    bool is_go = false;       ///< made by the Go plugin
+    bool is_damaged = false;  ///< somebody has taken or emptied a file of it
+    /// A command has come since, and the runtime's cache did not tell of it.
+    bool is_forgotten = false;
+  };
+  struct Cached {
+    Sandbox sandbox;
+    std::int64_t written_ns;
+  };
+  class Cache;
+  using Trouble = std::optional<std::string>;
+
+  Trouble add(const Event& event, bool is_repeated);
+  Trouble answered(Sandbox& sandbox, const store::Lease& lease);
+  Trouble refused(const Sandbox& sandbox, const std::string& why);
+  Trouble del(const Event& event);
+  Trouble del_again();
+  bool release(const Event& event, const Sandbox& sandbox);
+  Trouble collect(const Event& event);
+  void go_add(const Event& event);
+  void go_del(unsigned pod);
+  void happen(const Event& event);
+  void happen_to_files(const Event& event);
+  void happen_to_records(const Event& event);
+
+  /// Runs a command under the event's fate; false: it did not come to its end.
+  bool run(const Event& event, const std::function<void(MemoryDisk&)>& command);
+  [[nodiscard]] Tree some_state(unsigned draw) const;
+  void cut_power(const Tree& left);
+  /// Another boot: who lived lives no more.
+  void boot(Machine next);
+  void put_back_state();
+
+  Sandbox& new_sandbox(unsigned pod);
+  void make_namespace(Sandbox& sandbox);
+  void end_namespace(const Sandbox& sandbox);
+  [[nodiscard]] Sandbox* oldest(unsigned pod);
+  [[nodiscard]] Sandbox* newest(unsigned pod);
+  [[nodiscard]] bool lives(const Sandbox& sandbox) const;
+  void forget(const std::string& container);
+
+  [[nodiscard]] Trouble shared_with(const Sandbox& sandbox,
+                                    const std::vector<std::string>& told) const;
+  [[nodiscard]] const std::map<std::string, Cached>& entries() const;
+  [[nodiscard]] bool is_told_of(const Sandbox& sandbox) const;
+  [[nodiscard]] bool must_be_kept(const Sandbox& sandbox,
+                                  const std::vector<std::string>& kept) const;
+  [[nodiscard]] Trouble trouble_on_disk(const Tree& disk, bool was_cut) const;
+  void note_restored();
+  [[nodiscard]] std::string address_file(unsigned which) const;
+  void damage(const std::string& address);
+
+  Setting setting_;
+  Machine machine_;
+  std::vector<Sandbox> sandboxes_;            ///< by age
+  std::map<std::string, Cached> cached_;      ///< what the runtime wrote down
+  std::map<std::string, Cached> cache_then_;  ///< what a stale cache tells of
+  enum class View : std::uint8_t { fresh, stale, gone } view_ = View::fresh;
+  /// What each pod must get, as long as nobody has it.
+  std::map<unsigned, std::vector<std::string>> kept_;
+  std::set<std::string> notes_;       ///< addresses that somebody reserved by hand
+  std::set<std::string> unrecorded_;  ///< records that somebody removed in this boot
+  bool has_lost_stamps_ = false;      ///< files are there that say nothing of when
+  bool is_state_removed_ = false;     ///< in this boot
+  bool is_state_foreign_ = false;     ///< so is that of a backup put back
+  std::set<std::string> ended_;       ///< containers whose DEL was acknowledged
+  std::optional<Sandbox> deleted_last_;
+  std::optional<Tree> backup_;
+  std::map<std::string, Cached> cached_at_backup_;
+  unsigned next_container_ = 0;
+  std::int64_t next_written_ = 0;
+  Trouble failure_;      ///< of a DEL
+  Trouble cut_trouble_;  ///< what a power cut left
+  std::uint64_t boot_ = 0;
+  std::vector<std::uint64_t> free_namespaces_;
+  Counts counts_;
+};
+
+}  // namespace proof

@@ -1,0 +1,229 @@
+/// What happens around the store.
+#include <algorithm>
+#include <array>
+
+#include "test/proof/node.hpp"
+#include "test/proof/world.hpp"
+
+namespace proof {
+namespace {
+
+/// What a record may say that makes no sense, or not to this version.
+constexpr std::array kSpoilt = {
+    "",        "9~default~x~eth0~~1~1~", "1~default~other~eth0~~7~1~aaaaaaaa", "1~",
+    "~~~~~~~", "1~10.0.0.2~10.0.0.3"};
+
+/// A deep copy of what `from` has at `path`, under new inodes; 0 when there is nothing.
+Id copied(const Tree& from, Id id, Machine& machine) {
+  if (id == 0) return 0;
+  Inode inode = from.at(id);
+  std::map<std::string, Id> entries;
+  for (const auto& [name, below] : inode.entries) entries[name] = copied(from, below, machine);
+  inode.entries = std::move(entries);
+  inode.number = machine.next_number++;
+  const Id copy = machine.next_id++;
+  machine.disk.put(copy, std::move(inode));
+  return copy;
+}
+
+}  // namespace
+
+void World::happen(const Event& event) {
+  switch (event.kind) {
+    case Kind::die:
+      if (Sandbox* sandbox = oldest(event.who)) end_namespace(*sandbox);
+      break;
+    case Kind::unmount:
+      if (const Sandbox* sandbox = oldest(event.who); sandbox != nullptr && lives(*sandbox)) {
+        if (machine_.namespaces.erase(sandbox->netns_path) != 0)
+          machine_.inhabited.push_back(sandbox->network_namespace);
+      }
+      break;
+    case Kind::exit:
+      for (const auto& one : machine_.inhabited) free_namespaces_.push_back(one.inode);
+      machine_.inhabited.clear();
+      break;
+    case Kind::reboot:
+    case Kind::reboot_with_run: {
+      Machine next = machine_;
+      next.reboot_in_order();
+      if (event.kind == Kind::reboot_with_run) next.run = machine_.run;
+      boot(std::move(next));
+      break;
+    }
+    case Kind::power_cut:
+      cut_power(some_state(event.draw));
+      break;
+    case Kind::remove_run:
+      machine_.run = Tree();
+      if (has_lost_stamps_ && view_ != View::fresh) kept_.clear();
+      // What nobody has flushed was only told there.
+      for (auto& sandbox : sandboxes_) sandbox.is_damaged |= sandbox.addresses.empty();
+      break;
+    case Kind::cache_fresh:
+      view_ = View::fresh;
+      break;
+    case Kind::cache_stale:
+      view_ = View::stale;
+      cache_then_ = cached_;
+      break;
+    case Kind::cache_gone:
+      view_ = View::gone;
+      break;
+    case Kind::read_only:
+    case Kind::writable:
+      machine_.is_read_only = event.kind == Kind::read_only;
+      break;
+    case Kind::go_del:
+      go_del(event.who);
+      break;
+    default:
+      happen_to_files(event);
+      happen_to_records(event);
+      break;
+  }
+}
+
+/// Somebody changes the network folder, or all of the disk.
+void World::happen_to_files(const Event& event) {
+  if (machine_.is_read_only && event.kind != Kind::copy_disk && event.kind != Kind::restore_disk)
+    return;
+  const std::string address = address_file(event.who);
+  switch (event.kind) {
+    case Kind::copy_disk:
+      backup_ = machine_.disk;
+      cached_at_backup_ = cached_;
+      break;
+    case Kind::restore_disk:
+      if (!backup_) break;
+      boot(machine_.booted_from(*backup_, {setting_.model}));
+      sandboxes_.clear();
+      ended_.clear();
+      notes_.clear();
+      deleted_last_.reset();
+      cached_ = cached_at_backup_;
+      kept_.clear();
+      break;
+    case Kind::remove_file:
+      if (address.empty()) break;
+      damage(address);
+      machine_.forget_file(kNetworkDir, address);
+      break;
+    case Kind::empty_file:
+      if (address.empty()) break;
+      damage(address);
+      machine_.disk.own(machine_.disk.lookup(std::string(kNetworkDir) + "/" + address)).bytes = "";
+      machine_.settle();
+      break;
+    case Kind::strip_stamps:
+      for (const auto& file : files_of(machine_.disk)) {
+        const Id id = machine_.disk.lookup(std::string(kNetworkDir) + "/" + file.first);
+        Inode& inode = machine_.disk.own(id);
+        inode.attribute.reset();
+        inode.number = machine_.next_number++;
+      }
+      machine_.settle();
+      kept_.clear();
+      has_lost_stamps_ = true;
+      break;
+    case Kind::remove_network:
+      for (const auto& file : files_of(machine_.disk)) damage(file.first);
+      machine_.forget_file("/var/lib/cni/networks", "net");
+      kept_.clear();
+      break;
+    case Kind::write_note: {
+      const std::string free = "10.0.0." + std::to_string(2 + event.who % 5);
+      const Id folder = machine_.disk.lookup(kNetworkDir);
+      if (folder == 0 || machine_.is_read_only) break;
+      MemoryDisk disk(machine_);
+      const auto file = disk.create_named(*disk.open_directory(kNetworkDir), free);
+      if (!file) break;
+      disk.write_all(*file, "reserved by hand\n", free);
+      machine_.settle();
+      damage(free);
+      notes_.insert(free);
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+void World::happen_to_records(const Event& event) {
+  if (machine_.is_read_only) return;
+  const Id folder = machine_.disk.lookup(kRecordDir);
+  std::vector<std::string> names;
+  if (folder != 0) {
+    for (const auto& entry : machine_.disk.at(folder).entries) names.push_back(entry.first);
+  }
+  switch (event.kind) {
+    case Kind::remove_state:
+      machine_.forget_file("/var/lib", "delegated-ipam");
+      is_state_removed_ = true;
+      kept_.clear();
+      break;
+    case Kind::restore_state:
+      put_back_state();
+      is_state_foreign_ = true;
+      kept_.clear();
+      break;
+    case Kind::remove_record:
+      if (names.empty()) break;
+      unrecorded_.insert(names.at(event.who % names.size()));
+      machine_.forget_file(kRecordDir, names.at(event.who % names.size()));
+      kept_.clear();
+      break;
+    case Kind::spoil_record: {
+      if (names.empty()) break;
+      const std::string path = std::string(kRecordDir) + "/" + names.at(event.who % names.size());
+      Inode& inode = machine_.disk.own(machine_.disk.lookup(path));
+      if (inode.kind == store::FileKind::directory) break;
+      unrecorded_.insert(names.at(event.who % names.size()));
+      inode.bytes = kSpoilt.at(event.draw % kSpoilt.size());
+      machine_.settle();
+      kept_.clear();
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+void World::put_back_state() {
+  if (!backup_) return;
+  const Id old = backup_->lookup("/var/lib/delegated-ipam");
+  machine_.forget_file("/var/lib", "delegated-ipam");
+  if (old == 0) return;
+  const Id copy = copied(*backup_, old, machine_);
+  machine_.disk.own(machine_.disk.lookup("/var/lib")).entries["delegated-ipam"] = copy;
+  machine_.settle();
+}
+
+void World::go_add(const Event& event) {
+  if (machine_.is_read_only) return;
+  Sandbox& sandbox = new_sandbox(event.who);
+  sandbox.is_go = true;
+  has_lost_stamps_ = true;
+  make_namespace(sandbox);
+  const auto answer =
+      Node(machine_, nullptr).go_add(sandbox.container, setting_.is_narrow ? 5 : 13);
+  if (!answer.is_acknowledged) return;
+  damage(answer.addresses.front());
+  kept_.erase(event.who);  // its newest address is this one
+  // Who had lost his file has lost his address.
+  for (auto& other : sandboxes_) {
+    if (share_one(other.addresses, answer.addresses)) other.addresses.clear();
+  }
+  sandbox.addresses = answer.addresses;
+  cached_[sandbox.container] = {sandbox, ++next_written_};
+}
+
+void World::go_del(unsigned pod) {
+  const Sandbox* sandbox = oldest(pod);
+  if (sandbox == nullptr || machine_.is_read_only) return;
+  Node(machine_, nullptr).go_release(sandbox->container);
+  kept_.erase(pod);
+  forget(sandbox->container);
+}
+
+}  // namespace proof
