@@ -15,7 +15,7 @@ bool is_plain(char c) {
          c == '-';
 }
 
-std::vector<std::string_view> split(std::string_view text, char separator) {
+std::vector<std::string_view> fields_of(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
   std::size_t start = 0;
   for (std::size_t end = 0; (end = text.find(separator, start)) != std::string_view::npos;
@@ -38,7 +38,7 @@ std::string join_addresses(const std::vector<Address>& addresses) {
 std::optional<std::vector<Address>> parse_addresses(std::string_view text) {
   std::vector<Address> addresses;
   if (text.empty()) return addresses;
-  for (const auto part : split(text, ',')) {
+  for (const auto part : fields_of(text, ',')) {
     const auto address = Address::parse(part);
     if (!address) return std::nullopt;
     addresses.push_back(*address);
@@ -129,7 +129,7 @@ std::string encode(const Binding& binding) {
 }
 
 std::optional<Binding> decode_binding(std::string_view record) {
-  const auto fields = split(record, '~');
+  const auto fields = fields_of(record, '~');
   if (fields.size() != 8 || fields[0] != kVersion) return std::nullopt;
   const auto pod_namespace = unescape(fields[1]);
   const auto pod_name = unescape(fields[2]);
@@ -149,7 +149,7 @@ std::string encode(const PodHint& hint) {
 }
 
 std::optional<PodHint> decode_hint(std::string_view record) {
-  const auto fields = split(record, '~');
+  const auto fields = fields_of(record, '~');
   if ((fields.size() != 3 && fields.size() != 6) || fields[0] != kVersion) return std::nullopt;
   auto addresses = parse_addresses(fields[1]);
   auto previous = parse_addresses(fields[2]);

@@ -16,7 +16,7 @@ namespace {
 using allocator::store::Directory;
 using allocator::store::FileSystem;
 
-constexpr std::size_t kFileLimit = std::size_t{4} << 20;
+constexpr std::size_t kConfigurationLimit = std::size_t{4} << 20;
 
 /// RFC 4648 section 4; stops at the first character that is none of it.
 std::string decoded(std::string_view text) {
@@ -59,9 +59,10 @@ std::optional<Json> parsed(const std::string& text) {
 
 /// What the file holds, or the one that it is a link to; nullopt when neither can be read.
 std::optional<std::string> read(FileSystem& fs, const Directory& folder, const std::string& name) {
-  if (auto content = fs.read_file(folder, name, kFileLimit)) return std::move(content->bytes);
+  if (auto content = fs.read_file(folder, name, kConfigurationLimit))
+    return std::move(content->bytes);
   try {
-    return fs.read_regular(folder.path + "/" + name, kFileLimit);
+    return fs.read_regular(folder.path + "/" + name, kConfigurationLimit);
   } catch (const std::system_error&) {
     return std::nullopt;
   }

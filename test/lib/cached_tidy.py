@@ -8,8 +8,9 @@ macros, and the checks are those of .clang-tidy. What passed is remembered in th
 
 The others are looked at in batches: the text of several files as one, as most of the time goes into the headers that
 all of them include. A batch that is not clean, also because two of its files do not go together, says nothing: then
-each half is looked at, down to the file by itself that has something to say. The path-sensitive checks follow a function for NODES steps, a third of what
-is the default: that decides in the few functions that never end anyway. The preset tidy has neither of these limits.
+each half is looked at, down to the file by itself that has something to say. The path-sensitive checks follow a
+function for NODES steps, a ninth of what is the default: that decides in the few functions that never end anyway. The
+preset tidy has neither of these limits.
 A batch hides one kind of finding: an alias or a using that only its neighbour uses.
 
 Prints the findings; exit code 1 when there are any.
@@ -24,7 +25,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-NODES = 75000
+NODES = 25000
 TIDY = ["clang-tidy-14", "--quiet", *(f"--extra-arg={word}" for word in (
     "-Xclang", "-analyzer-config", "-Xclang", f"max-nodes={NODES}"))]
 CHECKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.clang-tidy")

@@ -8,13 +8,13 @@
 
 using test::CachedWorld;
 using test::kOwnNamespace;
+using test::kSecondBoot;
 using test::owner;
 using test::pod;
 using test::sets_of;
 
 namespace {
 
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 constexpr const char* kBoth = "10.0.0.3 10.0.1.3";
 
 struct TwoSets : CachedWorld {

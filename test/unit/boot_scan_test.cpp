@@ -17,7 +17,7 @@ using test::pod;
 namespace {
 
 using test::kOwnNamespace;
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
+using test::kSecondBoot;
 
 }  // namespace
 

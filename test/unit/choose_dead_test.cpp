@@ -27,7 +27,7 @@ Wish web(std::initializer_list<const char*> bound = {}) {
 }
 
 /// One IPv4 set of .2 to .6.
-struct Node {
+struct DeadNode {
   allocator::RangeSets sets = sets_of({"10.0.0.0/29"});
   Reservations reservations;
   MemorySnapshot snapshot;
@@ -35,14 +35,14 @@ struct Node {
   Choice choose(const Wish& wish) { return allocator::choose(sets, reservations, wish, snapshot); }
 };
 
-void fill(Node& node, std::initializer_list<const char*> addresses) {
+void fill(DeadNode& node, std::initializer_list<const char*> addresses) {
   for (const char* address : addresses) node.snapshot.use(address);
 }
 
 }  // namespace
 
 TEST_CASE("the own address is taken over from a dead attachment, not from a live one", "[choose]") {
-  Node node;
+  DeadNode node;
   SECTION("dead") {
     node.snapshot.dead("10.0.0.4").bind("10.0.0.4", pod("web"));
     const Choice choice = node.choose(web({"10.0.0.4"}));
@@ -59,7 +59,7 @@ TEST_CASE("the own address is taken over from a dead attachment, not from a live
 }
 
 TEST_CASE("a pin and a requested address are taken over from the dead", "[choose]") {
-  Node node;
+  DeadNode node;
   node.snapshot.dead("10.0.0.5");
   Wish wish = web();
   SECTION("pin") { node.reservations.pins = {pin("web", "10.0.0.5")}; }
@@ -74,7 +74,7 @@ TEST_CASE("a pin and a requested address are taken over from the dead", "[choose
 }
 
 TEST_CASE("free and held addresses come before dead ones", "[choose]") {
-  Node node;
+  DeadNode node;
   node.snapshot.dead("10.0.0.2").dead("10.0.0.3");
   fill(node, {"10.0.0.4", "10.0.0.5"});
   SECTION("free") { CHECK(outcome(node.choose(web())) == "10.0.0.6 round robin"); }
@@ -86,7 +86,7 @@ TEST_CASE("free and held addresses come before dead ones", "[choose]") {
 }
 
 TEST_CASE("the oldest dead address is reclaimed, and its pod's binding ends", "[choose]") {
-  Node node;
+  DeadNode node;
   node.snapshot.use("10.0.0.2").dead("10.0.0.5").dead("10.0.0.3");
   fill(node, {"10.0.0.4", "10.0.0.6"});
   node.snapshot.bind("10.0.0.5", pod("gone"));
@@ -98,7 +98,7 @@ TEST_CASE("the oldest dead address is reclaimed, and its pod's binding ends", "[
 }
 
 TEST_CASE("a dead address that is reserved is not reclaimed", "[choose]") {
-  Node node;
+  DeadNode node;
   node.snapshot.dead("10.0.0.2").dead("10.0.0.3").dead("10.0.0.1");
   fill(node, {"10.0.0.4", "10.0.0.5", "10.0.0.6"});
   node.reservations.excluded = {span("10.0.0.2", "10.0.0.2")};
@@ -107,13 +107,13 @@ TEST_CASE("a dead address that is reserved is not reclaimed", "[choose]") {
 }
 
 TEST_CASE("a full set without a dead owner is exhausted", "[choose]") {
-  Node node;
+  DeadNode node;
   fill(node, {"10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"});
   CHECK(outcome(node.choose(web({"10.0.0.4"}))).starts_with("error: "));
 }
 
 TEST_CASE("nothing is asked about deaths on the ordinary path", "[choose]") {
-  Node node;
+  DeadNode node;
   node.snapshot.bind("10.0.0.4", pod("web"));
   fill(node, {"10.0.0.2", "10.0.0.3"});
   CHECK(outcome(node.choose(web({"10.0.0.4"}))) == "10.0.0.4 held");

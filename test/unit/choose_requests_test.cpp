@@ -24,8 +24,8 @@ namespace {
 const PodKey kBank{"bank", "web-0", "eth0"};
 
 /// One IPv4 set of .2 to .6; .4 is bound to bank/web-0.
-struct Node {
-  Node() { snapshot.bind("10.0.0.4", kBank, 1); }
+struct RequestNode {
+  RequestNode() { snapshot.bind("10.0.0.4", kBank, 1); }
 
   Choice ask(const std::optional<PodKey>& pod, const char* address, bool may_ask = false) {
     Wish wish;
@@ -49,28 +49,28 @@ void check_refused(const Choice& choice, const std::string& why, Kind kind = Kin
 }  // namespace
 
 TEST_CASE("an address that is held for another namespace is not had by asking", "[requests]") {
-  Node node;
+  RequestNode node;
   check_refused(node.ask(PodKey{"evil", "thief", "eth0"}, "10.0.0.4"),
                 "kept for a pod of another namespace");
   CHECK(outcome(node.ask(PodKey{"evil", "thief", "eth0"}, "10.0.0.5")) == "10.0.0.5 requested");
 }
 
 TEST_CASE("who has the namespace has its held addresses", "[requests]") {
-  Node node;
+  RequestNode node;
   CHECK(outcome(node.ask(kBank, "10.0.0.4")) == "10.0.0.4 requested");
   CHECK(outcome(node.ask(PodKey{"bank", "web-0", "net1"}, "10.0.0.4")) == "10.0.0.4 requested");
   CHECK(outcome(node.ask(PodKey{"bank", "other", "eth0"}, "10.0.0.4")) == "10.0.0.4 requested");
 }
 
 TEST_CASE("the operator may ask for everything that is in no use", "[requests]") {
-  Node node;
+  RequestNode node;
   CHECK(outcome(node.ask(PodKey{"evil", "thief", "eth0"}, "10.0.0.4", true)) ==
         "10.0.0.4 requested");
   CHECK(outcome(node.ask(std::nullopt, "10.0.0.4")) == "10.0.0.4 requested");
 }
 
 TEST_CASE("what is recorded for a dead sandbox is its pod's until its DEL", "[requests]") {
-  Node node;
+  RequestNode node;
   SECTION("bound") {
     node.snapshot.dead("10.0.0.4");
     check_refused(node.ask(PodKey{"evil", "thief", "eth0"}, "10.0.0.4"), "another namespace");

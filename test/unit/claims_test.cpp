@@ -9,13 +9,12 @@
 using test::CachedWorld;
 using test::Contents;
 using test::kOwnNamespace;
+using test::kSecondBoot;
 using test::owner;
 using test::pod;
 using test::sets_of;
 
 namespace {
-
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 
 /// The entries in the one order and in the other.
 void in_either_order(CachedWorld& node, bool turned) {

@@ -11,13 +11,12 @@ using allocator::store::TryAgain;
 using test::contains;
 using test::Contents;
 using test::failure_of;
+using test::kSecondBoot;
 using test::owner;
 using test::pod;
 using test::StoreWorld;
 
 namespace {
-
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 
 /// From now on the disk gives nothing of the entry, whatever is asked.
 void damage(StoreWorld& world, const std::string& name, int error) {

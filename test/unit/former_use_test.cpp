@@ -4,13 +4,12 @@
 #include "test/unit/catch.hpp"
 #include "test/unit/support/store_world.hpp"
 
+using test::kSecondBoot;
 using test::pod;
 using test::sets_of;
 using test::StoreWorld;
 
 namespace {
-
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 
 /// The addresses of an ADD that somebody had in this boot; the others in brackets.
 std::string used(StoreWorld& world, const allocator::store::AddRequest& request) {

@@ -1,10 +1,12 @@
 // Which folder may include what: the arrows of the folder map, read off the #include lines.
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "test/unit/catch.hpp"
@@ -116,6 +118,33 @@ std::vector<Include> all_includes() {
   return includes;
 }
 
+/// The function that a line at the margin begins: "name" of "type name(...". "" if it begins none.
+std::string function_of(const std::string& line) {
+  const auto bracket = line.find('(');
+  if (bracket == std::string::npos || line.find('=') < bracket) return "";
+  if (std::string(" /#}").find(line.front()) != std::string::npos) return "";
+  auto begin = bracket;
+  while (begin > 0 &&
+         (std::isalnum(static_cast<unsigned char>(line[begin - 1])) != 0 || line[begin - 1] == '_'))
+    --begin;
+  if (begin == 0 || line[begin - 1] == ':') return "";  // a member's, or no type before it
+  return line.substr(begin, bracket - begin);
+}
+
+/// The functions that a file has for itself (in an unnamed namespace), or that a header declares.
+std::set<std::string> functions_in(const std::string& name) {
+  std::set<std::string> found;
+  std::ifstream file(std::filesystem::path(SOURCE_DIR) / name);
+  bool counts = name.ends_with(".hpp");
+  for (std::string line; std::getline(file, line);) {
+    if (line == "namespace {") counts = true;
+    if (line == "}  // namespace") counts = false;
+    if (counts && !line.empty()) found.insert(function_of(line));
+  }
+  found.erase("");
+  return found;
+}
+
 bool is_ours(const std::string& included) {
   return included.starts_with("allocator/") || included.starts_with("delegate/") ||
          included.starts_with("shim/");
@@ -151,6 +180,22 @@ TEST_CASE("a folder holds as many files as one can look over", "[layers]") {
   for (const auto& [folder, count] : counts) {
     INFO(folder);
     CHECK(count <= 25);
+  }
+}
+
+// The files of a folder are compiled as one (compile_folders_as_one): two types of a name are an
+// error there, but two functions of a name might be taken for each other.
+TEST_CASE("no two files of a folder have functions of one name for themselves", "[layers]") {
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> holders;
+  for (const auto& name : sources())
+    for (const auto& function : functions_in(name))
+      holders[{folder_of(name), function}].insert(name);
+  REQUIRE(holders.size() > 1000);
+  for (const auto& [key, files] : holders) {
+    const auto own = std::count_if(files.begin(), files.end(),
+                                   [](const auto& name) { return name.ends_with(".cpp"); });
+    INFO(key.second << " in " << *files.begin() << " and " << *files.rbegin());
+    CHECK((own == 0 || files.size() == 1));
   }
 }
 

@@ -11,6 +11,7 @@
 using allocator::Attachment;
 using test::Contents;
 using test::failure_of;
+using test::kSecondBoot;
 using test::owner;
 using test::sets_of;
 using test::StoreWorld;
@@ -18,8 +19,6 @@ using test::StoreWorld;
 namespace {
 
 namespace store = allocator::store;
-
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 
 /// A runtime's cache with one entry.
 class Entries final : public store::AttachmentSource {

@@ -10,14 +10,13 @@
 
 using test::Contents;
 using test::failure_of;
+using test::kSecondBoot;
 using test::owner;
 using test::pod;
 using test::sets_of;
 using test::StoreWorld;
 
 namespace {
-
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 
 /// Every change of the network folder fails.
 void make_read_only(StoreWorld& world) {

@@ -10,12 +10,11 @@
 
 using test::ArmedFault;
 using test::Fault;
+using test::kSecondBoot;
 using test::Mode;
 using test::StoreWorld;
 
 namespace {
-
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 
 /// The files of an attachment that were removed and of which nobody has flushed that.
 class Unflushed {

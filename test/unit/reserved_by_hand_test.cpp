@@ -8,12 +8,12 @@
 #include "test/unit/support/store_world.hpp"
 
 using allocator::looks_like_attachment;
+using test::kSecondBoot;
 using test::owner;
 using test::StoreWorld;
 
 namespace {
 
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 constexpr const char* kThirdBoot = "33333333-aaaa-4bbb-8ccc-000000000003";
 const std::string kOldId(64, 'a');
 

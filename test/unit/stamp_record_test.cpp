@@ -10,13 +10,13 @@
 using test::contains;
 using test::Contents;
 using test::failure_of;
+using test::kSecondBoot;
 using test::owner;
 using test::sets_of;
 using test::StoreWorld;
 
 namespace {
 
-constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
 constexpr const char* kThirdBoot = "33333333-aaaa-4bbb-8ccc-000000000003";
 
 /// No attributes at all, or an error for each attempt to set one.

@@ -16,7 +16,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr unsigned kFolderMode = 0700;
 constexpr unsigned kFileMode = 0600;
 constexpr std::size_t kEntryLimit = 4096;
 constexpr std::size_t kAnswerLimit = std::size_t{4} << 20;
@@ -38,12 +37,12 @@ Directory ensure_in(FileSystem& fs, RunFolder& run, const std::string& folder,
   if (run.is_strangers())
     throw UnfitFile(EPERM, "open " + folder, "a folder that others than root may write to");
   std::vector<std::string> changed;  // tmpfs: nothing to flush
-  return ensure_folder(fs, folder + "/" + name, kFolderMode, changed);
+  return ensure_folder(fs, folder + "/" + name, kOwnFolderMode, changed);
 }
 
 Directory ensure(FileSystem& fs, const std::string& path) {
   std::vector<std::string> changed;  // tmpfs: nothing to flush
-  return ensure_folder(fs, path, kFolderMode, changed);
+  return ensure_folder(fs, path, kOwnFolderMode, changed);
 }
 
 std::string joined(const std::vector<std::string>& list) {

@@ -7,6 +7,9 @@
 
 namespace allocator::store {
 
+/// The mode of folders that only we use, in the state folder and in /run.
+inline constexpr unsigned kOwnFolderMode = 0700;
+
 /// Opens the folder at `path`, making it and its missing parents. The parent of each folder that
 /// was made is appended to `changed`: it must be fsynced before anything inside may be relied upon,
 /// but not under a lock.

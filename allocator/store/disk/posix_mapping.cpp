@@ -13,7 +13,7 @@
 namespace allocator::store {
 namespace {
 
-constexpr std::int64_t kNanoseconds = 1'000'000'000;
+constexpr std::int64_t kPerSecond = 1'000'000'000;
 constexpr off_t kBlock = 512;  // what st_blocks counts in, see stat(2)
 constexpr mode_t kWritableByOthers = S_IWGRP | S_IWOTH;
 
@@ -28,7 +28,7 @@ Mapping map(const Fd& fd, std::size_t size, const std::string& path) {
 void PosixFileSystem::set_modified(const Fd& fd, std::int64_t modified_ns,
                                    const std::string& path_for_errors) {
   const std::array<timespec, 2> times = {
-      timespec{0, UTIME_OMIT}, timespec{modified_ns / kNanoseconds, modified_ns % kNanoseconds}};
+      timespec{0, UTIME_OMIT}, timespec{modified_ns / kPerSecond, modified_ns % kPerSecond}};
   if (::futimens(fd.number(), times.data()) == -1) fail("utimensat", path_for_errors);
 }
 

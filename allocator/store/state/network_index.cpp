@@ -13,7 +13,7 @@ namespace {
 /// Below this many files reading them costs less than keeping an index (test/bench/run.sh).
 constexpr std::size_t kFewestFiles = 16;
 /// From so many single looks on, one list of all names is cheaper.
-constexpr std::size_t kSingleLooks = 64;
+constexpr std::size_t kSingleNames = 64;
 
 }  // namespace
 
@@ -139,7 +139,7 @@ bool NetworkDir::is_in_use(const Address& address) {
   if (has_files_) return by_address_.count(address) != 0 || nested_.count(address) != 0;
   const auto looked_at = looked_at_.find(address);
   if (looked_at != looked_at_.end()) return looked_at->second.has_value();
-  if (!names_ && ++looks_ > kSingleLooks) list_names();
+  if (!names_ && ++looks_ > kSingleNames) list_names();
   if (names_) return names_->contains(address);
   if (is_in_use_now(address)) return true;
   looked_at_.emplace(address, std::nullopt);

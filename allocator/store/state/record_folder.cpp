@@ -10,7 +10,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr unsigned kFolderMode = 0700;
 constexpr std::size_t kNameLimit = 200;  // below NAME_MAX (255) with room for prefixes
 constexpr std::string_view kBindingPrefix = "ip.";
 constexpr const char* kNetdirName = "netdir";
@@ -81,7 +80,7 @@ RecordFolder RecordFolder::create(FileSystem& fs, const std::string& state_dir,
 RecordFolder RecordFolder::make(FileSystem& fs, const std::string& state_dir,
                                 const std::string& netdir, std::vector<std::string>& changed) {
   const std::string path = state_dir + "/" + record_folder_name(netdir);
-  RecordFolder folder(fs, make_folder(fs, path, kFolderMode, changed));
+  RecordFolder folder(fs, make_folder(fs, path, kOwnFolderMode, changed));
   fs.make_link("1~" + netdir, folder.folder_, kNetdirName);
   folder.is_new_ = true;
   return folder;

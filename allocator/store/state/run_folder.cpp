@@ -13,7 +13,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr unsigned kFolderMode = 0700;
 constexpr std::size_t kTombstoneLimit = 4096;
 constexpr const char* kSequence = "sequence";
 constexpr const char* kTombs = "tombs";
@@ -53,7 +52,7 @@ RunFolder::RunFolder(FileSystem& fs, const std::string& run_dir,
 RunFolder::RunFolder(FileSystem& fs, const std::string& path) noexcept : fs_(fs) {
   try {
     std::vector<std::string> changed;  // tmpfs: nothing to flush
-    folder_ = ensure_folder(fs, path, kFolderMode, changed);
+    folder_ = ensure_folder(fs, path, kOwnFolderMode, changed);
     is_new_ = !changed.empty();
   } catch (const std::exception&) {
     folder_.reset();
@@ -98,7 +97,7 @@ bool RunFolder::replace_link(const std::string& name, const std::string& target)
 }
 
 bool RunFolder::make_directory(const std::string& name) noexcept {
-  return attempt([&] { fs_.make_directory(folder_->path + "/" + name, kFolderMode); });
+  return attempt([&] { fs_.make_directory(folder_->path + "/" + name, kOwnFolderMode); });
 }
 
 void RunFolder::remove(const std::string& name) noexcept {

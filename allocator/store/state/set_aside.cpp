@@ -6,13 +6,13 @@
 #include <utility>
 
 #include "allocator/fields.hpp"
+#include "allocator/store/disk/folders.hpp"
 #include "allocator/store/state/call_start.hpp"
 
 namespace allocator::store {
 namespace {
 
 constexpr const char* kFolder = "aside";
-constexpr unsigned kFolderMode = 0700;
 constexpr std::uint64_t kPatience = 900'000'000'000;  // 15 minutes
 
 }  // namespace
@@ -112,7 +112,7 @@ std::vector<std::pair<std::string, std::string>> RunFolder::set_aside() noexcept
 void RunFolder::put_set_aside(const std::string& name, const std::string& text) noexcept {
   if (!folder_) return;
   try {
-    fs_.make_directory(folder_->path + "/" + kFolder, kFolderMode);
+    fs_.make_directory(folder_->path + "/" + kFolder, kOwnFolderMode);
   } catch (const std::exception&) {
     return;
   }

@@ -11,7 +11,7 @@ namespace {
 
 using namespace inspect;
 
-struct Options {
+struct ListOptions {
   NodeOptions node;
   LookOptions look;
   std::string pod_namespace;
@@ -19,7 +19,7 @@ struct Options {
   bool all_namespaces = false;
 };
 
-AddressFilter read_filter(const Options& options) {
+AddressFilter read_filter(const ListOptions& options) {
   if (options.all_namespaces && !options.pod_namespace.empty())
     throw UsageError("-A: all namespaces, and -n names one; leave one of them out");
   AddressFilter filter{options.pod_namespace, std::nullopt};
@@ -30,7 +30,7 @@ AddressFilter read_filter(const Options& options) {
   return filter;
 }
 
-ExitCode list(const Options& options) {
+ExitCode list(const ListOptions& options) {
   const Look look = read_look(options.look, Forms::all);
   const AddressFilter filter = read_filter(options);
   allocator::store::PosixFileSystem fs;
@@ -52,7 +52,7 @@ ExitCode list(const Options& options) {
 }  // namespace
 
 void add_list(CommandSpec& root) {
-  static Options options;
+  static ListOptions options;
   CommandSpec command = root.command("list",
                                      "who has which address, since when, and what is kept "
                                      "for whom; writes nothing");

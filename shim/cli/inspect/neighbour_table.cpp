@@ -25,7 +25,7 @@ std::optional<Mac> parse_mac(const std::string& text) {
   return mac;
 }
 
-std::string text_of(const Mac& mac) {
+std::string mac_text(const Mac& mac) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
   for (const auto byte : mac) {
@@ -66,7 +66,7 @@ std::optional<std::string> NeighbourTable::contradiction(
                                  : std::string(name.data());
   const std::string text = address.to_string();
   return validate::joined({text, " is at ", mac, ", and the node takes it to be at ",
-                           text_of(wrong->mac), ": ip neigh del ", text, " dev ", device});
+                           mac_text(wrong->mac), ": ip neigh del ", text, " dev ", device});
 }
 
 }  // namespace shim::inspect

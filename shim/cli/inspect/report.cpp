@@ -16,7 +16,7 @@ using namespace inspect;
 using allocator::Address;
 using validate::joined;
 
-struct Options {
+struct ReportOptions {
   NodeOptions node;
   LookOptions look;
   std::string pod_namespace;
@@ -60,13 +60,13 @@ struct Totals {
   [[nodiscard]] std::size_t of(Fate fate) const { return pods[static_cast<std::size_t>(fate)]; }
 };
 
-std::string text_of(const std::vector<Address>& addresses) {
+std::string listed(const std::vector<Address>& addresses) {
   std::string text;
   for (const auto& one : addresses) text.append(text.empty() ? "" : ",").append(one.to_string());
   return text;
 }
 
-std::optional<Fate> read_outcome(const Options& options) {
+std::optional<Fate> read_outcome(const ReportOptions& options) {
   if (options.outcome.empty()) return std::nullopt;
   for (std::size_t fate = 0; fate < kFateNames.size(); ++fate) {
     if (same_key(kFateNames[fate], options.outcome)) return static_cast<Fate>(fate);
@@ -75,14 +75,14 @@ std::optional<Fate> read_outcome(const Options& options) {
 }
 
 /// A copy's neighbours are not those of this node.
-NeighbourTable read_neighbours(const Options& options) {
+NeighbourTable read_neighbours(const ReportOptions& options) {
   if (!options.node.root.empty()) return {};
   announce::LinuxWire wire;
   return NeighbourTable::read(wire);
 }
 
-Totals fill(Table& table, const Networks& networks, const Options& options,
-            std::optional<Fate> wanted) {
+Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& options,
+                  std::optional<Fate> wanted) {
   const NeighbourTable neighbours = read_neighbours(options);
   Totals totals;
   for (const auto& network : networks) {
@@ -99,8 +99,8 @@ Totals fill(Table& table, const Networks& networks, const Options& options,
       row[kNamespace] = one.pod.pod_namespace;
       row[kPod] = one.pod.pod_name;
       row[kInterface] = one.pod.ifname;
-      row[kBefore] = text_of(one.before);
-      row[kNow] = text_of(one.now);
+      row[kBefore] = listed(one.before);
+      row[kNow] = listed(one.now);
       row[kWhy] = one.why;
       row[kName] = one.pod.display();
       table.rows.push_back(std::move(row));
@@ -135,13 +135,13 @@ std::string print_document_of(const Node& node, const Table& table, const Totals
   return print_document(document, format);
 }
 
-ExitCode report(const Options& options) {
+ExitCode report(const ReportOptions& options) {
   const Look look = read_look(options.look, Forms::all);
   const auto wanted = read_outcome(options);
   allocator::store::PosixFileSystem fs;
   const Node node(fs, options.node, ReadCache::always);
   Table table = make_report_table(node.networks());
-  const Totals totals = fill(table, node.networks(), options, wanted);
+  const Totals totals = fill_fates(table, node.networks(), options, wanted);
   if (look.format == Format::json || look.format == Format::yaml) {
     write_stdout(print_document_of(node, table, totals, look.format));
   } else if (node.networks().empty()) {
@@ -160,7 +160,7 @@ ExitCode report(const Options& options) {
 }  // namespace
 
 void add_report(CommandSpec& root) {
-  static Options options;
+  static ReportOptions options;
   CommandSpec command = root.command(
       "report",
       "which pods kept their addresses over the last boot, which did not, and why; writes nothing");

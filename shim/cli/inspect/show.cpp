@@ -18,7 +18,7 @@ using allocator::Address;
 using allocator::PodKey;
 using validate::joined;
 
-struct Options {
+struct ShowOptions {
   NodeOptions node;
   LookOptions look;
   std::string subject;
@@ -37,7 +37,7 @@ struct Subject {
   }
 };
 
-Subject read_subject(const Options& options) {
+Subject read_subject(const ShowOptions& options) {
   Subject subject{Address::parse(options.subject), options.pod_namespace, options.subject};
   const auto slash = options.subject.find('/');
   if (slash != std::string::npos) {
@@ -118,7 +118,7 @@ void add_newcomer(Table& table, const Network& network, const Subject& subject) 
 }
 
 /// Rows of what is known; false when nothing is.
-bool fill(Table& table, const Networks& networks, const Subject& subject) {
+bool fill_subject(Table& table, const Networks& networks, const Subject& subject) {
   for (const auto& network : networks) {
     if (subject.address) add_address(table, network, *subject.address);
     if (subject.address) continue;
@@ -155,13 +155,13 @@ std::string print_blocks(const Table& table, const Look& look) {
   return text;
 }
 
-ExitCode show(const Options& options) {
+ExitCode show(const ShowOptions& options) {
   const Look look = read_look(options.look, Forms::documents);
   const Subject subject = read_subject(options);
   allocator::store::PosixFileSystem fs;
   const Node node(fs, options.node);
   Table table = make_show_table(node.networks());
-  const bool is_known = fill(table, node.networks(), subject);
+  const bool is_known = fill_subject(table, node.networks(), subject);
   const Findings findings = findings_of(node, table);
   if (look.format == Format::table) {
     write_stdout(print_blocks(table, look));
@@ -177,7 +177,7 @@ ExitCode show(const Options& options) {
 }  // namespace
 
 void add_show(CommandSpec& root) {
-  static Options options;
+  static ShowOptions options;
   CommandSpec command = root.command(
       "show",
       "all that is known of a pod or of an address, and which step of the choice decides "

@@ -17,7 +17,7 @@ using namespace inspect;
 using allocator::Range;
 using validate::joined;
 
-struct Options {
+struct StatusOptions {
   NodeOptions node;
   LookOptions look;
   std::string out;
@@ -56,7 +56,7 @@ Table make_status_table() {
   return table;
 }
 
-std::string text_of(const Range& range) {
+std::string range_text(const Range& range) {
   const auto& subnet = range.subnet;
   const bool is_whole = range.start.number() <= subnet.network().number() + 2 &&
                         range.end.number() + 1 >= subnet.last().number();
@@ -66,7 +66,7 @@ std::string text_of(const Range& range) {
 std::string ranges_of(const Network& network) {
   std::string text;
   for (const auto& set : network.conf.allocation.sets) {
-    for (const auto& range : set.ranges()) text += (text.empty() ? "" : ",") + text_of(range);
+    for (const auto& range : set.ranges()) text += (text.empty() ? "" : ",") + range_text(range);
   }
   return text;
 }
@@ -220,7 +220,7 @@ std::string print_metrics(const Node& node, const Status& status) {
                  status.why_not.empty() ? " 1\n" : " 0\n"});
 }
 
-std::string print(const Node& node, const Status& status, const Options& options,
+std::string print(const Node& node, const Status& status, const StatusOptions& options,
                   const Look& look) {
   if (options.look.output == "prometheus") return print_metrics(node, status);
   if (options.is_short) return print_short(node, status, look);
@@ -234,7 +234,7 @@ std::string print(const Node& node, const Status& status, const Options& options
   return text;
 }
 
-void refuse_contradictions(const Options& options) {
+void refuse_contradictions(const StatusOptions& options) {
   if (!options.out.empty() && options.look.output != "prometheus")
     throw UsageError("--out: for -o prometheus only; redirect the others");
   if (options.is_short && options.look.output != "table")
@@ -243,7 +243,7 @@ void refuse_contradictions(const Options& options) {
     throw UsageError("--map: is a picture for people; leave -o and -x out");
 }
 
-ExitCode tell_status(const Options& options) {
+ExitCode tell_status(const StatusOptions& options) {
   const Look look = read_look(options.look, Forms::metrics);
   refuse_contradictions(options);
   allocator::store::PosixFileSystem fs;
@@ -263,7 +263,7 @@ ExitCode tell_status(const Options& options) {
 }  // namespace
 
 void add_status(CommandSpec& root) {
-  static Options options;
+  static StatusOptions options;
   CommandSpec command =
       root.command("status",
                    "whether everything is in order, what mends it, and whether the node may be "

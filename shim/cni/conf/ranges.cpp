@@ -104,7 +104,7 @@ void warn_of_stray_subnet(const RangeSpec& legacy, const RangeSpecSets& ranges,
       "both; remove it if it is a leftover");
 }
 
-RangeSpec inherit(const RangeSpec& inner, const RangeSpec& outer) {
+RangeSpec completed(const RangeSpec& inner, const RangeSpec& outer) {
   return {inner.subnet ? inner.subnet : outer.subnet, inner.start ? inner.start : outer.start,
           inner.end ? inner.end : outer.end, inner.gateway ? inner.gateway : outer.gateway};
 }
@@ -177,12 +177,12 @@ void append(const RangeSpec& legacy, const OwnRanges& own, RangesAsWritten& writ
 void read_configured(const OwnRanges& outer, const OwnRanges& inner, RangesAsWritten& written) {
   warn_of_stray_subnet(outer.legacy, outer.ranges, written);
   if (inner.legacy.subnet || !inner.ranges.empty()) {
-    append(outer.legacy.subnet ? inner.legacy : inherit(inner.legacy, outer.legacy), inner,
+    append(outer.legacy.subnet ? inner.legacy : completed(inner.legacy, outer.legacy), inner,
            written);
     written.limits = own_ranges(outer.legacy, outer.ranges);
     return;
   }
-  const RangeSpec legacy = inherit(inner.legacy, outer.legacy);
+  const RangeSpec legacy = completed(inner.legacy, outer.legacy);
   const bool carves = inner.legacy.start || inner.legacy.end || inner.legacy.gateway;
   if (carves && !legacy.subnet) {
     throw CniError(ErrorCode::invalid_config,
@@ -215,7 +215,7 @@ void read_beside_source(const ConfigReader& outer, const OwnRanges& outer_own,
     return;
   }
   written.frame = make_frame(
-      is_inner && is_outer ? inner_own.legacy : inherit(inner_own.legacy, outer_own.legacy),
+      is_inner && is_outer ? inner_own.legacy : completed(inner_own.legacy, outer_own.legacy),
       is_inner ? "/ipam/delegate" : "/ipam");
   if (is_inner && is_outer) written.limits = {{outer_own.legacy}};
 }

@@ -31,7 +31,7 @@ std::vector<Pair> split_pairs(std::string_view text) {
   return pairs;
 }
 
-[[noreturn]] void fail(const std::string& text) {
+[[noreturn]] void fail_arguments(const std::string& text) {
   throw CniError(ErrorCode::internal, "ARGS: " + text);
 }
 
@@ -41,16 +41,16 @@ bool parse_flag(const Pair& pair) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (value == "1" || value == "true") return true;
   if (value == "0" || value == "false") return false;
-  fail("error parsing value of pair " + go_quoted(pair.text) +
-       ": boolean unmarshal error: invalid input " + cut(value));
+  fail_arguments("error parsing value of pair " + go_quoted(pair.text) +
+                 ": boolean unmarshal error: invalid input " + cut(value));
 }
 
 std::optional<allocator::Address> parse_ip(const Pair& pair) {
   if (pair.value.empty()) return std::nullopt;
   const auto address = parse_requested_address(pair.value);
   if (!address) {
-    fail("error parsing value of pair " + go_quoted(pair.text) + ": invalid IP address " +
-         cut(pair.value));
+    fail_arguments("error parsing value of pair " + go_quoted(pair.text) + ": invalid IP address " +
+                   cut(pair.value));
   }
   return address;
 }
@@ -94,7 +94,7 @@ Arguments parse_arguments(std::string_view text) {
     } else if (pair.key == "IP") {
       arguments.ip = parse_ip(pair);
     } else if (pair.key == "CommonArgs") {
-      fail(
+      fail_arguments(
           "cannot unmarshal into field 'CommonArgs' - type '*types.CommonArgs' does not implement "
           "encoding.TextUnmarshaler");
     } else {

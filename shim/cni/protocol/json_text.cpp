@@ -29,11 +29,11 @@ constexpr std::string_view kEscaped = "<>&";
 constexpr std::array<const char*, 3> kEscapes = {"\\u003c", "\\u003e", "\\u0026"};
 
 /// An object's members by their place: the library's own look-up is by key.
-using Members = std::vector<Json::object_t::value_type>;
+using JsonMembers = std::vector<Json::object_t::value_type>;
 
 /// Which of an object's members are the last of their key: found by sorting, as the library's
 /// object compares a key with all others, and hashes can be made to be equal.
-std::vector<bool> last_of_their_keys(const Members& members) {
+std::vector<bool> last_of_their_keys(const JsonMembers& members) {
   std::vector<std::size_t> order(members.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
@@ -48,7 +48,7 @@ std::vector<bool> last_of_their_keys(const Members& members) {
 }
 
 void drop_earlier_duplicates(Json::object_t& object) {
-  Members& members = object;
+  JsonMembers& members = object;
   const auto is_last = last_of_their_keys(members);
   if (std::find(is_last.begin(), is_last.end(), false) == is_last.end()) return;
   Json::object_t kept;

@@ -26,7 +26,7 @@ constexpr mode_t kFileMode = 0600;
 constexpr int kLinkLimit = 40;  // as the kernel's own: path_resolution(7)
 constexpr const char* kLock = "log.lock";
 
-[[noreturn]] void fail(const std::string& path, int error = errno) {
+[[noreturn]] void fail_log(const std::string& path, int error = errno) {
   throw std::system_error(error, std::generic_category(), "open " + path);
 }
 
@@ -67,7 +67,7 @@ class Walk {
       }
       if (!is_link) enter(name, O_NOFOLLOW);
     }
-    fail(path_, EISDIR);
+    fail_log(path_, EISDIR);
   }
 
  private:
@@ -91,14 +91,14 @@ class Walk {
       next = Fd(::openat(from, name.c_str(), flags));
     }
     struct stat found {};
-    if (!next.is_open() || ::fstat(next.number(), &found) != 0) fail(path_);
+    if (!next.is_open() || ::fstat(next.number(), &found) != 0) fail_log(path_);
     place_.folder = std::move(next);
     place_.is_ours = is_ours_to_write(found);
     place_.is_kernels = false;
   }
 
   void follow(const std::string& name) {
-    if (!place_.is_ours || ++links_ > kLinkLimit) fail(path_, ELOOP);
+    if (!place_.is_ours || ++links_ > kLinkLimit) fail_log(path_, ELOOP);
     struct statfs file_system {};
     // Its links lead to what has no path.
     place_.is_kernels = ::fstatfs(place_.folder.number(), &file_system) == 0 &&
@@ -110,7 +110,7 @@ class Walk {
     std::array<char, PATH_MAX> target{};
     const auto length =
         ::readlinkat(place_.folder.number(), name.c_str(), target.data(), target.size() - 1);
-    if (length <= 0) fail(path_);
+    if (length <= 0) fail_log(path_);
     prepend(target.data());
     if (target.front() == '/') enter("/", 0);
   }
@@ -141,8 +141,8 @@ struct OpenLog {
 
 OpenLog open_to_append(const Place& place, const std::string& path) {
   OpenLog log{open_at(place, O_WRONLY | O_APPEND | O_CREAT), {}};
-  if (!log.fd.is_open() || ::fstat(log.fd.number(), &log.status) != 0) fail(path);
-  if (!place.is_ours && !is_ours_alone(log.status)) fail(path, EPERM);
+  if (!log.fd.is_open() || ::fstat(log.fd.number(), &log.status) != 0) fail_log(path);
+  if (!place.is_ours && !is_ours_alone(log.status)) fail_log(path, EPERM);
   return log;
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-[[noreturn]] void fail(const std::string& cause) {
+[[noreturn]] void fail_reading(const std::string& cause) {
   throw CniError(ErrorCode::io_failure, "error reading from stdin: " + cause);
 }
 
@@ -39,11 +39,11 @@ Writer wait_readable(int fd, Clock::time_point deadline) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     if (left.count() <= 0)
-      fail("not closed in time; the caller must close stdin after the configuration");
+      fail_reading("not closed in time; the caller must close stdin after the configuration");
     pollfd waiting{fd, POLLIN, 0};
     const int ready = ::poll(&waiting, 1, static_cast<int>(left.count()));
     if (ready > 0) return (waiting.revents & POLLHUP) != 0 ? Writer::gone : Writer::unknown;
-    if (ready == -1 && errno != EINTR) fail(std::generic_category().message(errno));
+    if (ready == -1 && errno != EINTR) fail_reading(std::generic_category().message(errno));
   }
 }
 
@@ -60,7 +60,7 @@ std::string read_stdin(std::size_t limit, int fd, std::chrono::milliseconds pati
     text.resize(length + room);
     const auto got = ::read(fd, text.data() + length, room);
     if (got == -1 && errno != EINTR && errno != EAGAIN)
-      fail(std::generic_category().message(errno));
+      fail_reading(std::generic_category().message(errno));
     text.resize(length + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got == 0) return text;
     if (got == -1) writer = Writer::unknown;  // there is a time limit to waiting

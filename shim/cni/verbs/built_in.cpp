@@ -25,11 +25,11 @@ using allocator::store::StoreOptions;
 constexpr std::size_t kResolvConfLimit = std::size_t{1} << 20;
 
 /// `args`: CNI_ARGS as far as the verb looks at them.
-NetConf strict_conf(const Command& command, const std::string& args) {
+NetConf strict_net_conf(const Command& command, const std::string& args) {
   return read_net_conf(command.document, command.head, conf_inputs(command, args));
 }
 
-NetConf lenient_conf(const Command& command) {
+NetConf lenient_net_conf(const Command& command) {
   return read_net_conf_leniently(command.document, command.head);
 }
 
@@ -118,7 +118,7 @@ std::vector<std::string> folders_to_search(const NetConf& conf, allocator::store
   return folders;
 }
 
-std::vector<allocator::Address> addresses_of(
+std::vector<allocator::Address> addresses_of_files(
     const std::vector<allocator::store::AttachmentFile>& files) {
   std::vector<allocator::Address> addresses;
   for (const auto& file : files) {
@@ -157,7 +157,7 @@ void compare_with_previous(const Json& previous, const NetConf& conf,
 }  // namespace
 
 void run_add(const Command& command) {
-  const NetConf conf = strict_conf(command, command.environment.args);
+  const NetConf conf = strict_net_conf(command, command.environment.args);
   Log log(conf.placement.log);
   LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
@@ -190,7 +190,7 @@ void run_add(const Command& command) {
 }
 
 void run_del(const Command& command) {
-  const NetConf conf = lenient_conf(command);
+  const NetConf conf = lenient_net_conf(command);
   Log log(conf.placement.log);
   LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
@@ -213,7 +213,7 @@ void run_del(const Command& command) {
 }
 
 void run_check(const Command& command) {
-  const NetConf conf = strict_conf(command, command.environment.args);
+  const NetConf conf = strict_net_conf(command, command.environment.args);
   Log log(conf.placement.log);
   LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
@@ -222,7 +222,7 @@ void run_check(const Command& command) {
     if (files.empty()) {
       fail_check("Failed to find address added by container " + command.environment.container_id);
     }
-    const auto held = addresses_of(files);
+    const auto held = addresses_of_files(files);
     const Json* previous = find_member(command.document, "prevResult");
     if (previous != nullptr) compare_with_previous(*previous, conf, held);
     line.done(joined(held));
@@ -232,7 +232,7 @@ void run_check(const Command& command) {
 }
 
 void run_gc(const Command& command) {
-  const NetConf conf = lenient_conf(command);
+  const NetConf conf = lenient_net_conf(command);
   Log log(conf.placement.log);
   LogLine line(log, command.environment, conf.name, conf.warnings);
   try {
@@ -254,7 +254,7 @@ void run_gc(const Command& command) {
 
 void run_status(const Command& command) {
   try {
-    const NetConf conf = strict_conf(command, {});
+    const NetConf conf = strict_net_conf(command, {});
     const LeaseStore store(command.fs, store_options(conf.placement, network_dir(conf)));
     if (const auto obstacle = store.obstacle())
       throw CniError(ErrorCode::plugin_not_available, *obstacle);

@@ -133,18 +133,18 @@ void logged(const Command& command, const DelegateConf& conf, Business business)
   }
 }
 
-DelegateConf strict_conf(const Command& command) {
+DelegateConf strict_delegate_conf(const Command& command) {
   return read_delegate_conf(command.document, command.head, conf_inputs(command, {}));
 }
 
-DelegateConf lenient_conf(const Command& command) {
+DelegateConf lenient_delegate_conf(const Command& command) {
   return read_delegate_conf_leniently(command.document, command.head);
 }
 
 /// A configuration that cannot work is STATUS' business, as the built-in allocator has it.
 DelegateConf status_conf(const Command& command) {
   try {
-    return strict_conf(command);
+    return strict_delegate_conf(command);
   } catch (...) {
     const CniError error = to_cni_error(std::current_exception());
     throw CniError(ErrorCode::plugin_not_available, error.what(), error.details);
@@ -154,7 +154,7 @@ DelegateConf status_conf(const Command& command) {
 }  // namespace
 
 void delegate_del(const Command& command) {
-  const DelegateConf conf = lenient_conf(command);
+  const DelegateConf conf = lenient_delegate_conf(command);
   logged(command, conf, [&](Log& log, Clock::time_point deadline) -> std::string {
     try {
       DelegatedLease lease(command, conf, log, deadline, MissingPlugin::fails_release);
@@ -178,7 +178,7 @@ void delegate_del(const Command& command) {
 }
 
 void delegate_check(const Command& command) {
-  const DelegateConf conf = strict_conf(command);
+  const DelegateConf conf = strict_delegate_conf(command);
   logged(command, conf, [&](Log&, Clock::time_point deadline) -> std::string {
     DelegateCaller caller(command, conf);
     std::string too_old = conf.type + " speaks no version that has CHECK";
@@ -197,7 +197,7 @@ void delegate_check(const Command& command) {
 }
 
 void delegate_gc(const Command& command) {
-  const DelegateConf conf = lenient_conf(command);
+  const DelegateConf conf = lenient_delegate_conf(command);
   logged(command, conf, [&](Log& log, Clock::time_point deadline) -> std::string {
     const ValidAttachments valid = read_valid_attachments(command.document);
     if (conf.is_host_local() && find_member(command.document, kValidAttachments) == nullptr)

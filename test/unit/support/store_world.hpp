@@ -13,13 +13,16 @@
 
 namespace test {
 
+constexpr const char* kFirstBoot = "11111111-aaaa-4bbb-8ccc-000000000001";
+constexpr const char* kSecondBoot = "22222222-aaaa-4bbb-8ccc-000000000002";
+
 using Contents = std::map<std::string, std::string>;
 
 class StoreWorld {
  public:
   explicit StoreWorld(allocator::RangeSets ranges = sets_of({"10.0.0.0/29"}))
       : sets(std::move(ranges)) {
-    boot("11111111-aaaa-4bbb-8ccc-000000000001");
+    boot(kFirstBoot);
     options.network_dir = dir_.file("networks/net");
     options.state_dir = dir_.file("state");
     options.run_dir = dir_.file("run");

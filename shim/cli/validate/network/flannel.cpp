@@ -30,7 +30,7 @@ void check_name_inside(const PluginPlace& place) {
 }
 
 /// Our `delegate` in the place of Flannel's.
-void check_delegate_type(PluginPlace& place) {
+void check_flannel_delegate(PluginPlace& place) {
   Json& plugin = place.json();
   Json* delegate = object_member(plugin, "delegate");
   const std::string_view type = text_member(*delegate, "type");
@@ -53,7 +53,7 @@ void check_flannel_entry(PluginPlace& place) {
   if (object_member(place.json(), "delegate") == nullptr) return;
   check_ipam_inside(place);
   check_name_inside(place);
-  check_delegate_type(place);
+  check_flannel_delegate(place);
 }
 
 void check_flannel_ipam(const PluginPlace& place) {

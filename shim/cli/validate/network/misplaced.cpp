@@ -53,8 +53,8 @@ Json& block_at(const PluginPlace& place, std::string_view pointer) {
   return pointer == "/ipam" ? ipam : *object_member(ipam, "delegate");
 }
 
-void check_range(const PluginPlace& place, Json& range, const std::string& pointer,
-                 std::string_view block) {
+void check_misplaced_range(const PluginPlace& place, Json& range, const std::string& pointer,
+                           std::string_view block) {
   for (const auto& key : keys_of(range)) {
     const bool is_ours = is_own_key(key);
     if ((!is_ours && !is_one_of(kOfBlock, key)) || range.at(key).is_null()) continue;
@@ -73,7 +73,8 @@ void check_in_ranges(const PluginPlace& place, const std::string& pointer) {
   for (std::size_t i = 0; i < sets.size(); ++i) {
     for (std::size_t j = 0; sets[i].is_array() && j < sets[i].size(); ++j) {
       const std::string index = "/ranges/" + std::to_string(i) + "/" + std::to_string(j);
-      if (sets[i][j].is_object()) check_range(place, sets[i][j], pointer + index, pointer);
+      if (sets[i][j].is_object())
+        check_misplaced_range(place, sets[i][j], pointer + index, pointer);
     }
   }
   set_member(block_at(place, pointer), "ranges", std::move(sets));

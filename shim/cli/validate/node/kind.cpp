@@ -109,7 +109,7 @@ void check_shared(const Mount& mount, const std::vector<LiteralRange>& ranges,
   for (const auto& range : ranges) seen.push_back({range, mount.node, mount.host_path});
 }
 
-void check_binary(const Mount& mount, const Report& report) {
+void check_mounted_binary(const Mount& mount, const Report& report) {
   if (text_at(*mount.json, "readOnly") == "true") return;
   report.found(rules::kKindBinary, {mount.pointer},
                {mount.container_path,
@@ -126,7 +126,7 @@ void check_kind(Part& part, const Context& context, const Report& report) {
   bool is_ours = false;
   for (const auto& mount : mounts_of(cluster)) {
     is_ours = is_ours || is_binary(mount) || is_conflist(mount);
-    if (is_binary(mount)) check_binary(mount, report);
+    if (is_binary(mount)) check_mounted_binary(mount, report);
     if (!is_conflist(mount)) continue;
     const auto ranges = ranges_of(mount, context, context.documents->files[part.file]);
     check_shared(mount, ranges, seen, report);

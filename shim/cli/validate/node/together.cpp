@@ -30,7 +30,7 @@ std::vector<Ours> plugins_of_ours(const Documents& documents) {
 }
 
 /// host-local's folder for the network.
-std::string folder_of(const Ours& ours) {
+std::string address_folder(const Ours& ours) {
   return joined({data_dir_of(*object_member(*ours.plugin, "ipam")), "/",
                  text_member(ours.network->json, "name")});
 }
@@ -45,15 +45,15 @@ Json without_ranges(const Ours& ours) {
   return plugin;
 }
 
-void check_folder(const std::vector<Ours>& sharers, const std::vector<std::string>& names,
-                  Findings& findings) {
+void check_shared_folder(const std::vector<Ours>& sharers, const std::vector<std::string>& names,
+                         Findings& findings) {
   const Json first = without_ranges(sharers.front());
   for (const auto& one : sharers) {
     if (without_ranges(one) == first) continue;
     Report(findings, one.network->file, one.pointer)
         .found(rules::kSharedStore, {},
                {"another network than the one in ", names[sharers.front().network->file],
-                ", but both keep their addresses in ", folder_of(one)});
+                ", but both keep their addresses in ", address_folder(one)});
   }
 }
 
@@ -142,10 +142,10 @@ void check_stores(const Documents& documents, Findings& findings) {
   std::map<std::string, std::vector<Ours>> folders;
   for (const auto& one : plugins_of_ours(documents)) {
     const Json& ipam = *object_member(*one.plugin, "ipam");
-    if (is_host_local(ipam)) folders[folder_of(one)].push_back(one);
+    if (is_host_local(ipam)) folders[address_folder(one)].push_back(one);
   }
   for (const auto& [folder, sharers] : folders) {
-    check_folder(sharers, names, findings);
+    check_shared_folder(sharers, names, findings);
     check_overlaps(sharers, names, findings);
   }
 }
