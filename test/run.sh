@@ -208,12 +208,14 @@ run_suite() {
             tap "killed at every system call" test/crash/kill_test.py
             tap "an error at every system call" test/crash/error_test.py
             tap "power cut" test/crash/powercut_test.py
+            tap "killed and stopped, both plugins" test/crash/mixed_test.py
             tap "system calls" test/crash/syscall_test.py
             ;;
         proof)
             build dev proof || return
             tap "crash states" build/dev/test/crash_states
             tap "histories" build/dev/test/histories
+            tap "commands at the same time" build/dev/test/schedules
             tap "a fault at every call" build/dev/test/call_faults
             ;;
         churn)

@@ -45,9 +45,9 @@ def kept(node, acknowledged):
     return sum(again[number] == got for number, got in acknowledged.items())
 
 
-def survivors(kind, folder, ranges, binary=BINARY, **ipam):
+def survivors(kind, folder, ranges, binary=BINARY, make=Disk, **ipam):
     """(intact files, kept addresses) of PODS acknowledged ADDs and an immediate power cut."""
-    with Disk(folder, kind) as disk:
+    with make(folder, kind) as disk:
         node = Node(disk.mount_point, ranges, binary=binary, **ipam)
         acknowledged = add_all(node)
         power_cut(disk)
@@ -55,18 +55,27 @@ def survivors(kind, folder, ranges, binary=BINARY, **ipam):
         return whole, kept(node, acknowledged)
 
 
-def all_survive(kind, folder, ranges):
-    whole, same = survivors(kind, folder, ranges)
+def all_survive(kind, folder, ranges, make=Disk):
+    whole, same = survivors(kind, folder, ranges, make=make)
     print(f"# {kind}: {whole} of {PODS} IP files intact, {same} of {PODS} pods keep their addresses")
-    print_host_local(kind, folder, ranges)
+    print_host_local(kind, folder, ranges, make)
     assert (whole, same) == (PODS, PODS)
 
 
-def print_host_local(kind, folder, ranges):
+def print_host_local(kind, folder, ranges, make):
     """Stock host-local beside it; it promises nothing here, so this is only measured."""
     if os.access(HOST_LOCAL, os.X_OK):
-        whole, same = survivors(kind, folder, ranges, binary=HOST_LOCAL)
+        whole, same = survivors(kind, folder, ranges, binary=HOST_LOCAL, make=make)
         print(f"# {kind}, stock host-local: {whole} of {PODS} intact, {same} of {PODS} keep their addresses")
+
+
+def small_inodes(folder, kind):
+    """Stamps lie outside of the inodes, and those tell no nanoseconds and no birth."""
+    return Disk(folder, kind, "-I", "128")
+
+
+def shut_down(folder, kind):
+    return Disk(folder, kind, is_shut_down=True)
 
 
 def without_durability(folder):
@@ -211,6 +220,8 @@ def tests():
             yield f"all acknowledged ADDs survive a power cut on {kind}", all_survive, kind, folder, SINGLE
             yield (f"all acknowledged dual-stack ADDs survive a power cut on {kind}",
                    all_survive, kind, folder, DUAL)
+        yield "the same on ext4 with inodes of 128 bytes", all_survive, "ext4", folder, DUAL, small_inodes
+        yield "the same on xfs, which is shut down and recovers", all_survive, "xfs", folder, DUAL, shut_down
         yield "without durability the cut loses acknowledged addresses", without_durability, folder
         yield "an acknowledged DEL survives a power cut and leaves the address held", deletion_stays, folder
         yield "the first ADD ever survives a power cut, its folders included", first_ever, folder

@@ -8,7 +8,7 @@ import subprocess
 
 from tap import Skip
 
-EXT4_IOC_SHUTDOWN = 0x8004587D
+EXT4_IOC_SHUTDOWN = 0x8004587D  # of xfs as well, where it is XFS_IOC_GOINGDOWN
 NO_LOG_FLUSH = 2
 
 # No periodic commit comes to the rescue during a test: what survives was flushed.
@@ -22,8 +22,10 @@ FORMATS = {
 class Disk:
     """Mounted at `mount_point` inside a with block; image files live beside it in `folder`."""
 
-    def __init__(self, folder, kind, *mkfs_options):
+    def __init__(self, folder, kind, *mkfs_options, is_shut_down=None):
+        """is_shut_down: the power is cut by the file system itself; by default with ext4. Else by a copy of the image."""
         self.kind = kind
+        self.is_shut_down = kind == "ext4" if is_shut_down is None else is_shut_down
         self.size, self.mkfs, self.options, self.package = FORMATS[kind]
         self.mkfs += mkfs_options
         self.image = os.path.join(folder, f"{kind}.image")
@@ -66,19 +68,19 @@ class Disk:
 
     def cut_power(self):
         """Lose what was not flushed, and start again with what was."""
-        if self.kind == "ext4":
+        if self.is_shut_down:
             self.shut_down()
         else:
             self.go_back_to_copy()
 
     def shut_down(self):
-        """ext4 forgets what its journal has not got."""
+        """The file system forgets what its journal has not got."""
         self.die()
         self.unmount()
         self.mount()
 
     def die(self):
-        """From now on ext4 refuses every change with EIO, until it is unmounted."""
+        """From now on ext4 or xfs refuses every change with EIO, until it is unmounted."""
         descriptor = os.open(self.mount_point, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))

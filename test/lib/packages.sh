@@ -9,6 +9,7 @@ packages_e2e='containerd runc busybox-static containernetworking-plugins python3
   python3-yaml protobuf-compiler iproute2 util-linux dnsmasq-base iptables nftables curl openssl'
 packages_bench='gcc libc6-dev e2fsprogs xfsprogs util-linux strace valgrind containernetworking-plugins
   python3 python3-matplotlib'
+packages_coverage='llvm-14'
 packages_cross='g++-aarch64-linux-gnu g++-arm-linux-gnueabihf qemu-user-static'
 packages_packaging='buildah zsh fish man-db openssh-client git'
 packages_packages="$packages_cross $packages_packaging debootstrap"
@@ -45,7 +46,7 @@ _missing_packages() {
   for group in "$@"; do
     variable=packages_$group
     if [ -z "${!variable:-}" ]; then
-      echo "install_packages: no list named $group (build, test, e2e, bench, cross, packaging, packages)" >&2
+      echo "install_packages: no list named $group (build, test, e2e, bench, coverage, cross, packaging, packages)" >&2
       return 2
     fi
     for name in ${!variable}; do

@@ -29,7 +29,7 @@ bool is_in_run(const std::string& path) {
 MemoryDisk::~MemoryDisk() {
   const std::set<Id> held = std::exchange(held_, {});
   for (const Id id : held) free_if_gone(id);
-  machine_.prune();
+  if (observer_.is_alone) machine_.prune();
 }
 
 Tree& MemoryDisk::tree_of(Id id) { return (id & kRunBit) != 0 ? machine_.run : machine_.disk; }

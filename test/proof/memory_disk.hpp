@@ -1,7 +1,7 @@
 #pragma once
 /// The seam to the file system over a Machine in memory: one object is one process.
 ///
-/// Not here, as it is about other things than the disk: waiting for locks (one process at a time),
+/// Not here, as it is about other things than the disk: waiting for locks (TurnDisk has it),
 /// /proc (nobody's start is told, so no ADD is a late one), mapped files (the index in /run; below
 /// 16 reservations the store makes none).
 #include <concepts>
@@ -23,7 +23,7 @@ class MemoryDisk final : public store::FileSystem {
   enum class Step : std::uint8_t { change, sync, change_of_run };
   /// Who looks at a process, and may stand between it and the disk.
   struct Observer {
-    Observer() = default;
+    Observer() {}  // not "= default": the class around it is not complete here
     template <std::invocable<Step> Seen>
     requires(!std::same_as<Seen, Observer>) Observer(Seen seen_steps)
         : seen(std::move(seen_steps)) {}  // NOLINT(*-explicit-*): a lambda is one
@@ -31,6 +31,8 @@ class MemoryDisk final : public store::FileSystem {
     std::function<void(Step)> seen;
     /// What a command of the store is given instead of the disk; none: the disk.
     std::function<std::shared_ptr<store::FileSystem>(MemoryDisk&)> seam;
+    /// False: other processes have files open meanwhile, also without a name.
+    bool is_alone = true;
     /// A command of the store threw.
     std::function<void(const std::exception_ptr&)> failed;
 

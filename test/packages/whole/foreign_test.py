@@ -10,19 +10,26 @@ import re
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import command
 import tap
 from plugin import ROOT
 
 QEMU = {"arm64": "qemu-aarch64-static", "armhf": "qemu-arm-static"}
-LIBRARIES = {"arm64": "/usr/aarch64-linux-gnu", "armhf": "/usr/arm-linux-gnueabihf"}
+LOADERS = {"arm64": "/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1",
+           "armhf": "/usr/arm-linux-gnueabihf/lib/ld-linux-armhf.so.3"}
 MACHINES = {"arm64": r"Machine: +AArch64$", "armhf": r"Machine: +ARM\n(.*\n)*.*hard-float ABI$"}
 SUITES = ["vectors/skel", "vectors/delegate_exec", "vectors/conversion_delegate", "delegate/callers",
           "delegate/earlier_leases", "delegate/faults", "delegate/inherited", "node/sequences", "churn/identity",
           "cli/show", "e2e/foreign_state"]
-# What the emulator does otherwise than a kernel: a child whose exec fails ends, and its parent hears nothing of it.
-EMULATOR = re.compile("not executable|no interpreter|interpreter that is not there|empty file|a text is an error|a cut program")
+# What the emulator does otherwise than a kernel: a child whose exec fails ends, and its parent hears nothing of it. The
+# shell that starts it passes each variable on once.
+EMULATOR = re.compile("not executable|no interpreter|interpreter that is not there|empty file|a text is an error|"
+                      "a cut program|a variable that is there twice")
+# Unit tests that need openat2(2), which it has not.
+NO_OPENAT2 = {"the links of a copy are looked up inside it", "a copy has neither processes nor namespaces"}
+SHARES = 16  # of the unit tests: an ADD of a process that has run for ten minutes counts as an orphan's
 run = functools.partial(command.run, cwd=ROOT)
 
 
@@ -71,18 +78,36 @@ def passes(architecture, suite):
 
 
 def passes_unit_tests(architecture):
-    """Those of the preset dev, linked against the cross compiler's libraries."""
+    """Those of the preset dev, linked against the cross compiler's libraries. They know where these lie: with the option
+    -L the emulator would look for every path below that folder first, and put files there.
+    """
     build = os.path.join(ROOT, f"build/unit-{architecture}")
-    emulator = f"{shutil.which(QEMU[architecture])};-L;{LIBRARIES[architecture]}"
+    emulator, loader = shutil.which(QEMU[architecture]), LOADERS[architecture]
     run("cmake", "--preset", preset(architecture), "-B", build, "-D", "CMAKE_BUILD_TYPE=Debug", "-D",
         "CMAKE_CXX_FLAGS=-Werror -D_GLIBCXX_ASSERTIONS", "-D", "DELEGATED_IPAM_TESTS=ON", "-D",
-        "DELEGATED_IPAM_STATIC=OFF", "-D", f"CMAKE_CROSSCOMPILING_EMULATOR={emulator}")
+        "DELEGATED_IPAM_STATIC=OFF", "-D", f"CMAKE_CROSSCOMPILING_EMULATOR={emulator}", "-D",
+        f"CMAKE_EXE_LINKER_FLAGS=-Wl,--dynamic-linker={loader},-rpath,{os.path.dirname(loader)}")
     run("cmake", "--build", build, "--target", "unit_tests")
-    done = subprocess.run([*emulator.split(";"), f"{build}/test/unit_tests"], capture_output=True, text=True, cwd=ROOT,
-                          stdin=subprocess.DEVNULL, timeout=1800)
-    told = (re.findall(r"^(?:All tests passed|test cases:).*$", done.stdout, re.MULTILINE) or [done.stdout[-300:]])[-1]
-    print(f"# {architecture}: {told}", flush=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    command_line = [emulator, f"{build}/test/unit_tests"]
+    listed = subprocess.run([*command_line, "--list-test-names-only"], capture_output=True, text=True).stdout
+    names = [re.sub(r"([\[\],\\])", r"\\\1", name) for name in listed.splitlines()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        said = list(pool.map(functools.partial(unit_tests, command_line), (names[one::SHARES] for one in range(SHARES))))
+    failed = [name for one in said for name in re.findall(r"^-{79}\n(\S.*)\n(?:  .*\n)*-{79}$", one, re.MULTILINE)]
+    print(f"# {architecture}: {len(names) - len(set(failed))} of {len(names)} unit tests passed", flush=True)
+    assert set(failed) <= NO_OPENAT2, (failed, "\n".join(one for one in said if "FAILED" in one)[-6000:])
+
+
+def unit_tests(command_line, names):
+    """What Catch2 says of the tests of these names."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("\n".join(names))
+        file.flush()
+        done = subprocess.run([*command_line, "-f", file.name], capture_output=True, text=True, cwd=ROOT,
+                              stdin=subprocess.DEVNULL, timeout=1800)
+    counted = re.search(rf"^(All tests passed \(.* in|test cases:) +{len(names)}\b", done.stdout, re.MULTILINE)
+    assert counted, f"not all of {len(names)} tests ran: {done.stdout[-3000:]}{done.stderr[-1000:]}"
+    return done.stdout
 
 
 def tests():
