@@ -24,7 +24,8 @@ namespace {
 constexpr int kRounds = 5000;
 
 Address random_address(test::Random& random) {
-  if (random.coin()) return {allocator::Family::v4, random.below(std::size_t{1} << 32)};
+  if (random.coin())
+    return {allocator::Family::v4, std::uint64_t{random.below(65536)} << 16U | random.below(65536)};
   // Not below 2^112: no IPv4-mapped address, which would come back as IPv4.
   const auto high = (allocator::Uint128{1 + random.below(65535)}) << 112;
   return {allocator::Family::v6, high | random.below(~std::size_t{0})};

@@ -192,10 +192,11 @@ std::optional<FileContent> PosixFileSystem::read_file(const Directory& directory
   const FileIdentity identity = identify(*fd);
   if (identity.kind != FileKind::regular) return std::nullopt;
   const std::string path = path_of(directory, name);
-  const std::size_t room = std::min<std::size_t>(limit, identity.size + 1);
+  // Sizes have 64 bits on every processor.
+  const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(limit, identity.size + 1));
   FileContent content{identity, read_some(fd->number(), room, path, ShortRead::is_end)};
   // Not what it holds: a file that seems to be empty may be removed as one that a power cut left.
-  if (content.bytes.size() < std::min<std::size_t>(limit, identity.size)) fail("read", path, EIO);
+  if (content.bytes.size() < std::min<std::uint64_t>(limit, identity.size)) fail("read", path, EIO);
   return content;
 }
 
@@ -227,8 +228,9 @@ std::string PosixFileSystem::read_regular(const std::string& path, std::size_t l
   if (identity.kind == FileKind::other) fail_unfit("read", path, kNoRegularFile, EINVAL);
   // Some file systems tell no size.
   const bool has_size = identity.size != 0;
-  const std::size_t room =
-      std::min<std::size_t>(limit + 1, has_size ? identity.size + 1 : limit + 1);
+  const std::uint64_t enough = std::uint64_t{limit} + 1;
+  const auto room =
+      static_cast<std::size_t>(has_size ? std::min(enough, identity.size + 1) : enough);
   std::string bytes =
       read_some(fd.number(), room, path, has_size ? ShortRead::is_end : ShortRead::goes_on);
   // A part of it could mean something else: "10.244.1.0/2" of "10.244.1.0/24".

@@ -28,7 +28,8 @@ Mapping map(const Fd& fd, std::size_t size, const std::string& path) {
 void PosixFileSystem::set_modified(const Fd& fd, std::int64_t modified_ns,
                                    const std::string& path_for_errors) {
   const std::array<timespec, 2> times = {
-      timespec{0, UTIME_OMIT}, timespec{modified_ns / kPerSecond, modified_ns % kPerSecond}};
+      timespec{0, UTIME_OMIT},
+      timespec{modified_ns / kPerSecond, static_cast<long>(modified_ns % kPerSecond)}};
   if (::futimens(fd.number(), times.data()) == -1) fail("utimensat", path_for_errors);
 }
 

@@ -135,10 +135,10 @@ std::optional<AttachmentIndex> AttachmentIndex::open(FileSystem& fs, const Direc
 
 std::optional<AttachmentIndex> AttachmentIndex::make_empty(FileSystem& fs, const Directory& run,
                                                            const Header& like) {
-  const std::size_t size =
+  const std::uint64_t size =
       sizeof(Header) + like.slots * sizeof(Slot) + like.held_room * sizeof(HeldSlot);
   if (size > kSizeLimit) return std::nullopt;
-  AttachmentIndex index(fs.map_new_file(run, kName, size, kMode));
+  AttachmentIndex index(fs.map_new_file(run, kName, static_cast<std::size_t>(size), kMode));
   index.header() = like;
   return index;
 }
@@ -263,7 +263,9 @@ void AttachmentIndex::seal(const FileIdentity& folder) {
 
 bool AttachmentIndex::has_held() const { return header().records_modified_ns != 0; }
 
-std::size_t AttachmentIndex::room_for_held() const { return header().held_room; }
+std::size_t AttachmentIndex::room_for_held() const {
+  return static_cast<std::size_t>(header().held_room);
+}
 
 void AttachmentIndex::trust_held(const FileIdentity& records) {
   const Header& known = header();
@@ -279,7 +281,7 @@ void AttachmentIndex::distrust_held() {
 
 std::vector<HeldAddress> AttachmentIndex::held() const {
   std::vector<HeldAddress> held;
-  held.reserve(header().held);
+  held.reserve(static_cast<std::size_t>(header().held));
   std::for_each(held_slots(), held_slots() + header().held, [&](const HeldSlot& slot) {
     held.push_back({address_of(slot), slot.space, slot.pod, slot.sequence});
   });
