@@ -3,6 +3,7 @@
 
 usage: binary_test.py [WORD ...]      DELEGATED_IPAM names the binary
 """
+import glob
 import json
 import os
 import platform
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 
 import tap
-from plugin import BINARY, require
+from plugin import BINARY, ROOT, require
 from tap import Skip
 
 CODE = {".init", ".plt", ".plt.got", ".plt.sec", ".iplt", ".text", ".fini", "__libc_freeres_fn"}
@@ -89,6 +90,14 @@ def relocations_are_packed():
     assert "(RELR)" in dynamic() and (not size or int(size[1]) < 24 * 200), dynamic()
 
 
+def sources_of(path):
+    """The file, or those that it compiles as one."""
+    if "/Unity/" not in path:
+        return [path]
+    with open(path) as file:
+        return re.findall(r'^#include "(.*)"$', file.read(), re.MULTILINE)
+
+
 def every_file_is_compiled_so():
     """What cannot be seen in a stripped file."""
     path = os.path.join(os.path.dirname(BINARY), "compile_commands.json")
@@ -96,7 +105,10 @@ def every_file_is_compiled_so():
         raise Skip("the binary is not in its build folder")
     with open(path) as file:
         commands = json.load(file)
-    assert len(commands) > 100
+    compiled = {os.path.realpath(source) for one in commands for source in sources_of(one["file"])}
+    ours = {source for folder in ("allocator", "delegate", "shim")
+            for source in glob.glob(os.path.join(os.path.realpath(ROOT), folder, "**/*.cpp"), recursive=True)}
+    assert len(ours) > 100 and ours <= compiled, sorted(ours - compiled)[:3]
     missing = [(one["file"], flag) for one in commands for flag in FLAGS if flag not in one["command"].split()]
     assert not missing, missing[:3]
 
