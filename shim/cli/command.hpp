@@ -25,6 +25,11 @@ struct UsageError : std::runtime_error {
 [[noreturn]] void refuse_option(const std::string& option, const std::string& value,
                                 const std::string& problem);
 
+/// The same for a path that is given and does not begin at the root. `why`: what would become of
+/// it, up to the remedy.
+void require_absolute(const std::string& option, const std::string& path,
+                      const std::string& why = "");
+
 /// The command that the arguments asked for.
 struct ChosenCommand {
   std::string name;  ///< " generate flannel"

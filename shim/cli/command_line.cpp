@@ -63,6 +63,11 @@ void refuse_option(const std::string& option, const std::string& value,
   throw UsageError(option + ": " + go_quoted(value) + " " + problem);
 }
 
+void require_absolute(const std::string& option, const std::string& path, const std::string& why) {
+  if (!path.empty() && !path.starts_with('/'))
+    refuse_option(option, path, "is no absolute path; " + why + "write one from /");
+}
+
 CommandSpec CommandSpec::command(const std::string& name, const std::string& what) {
   CLI::App* command = app_->add_subcommand(name, what);
   app_->require_subcommand(1);

@@ -3,7 +3,6 @@
 // Of two commands: who begins, and each place for one switch to the other; with two switches a
 // sample, with --long all. Of three a sample. A violation is printed with all that makes it again.
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -26,8 +25,8 @@ using proof::Node;
 using proof::Plan;
 using proof::Turns;
 
-/// An attachment that somebody was told of before: of pod `pod`, container `<pod>-old`.
-using Told = std::map<std::string, std::vector<std::string>>;  // container -> addresses
+/// Addresses by container, or by pod. The container of pod `p` that was there before is `p-old`.
+using Told = std::map<std::string, std::vector<std::string>>;
 
 /// What there is before the commands.
 struct Start {

@@ -48,11 +48,6 @@ void add_pin(const std::string& text, Json& pins) {
   }
 }
 
-void require_absolute(const std::string& option, const std::string& path) {
-  if (!path.empty() && !path.starts_with('/'))
-    refuse_option(option, path, "is no absolute path; write one from /");
-}
-
 void add_shared_subnet(const ConflistOptions& options, Json& block) {
   const auto& subnet = *options.shared_subnet;
   block["subnet"] = subnet.to_string();

@@ -53,13 +53,6 @@ Json make_networking(std::vector<std::string> cidrs) {
   return networking;
 }
 
-void require_absolute_for_kind(const std::string& option, const std::string& path) {
-  if (!path.empty() && !path.starts_with('/'))
-    refuse_option(option, path,
-                  "is no absolute path; kind would take it from where it is started, so write one "
-                  "from /");
-}
-
 /// Source: kind, pkg/internal/apis/config/validate.go
 void require_name(const std::string& name) {
   constexpr const char* kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789.-";
@@ -74,8 +67,9 @@ std::string make_kind_cluster(const KindOptions& options) {
   if (options.workers > kMostWorkers)
     refuse_option("--workers", std::to_string(options.workers),
                   "is more than one machine runs; write at most " + std::to_string(kMostWorkers));
-  require_absolute_for_kind("--binary", options.binary);
-  require_absolute_for_kind("--conf-dir", options.conf_dir);
+  const std::string why = "kind would take it from where it is started, so ";
+  require_absolute("--binary", options.binary, why);
+  require_absolute("--conf-dir", options.conf_dir, why);
   if (!options.conf_dir.empty() && options.main == MainPlugin::flannel)
     throw UsageError(
         "--conf-dir: kube-flannel writes its conflist itself, from its ConfigMap; leave it out");
