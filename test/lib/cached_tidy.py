@@ -9,7 +9,7 @@ macros, and the checks are those of .clang-tidy. What passed is remembered in th
 The others are looked at in batches: the text of several files as one, as most of the time goes into the headers that
 all of them include. A batch that is not clean, also because two of its files do not go together, says nothing: then
 each half is looked at, down to the file by itself that has something to say. The path-sensitive checks follow a
-function for NODES steps, a ninth of what is the default: that decides in the few functions that never end anyway. The
+function for NODES steps, a twentieth of what is the default: that decides in the few functions that never end anyway. The
 preset tidy has neither of these limits.
 A batch hides one kind of finding: an alias or a using that only its neighbour uses.
 
@@ -25,12 +25,12 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-NODES = 25000
+NODES = 10000
 TIDY = ["clang-tidy-14", "--quiet", *(f"--extra-arg={word}" for word in (
     "-Xclang", "-analyzer-config", "-Xclang", f"max-nodes={NODES}"))]
 CHECKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.clang-tidy")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "delegated-ipam/tidy")
-AT_MOST = 12  # files in a batch
+AT_MOST = 24  # files in a batch
 # What a file has for itself: names in an unnamed namespace, and what it makes shorter for itself.
 OWN_NAME = re.compile(r"^(?!using namespace)[^\s/#}].*?\b(\w+)(?=\(|\s*\{|\s*=|;)", re.MULTILINE)
 UNNAMED = re.compile(r"^namespace \{$.*?^\}  // namespace$", re.MULTILINE | re.DOTALL)

@@ -1,6 +1,7 @@
 // Random histories of a node and the world around it, over a file system in memory. TAP.
-// Usage: histories [--seed N] [--count N] [--replay TEXT]
-// --count: so many histories from the seed on; --replay: one that was printed.
+// Usage: histories [--seed N] [--count N] [--replay TEXT] [--tell yes]
+// --count: so many histories from the seed on; --replay: one that was printed; --tell: what happens
+// in them is printed, a line of JSON each, for whoever lets it happen to the real plugin.
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "test/proof/history.hpp"
+#include "test/proof/told.hpp"
 
 namespace {
 
@@ -19,6 +21,7 @@ struct Arguments {
   std::uint64_t seed = 1;
   std::uint64_t count = 8'000;
   std::string replayed;
+  bool tells = false;
 };
 
 Arguments parse(const std::vector<std::string>& words) {
@@ -30,6 +33,8 @@ Arguments parse(const std::vector<std::string>& words) {
       arguments.count = std::stoull(words[i + 1]);
     } else if (words[i] == "--replay") {
       arguments.replayed = words[i + 1];
+    } else if (words[i] == "--tell") {
+      arguments.tells = true;
     } else {
       std::fprintf(stderr, "histories: what is %s?\n", words[i].c_str());
       std::exit(2);
@@ -49,6 +54,18 @@ int replay_one(const std::string& text) {
 
 /// Most are short, as what breaks a promise is; some are long.
 std::size_t length_of(std::uint64_t seed) { return seed % 50 == 0 ? 500 : 50 + seed % 7 * 10; }
+
+int tell(const Arguments& arguments) {
+  if (!arguments.replayed.empty()) {
+    std::printf("%s\n", proof::told(proof::parse_history(arguments.replayed)).c_str());
+    return 0;
+  }
+  for (std::uint64_t seed = arguments.seed; seed < arguments.seed + arguments.count; ++seed) {
+    const History history = proof::draw_history(seed, length_of(seed));
+    std::printf("%s\n", proof::told(proof::playable(history)).c_str());
+  }
+  return 0;
+}
 
 int run(const Arguments& arguments) {
   constexpr std::size_t kShown = 12;
@@ -95,5 +112,6 @@ int run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   const Arguments arguments = parse(std::vector<std::string>(argv + 1, argv + argc));
+  if (arguments.tells) return tell(arguments);
   return arguments.replayed.empty() ? run(arguments) : replay_one(arguments.replayed);
 }

@@ -84,15 +84,6 @@ Kind draw_kind(Lots& lots, const std::vector<Kind>& kinds) {
   return kinds.front();
 }
 
-std::string text_of(const Event& event) {
-  std::string text = std::string(kNames.at(static_cast<std::size_t>(event.kind)).name) + " " +
-                     std::to_string(event.who);
-  if (event.fate == Fate::killed) text += " killed " + std::to_string(event.step);
-  if (event.fate == Fate::power_cut) text += " cut " + std::to_string(event.step);
-  const bool is_drawn = has_draw(event.kind) || event.fate == Fate::power_cut;
-  return is_drawn ? text + "/" + std::to_string(event.draw) : text;
-}
-
 unsigned number(const std::string& text) { return static_cast<unsigned>(std::stoul(text)); }
 
 Event parse_event(const std::string& text) {
@@ -187,6 +178,15 @@ History shortened(const History& history, const Failure& failure) {
     if (breaks_the_same(simpler, promise)) best = simpler;
   }
   return best;
+}
+
+std::string text_of(const Event& event) {
+  std::string text = std::string(kNames.at(static_cast<std::size_t>(event.kind)).name) + " " +
+                     std::to_string(event.who);
+  if (event.fate == Fate::killed) text += " killed " + std::to_string(event.step);
+  if (event.fate == Fate::power_cut) text += " cut " + std::to_string(event.step);
+  const bool is_drawn = has_draw(event.kind) || event.fate == Fate::power_cut;
+  return is_drawn ? text + "/" + std::to_string(event.draw) : text;
 }
 
 std::string text_of(const History& history) {

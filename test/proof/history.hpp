@@ -31,6 +31,7 @@ History shortened(const History& history, const Failure& failure);
 
 /// "ext4 narrow: add 3, add 3 killed 7, power_cut 0/5", which parse_history() reads.
 std::string text_of(const History& history);
+std::string text_of(const Event& event);
 /// Errors: std::invalid_argument names the word.
 History parse_history(const std::string& text);
 

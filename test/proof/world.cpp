@@ -77,6 +77,7 @@ World::World(const Setting& setting) : setting_(setting), machine_({setting.mode
 
 Trouble World::apply(const Event& event) {
   Trouble trouble;
+  happening_ = Happening();
   switch (event.kind) {
     case Kind::add:
     case Kind::repeat_add:
@@ -108,12 +109,15 @@ Trouble World::add(const Event& event, bool is_repeated) {
   Sandbox* known = is_repeated ? newest(event.who) : nullptr;
   if (is_repeated && known == nullptr) return std::nullopt;
   Sandbox& sandbox = known == nullptr ? new_sandbox(event.who) : *known;
-  if (!lives(sandbox)) {
+  const bool is_new = !lives(sandbox);
+  if (is_new) {
     make_namespace(sandbox);
     sandbox.addresses.clear();  // a container that is started anew under its ID
   } else if (machine_.namespaces.count(sandbox.netns_path) == 0) {
     return std::nullopt;
   }
+  tell(sandbox);
+  happening_.is_new_namespace = is_new;
   store::AddRequest request;
   request.attachment = {sandbox.container, kInterface};
   request.netns_path = sandbox.netns_path;
@@ -139,6 +143,7 @@ Trouble World::answered(Sandbox& sandbox, const store::Lease& lease) {
   ++counts_.acknowledged;
   Addresses told;
   for (const auto& pick : lease.picks) told.push_back(pick.address.to_string());
+  happening_.addresses = told;
   if (auto trouble = shared_with(sandbox, told)) return trouble;
   // A restored file is found again; where another one was given meanwhile, it is told again.
   const bool is_same = sandbox.addresses.empty() || sandbox.is_damaged || sandbox.addresses == told;
@@ -182,6 +187,7 @@ Trouble World::shared_with(const Sandbox& sandbox, const Addresses& told) const 
 
 Trouble World::refused(const Sandbox& sandbox, const std::string& why) {
   ++counts_.refused;
+  happening_.failure = why;
   if (machine_.is_read_only) return std::nullopt;
   // It gets its pin or nothing, and is told why not.
   if (sandbox.pod == kPinned && why.find(" is pinned to ") != std::string::npos)
@@ -213,6 +219,7 @@ Trouble World::del_again() {
 
 /// False when it was cut. A failure is in failure_.
 bool World::release(const Event& event, const Sandbox& sandbox) {
+  tell(sandbox);
   store::ReleaseRequest request;
   request.attachment = {sandbox.container, kInterface};
   request.owner.pod = pod_key(sandbox.pod);
@@ -223,6 +230,7 @@ bool World::release(const Event& event, const Sandbox& sandbox) {
       static_cast<void>(store::LeaseStore(disk, options(), &cache).release(request));
     });
   } catch (const std::exception& error) {
+    happening_.failure = error.what();
     if (!machine_.is_read_only)
       failure_ = "P3: the DEL of " + sandbox.container + " fails: " + error.what();
     return true;
@@ -233,6 +241,8 @@ bool World::release(const Event& event, const Sandbox& sandbox) {
 Trouble World::collect(const Event& event) {
   std::vector<Attachment> valid;
   for (const auto& one : entries()) valid.push_back({one.first, kInterface});
+  happening_.is_nothing = false;
+  for (const auto& one : valid) happening_.valid.push_back(one.container_id);
   Cache cache(*this);
   std::vector<store::FreedAddress> freed;
   try {
@@ -241,6 +251,7 @@ Trouble World::collect(const Event& event) {
     });
     if (!is_answered) return std::nullopt;
   } catch (const std::exception& error) {
+    happening_.failure = error.what();
     if (machine_.is_read_only) return std::nullopt;
     return std::string("P3: GC fails: ") + error.what();
   }

@@ -3,6 +3,7 @@
 /// sandboxes, namespaces and the processes in them, boots, the runtime's cache, copies of the disk,
 /// other programs that write into the folders. Beside the store's own state stands what a bystander
 /// knows of it, and after every event the promises are compared with that.
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "allocator/store/lease_store.hpp"
 #include "test/proof/memory_disk.hpp"
+#include "test/proof/node.hpp"
 
 namespace proof {
 
@@ -49,6 +51,11 @@ enum class Kind : std::uint8_t {
 };
 inline constexpr std::size_t kKinds = static_cast<std::size_t>(Kind::writable) + 1;
 
+/// What a record may say that makes no sense, or not to this version.
+inline constexpr std::array kSpoilt = {
+    "",        "9~default~x~eth0~~1~1~", "1~default~other~eth0~~7~1~aaaaaaaa", "1~",
+    "~~~~~~~", "1~10.0.0.2~10.0.0.3"};
+
 /// What comes to a command while it runs.
 enum class Fate : std::uint8_t { whole, killed, power_cut };
 
@@ -76,6 +83,19 @@ inline constexpr unsigned kDual = 2;      ///< has an IPv6 address too
 inline constexpr unsigned kPinned = 3;
 inline bool is_kept_for(unsigned pod) { return pod != kNameless && pod != kUnbound; }
 
+/// What an event came to, for whoever lets it come to the real plugin.
+struct Happening {
+  bool is_nothing = true;  ///< there was nobody, or nothing, that it could come to
+  std::string container;
+  unsigned pod = 0;
+  bool is_new_namespace = false;       ///< the sandbox was made for it
+  std::vector<std::string> addresses;  ///< the answer
+  std::string failure;                 ///< why there was none
+  std::vector<std::string> valid;      ///< containers that a GC was told of
+  std::string name;                    ///< of a file or a record
+  std::string text;                    ///< that a record says from here on
+};
+
 class World {
  public:
   explicit World(const Setting& setting);
@@ -92,6 +112,15 @@ class World {
     std::uint64_t took_over = 0;
   };
   [[nodiscard]] const Counts& counts() const { return counts_; }
+
+  /// Of the event before.
+  [[nodiscard]] const Happening& happening() const { return happening_; }
+  [[nodiscard]] Files files() const { return files_of(machine_.disk); }
+  /// The names of the records.
+  [[nodiscard]] std::vector<std::string> records() const;
+  [[nodiscard]] bool is_read_only() const { return machine_.is_read_only; }
+  /// The containers of which the runtime's cache tells now.
+  [[nodiscard]] std::vector<std::string> cached() const;
 
  private:
   struct Sandbox {
@@ -126,6 +155,8 @@ class World {
   void happen(const Event& event);
   void happen_to_files(const Event& event);
   void happen_to_records(const Event& event);
+  void tell(const Sandbox& sandbox);
+  void tell_name(const std::string& name);
 
   /// Runs a command under the event's fate; false: it did not come to its end.
   bool run(const Event& event, const std::function<void(MemoryDisk&)>& command);
@@ -178,6 +209,7 @@ class World {
   std::uint64_t boot_ = 0;
   std::vector<std::uint64_t> free_namespaces_;
   Counts counts_;
+  Happening happening_;
 };
 
 }  // namespace proof

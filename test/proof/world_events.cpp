@@ -1,17 +1,11 @@
 /// What happens around the store.
 #include <algorithm>
-#include <array>
 
 #include "test/proof/node.hpp"
 #include "test/proof/world.hpp"
 
 namespace proof {
 namespace {
-
-/// What a record may say that makes no sense, or not to this version.
-constexpr std::array kSpoilt = {
-    "",        "9~default~x~eth0~~1~1~", "1~default~other~eth0~~7~1~aaaaaaaa", "1~",
-    "~~~~~~~", "1~10.0.0.2~10.0.0.3"};
 
 /// A deep copy of what `from` has at `path`, under new inodes; 0 when there is nothing.
 Id copied(const Tree& from, Id id, Machine& machine) {
@@ -31,20 +25,27 @@ Id copied(const Tree& from, Id id, Machine& machine) {
 void World::happen(const Event& event) {
   switch (event.kind) {
     case Kind::die:
-      if (Sandbox* sandbox = oldest(event.who)) end_namespace(*sandbox);
+      if (Sandbox* sandbox = oldest(event.who); sandbox != nullptr && lives(*sandbox)) {
+        tell(*sandbox);
+        end_namespace(*sandbox);
+      }
       break;
     case Kind::unmount:
       if (const Sandbox* sandbox = oldest(event.who); sandbox != nullptr && lives(*sandbox)) {
-        if (machine_.namespaces.erase(sandbox->netns_path) != 0)
+        if (machine_.namespaces.erase(sandbox->netns_path) != 0) {
           machine_.inhabited.push_back(sandbox->network_namespace);
+          tell(*sandbox);
+        }
       }
       break;
     case Kind::exit:
+      happening_.is_nothing = false;
       for (const auto& one : machine_.inhabited) free_namespaces_.push_back(one.inode);
       machine_.inhabited.clear();
       break;
     case Kind::reboot:
     case Kind::reboot_with_run: {
+      happening_.is_nothing = false;
       Machine next = machine_;
       next.reboot_in_order();
       if (event.kind == Kind::reboot_with_run) next.run = machine_.run;
@@ -55,6 +56,7 @@ void World::happen(const Event& event) {
       cut_power(some_state(event.draw));
       break;
     case Kind::remove_run:
+      happening_.is_nothing = false;
       machine_.run = Tree();
       if (has_lost_stamps_ && view_ != View::fresh) kept_.clear();
       // What nobody has flushed was only told there.
@@ -91,11 +93,13 @@ void World::happen_to_files(const Event& event) {
   const std::string address = address_file(event.who);
   switch (event.kind) {
     case Kind::copy_disk:
+      happening_.is_nothing = false;
       backup_ = machine_.disk;
       cached_at_backup_ = cached_;
       break;
     case Kind::restore_disk:
       if (!backup_) break;
+      happening_.is_nothing = false;
       boot(machine_.booted_from(*backup_, {setting_.model}));
       sandboxes_.clear();
       ended_.clear();
@@ -106,16 +110,19 @@ void World::happen_to_files(const Event& event) {
       break;
     case Kind::remove_file:
       if (address.empty()) break;
+      tell_name(address);
       damage(address);
       machine_.forget_file(kNetworkDir, address);
       break;
     case Kind::empty_file:
       if (address.empty()) break;
+      tell_name(address);
       damage(address);
       machine_.disk.own(machine_.disk.lookup(std::string(kNetworkDir) + "/" + address)).bytes = "";
       machine_.settle();
       break;
     case Kind::strip_stamps:
+      happening_.is_nothing = false;
       for (const auto& file : files_of(machine_.disk)) {
         const Id id = machine_.disk.lookup(std::string(kNetworkDir) + "/" + file.first);
         Inode& inode = machine_.disk.own(id);
@@ -127,6 +134,7 @@ void World::happen_to_files(const Event& event) {
       has_lost_stamps_ = true;
       break;
     case Kind::remove_network:
+      happening_.is_nothing = false;
       for (const auto& file : files_of(machine_.disk)) damage(file.first);
       machine_.forget_file("/var/lib/cni/networks", "net");
       kept_.clear();
@@ -138,6 +146,7 @@ void World::happen_to_files(const Event& event) {
       MemoryDisk disk(machine_);
       const auto file = disk.create_named(*disk.open_directory(kNetworkDir), free);
       if (!file) break;
+      tell_name(free);
       disk.write_all(*file, "reserved by hand\n", free);
       machine_.settle();
       damage(free);
@@ -151,24 +160,23 @@ void World::happen_to_files(const Event& event) {
 
 void World::happen_to_records(const Event& event) {
   if (machine_.is_read_only) return;
-  const Id folder = machine_.disk.lookup(kRecordDir);
-  std::vector<std::string> names;
-  if (folder != 0) {
-    for (const auto& entry : machine_.disk.at(folder).entries) names.push_back(entry.first);
-  }
+  const std::vector<std::string> names = records();
   switch (event.kind) {
     case Kind::remove_state:
+      happening_.is_nothing = false;
       machine_.forget_file("/var/lib", "delegated-ipam");
       is_state_removed_ = true;
       kept_.clear();
       break;
     case Kind::restore_state:
+      happening_.is_nothing = !backup_;
       put_back_state();
       is_state_foreign_ = true;
       kept_.clear();
       break;
     case Kind::remove_record:
       if (names.empty()) break;
+      tell_name(names.at(event.who % names.size()));
       unrecorded_.insert(names.at(event.who % names.size()));
       machine_.forget_file(kRecordDir, names.at(event.who % names.size()));
       kept_.clear();
@@ -180,6 +188,8 @@ void World::happen_to_records(const Event& event) {
       if (inode.kind == store::FileKind::directory) break;
       unrecorded_.insert(names.at(event.who % names.size()));
       inode.bytes = kSpoilt.at(event.draw % kSpoilt.size());
+      tell_name(names.at(event.who % names.size()));
+      happening_.text = inode.bytes;
       machine_.settle();
       kept_.clear();
       break;
@@ -205,8 +215,12 @@ void World::go_add(const Event& event) {
   sandbox.is_go = true;
   has_lost_stamps_ = true;
   make_namespace(sandbox);
+  tell(sandbox);
+  happening_.is_new_namespace = true;
   const auto answer =
       Node(machine_, nullptr).go_add(sandbox.container, setting_.is_narrow ? 5 : 13);
+  happening_.addresses = answer.addresses;
+  happening_.failure = answer.failure;
   if (!answer.is_acknowledged) return;
   damage(answer.addresses.front());
   kept_.erase(event.who);  // its newest address is this one
@@ -221,6 +235,7 @@ void World::go_add(const Event& event) {
 void World::go_del(unsigned pod) {
   const Sandbox* sandbox = oldest(pod);
   if (sandbox == nullptr || machine_.is_read_only) return;
+  tell(*sandbox);
   Node(machine_, nullptr).go_release(sandbox->container);
   kept_.erase(pod);
   forget(sandbox->container);

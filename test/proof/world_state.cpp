@@ -108,6 +108,31 @@ void World::end_namespace(const Sandbox& sandbox) {
   free_namespaces_.push_back(sandbox.network_namespace.inode);
 }
 
+void World::tell(const Sandbox& sandbox) {
+  happening_.is_nothing = false;
+  happening_.container = sandbox.container;
+  happening_.pod = sandbox.pod;
+}
+
+void World::tell_name(const std::string& name) {
+  happening_.is_nothing = false;
+  happening_.name = name;
+}
+
+std::vector<std::string> World::records() const {
+  std::vector<std::string> names;
+  const Id folder = machine_.disk.lookup(kRecordDir);
+  if (folder == 0) return names;
+  for (const auto& entry : machine_.disk.at(folder).entries) names.push_back(entry.first);
+  return names;
+}
+
+std::vector<std::string> World::cached() const {
+  std::vector<std::string> containers;
+  for (const auto& entry : entries()) containers.push_back(entry.first);
+  return containers;
+}
+
 World::Sandbox* World::oldest(unsigned pod) {
   const auto found = std::find_if(sandboxes_.begin(), sandboxes_.end(),
                                   [&](const Sandbox& one) { return one.pod == pod; });

@@ -1,8 +1,10 @@
 // What the store does with attachments that no DEL ever ended, and with DELs that come at a bad
 // time.
 #include <cerrno>
+#include <ctime>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "allocator/store/state/call_start.hpp"
 #include "test/unit/catch.hpp"
@@ -29,6 +31,16 @@ void make_read_only(StoreWorld& world) {
 
 void make_writable(StoreWorld& world) {
   world.fs.before = [](const test::Call&) {};
+}
+
+/// Comes back when files that change get another time than before.
+void let_the_clock_tick() {
+  const auto now = [] {
+    timespec time{};
+    clock_gettime(CLOCK_REALTIME_COARSE, &time);
+    return std::pair(time.tv_sec, time.tv_nsec);
+  };
+  for (const auto before = now(); now() == before;) continue;
 }
 
 }  // namespace
@@ -80,6 +92,23 @@ TEST_CASE("a release that the disk refuses is pending, and the next command does
   SECTION("a GC") { static_cast<void>(world.leases().collect({{"c2", "eth0"}})); }
   CHECK(world.files()["10.0.0.2"] != owner("c1"));
   CHECK(world.binding("10.0.0.2")->pod == pod("web"));
+}
+
+TEST_CASE("pending releases are done in the order in which they were asked for", "[pending]") {
+  StoreWorld world;  // has five addresses
+  for (const char* pod : {"a", "b", "c", "d", "e"}) world.add(std::string("of-") + pod, pod);
+  make_read_only(world);
+  for (const char* container : {"of-c", "of-e", "of-a", "of-d", "of-b"}) {
+    CHECK(world.release(container).empty());
+    let_the_clock_tick();
+  }
+  make_writable(world);
+  // Who has waited longest loses his address first.
+  CHECK(world.add("n1", "new-1") == "10.0.0.4");
+  CHECK(world.add("n2", "new-2") == "10.0.0.6");
+  CHECK(world.add("n3", "new-3") == "10.0.0.2");
+  CHECK(world.add("n4", "new-4") == "10.0.0.5");
+  CHECK(world.add("n5", "new-5") == "10.0.0.3");
 }
 
 TEST_CASE("an attachment whose release is pending gets no answer", "[pending]") {

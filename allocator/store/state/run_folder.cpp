@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <map>
 #include <utility>
 
 #include "allocator/fields.hpp"
@@ -268,7 +269,14 @@ std::vector<Attachment> RunFolder::pending() noexcept {
   static_cast<void>(attempt([&] {
     const auto folder = fs_.open_directory(folder_->path + "/" + kPending);
     if (!folder) return;
+    // A folder lists its names in any order. A clock that was set back mixes up the queue of who is
+    // held longest, and nothing else.
+    std::multimap<std::int64_t, std::string> by_age;
     for (const auto& name : fs_.list(*folder)) {
+      const auto link = fs_.identify(*folder, name);
+      if (link) by_age.emplace(link->changed_ns, name);
+    }
+    for (const auto& [since, name] : by_age) {
       const auto owner = read_link(std::string(kPending) + "/" + name);
       if (owner) attachments.push_back(parse_owner(*owner));
     }

@@ -160,6 +160,7 @@ class RunFolder {
   /// Remembers a release for the next command that can write; false when even that is impossible.
   [[nodiscard]] bool put_pending(const Attachment& attachment) noexcept;
   [[nodiscard]] bool is_pending(const Attachment& attachment) noexcept;
+  /// The releases that wait, in the order in which they were asked for.
   [[nodiscard]] std::vector<Attachment> pending() noexcept;
   void remove_pending(const Attachment& attachment) noexcept;
 

@@ -95,7 +95,9 @@ def passes_unit_tests(architecture):
         said = list(pool.map(functools.partial(unit_tests, command_line), (names[one::SHARES] for one in range(SHARES))))
     failed = [name for one in said for name in re.findall(r"^-{79}\n(\S.*)\n(?:  .*\n)*-{79}$", one, re.MULTILINE)]
     print(f"# {architecture}: {len(names) - len(set(failed))} of {len(names)} unit tests passed", flush=True)
-    assert set(failed) <= NO_OPENAT2, (failed, "\n".join(one for one in said if "FAILED" in one)[-6000:])
+    told = [text for one in said for text in re.findall(r"^-{79}\n\S(?:(?!^[-=]{79}$).)*^-{79}$(?:(?!^[-=]{79}$).)*",
+                                                        one, re.MULTILINE | re.DOTALL)]
+    assert set(failed) <= NO_OPENAT2, "\n".join(sorted(set(failed)) + told)[:20000]
 
 
 def unit_tests(command_line, names):
