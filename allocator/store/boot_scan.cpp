@@ -13,7 +13,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr std::chrono::seconds kTimeLimit{2};
 /// The interface that pods have where nobody says its name.
 constexpr const char* kPodInterface = "eth0";
 
@@ -59,7 +58,7 @@ std::optional<Marker> parse_marker(const std::string& name) {
 
 bool BootScan::look_at_files() {
   network_.scan();
-  const auto deadline = std::chrono::steady_clock::now() + kTimeLimit;
+  const auto deadline = std::chrono::steady_clock::now() + parts_.options.boot_scan_patience;
   for (const auto& file : network_.files()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     if (!file.address) continue;
@@ -252,7 +251,7 @@ bool BootScan::learn_bindings(RecordFolder& records, const std::vector<CachedAtt
     }
   }
   for (const auto& one : cached) {
-    if (!one.pod || !parts_.retains(*one.pod)) continue;
+    if (!one.pod || !parts_.options.retains(*one.pod)) continue;
     learned &= attempt(parts_.notes, one.pod->display(), [&] { adopt_lost(records, one, sets); });
   }
   learned &= attempt(parts_.notes, "bindings", [&] { stamp_released(records); });
@@ -286,7 +285,8 @@ bool BootScan::adopt_in_use(RecordFolder& records, const std::vector<CachedAttac
   bool learned = true;
   std::set<std::string> done;
   for (const auto& one : cached) {  // the newest first
-    if (!one.pod || !parts_.retains(*one.pod) || done.count(key_text(*one.pod)) != 0) continue;
+    if (!one.pod || !parts_.options.retains(*one.pod) || done.count(key_text(*one.pod)) != 0)
+      continue;
     learned &= attempt(parts_.notes, one.attachment.container_id, [&] {
       if (adopt_attachment(records, one)) done.insert(key_text(*one.pod));
     });
@@ -321,7 +321,7 @@ bool BootScan::adopt_attachment(RecordFolder& records, const CachedAttachment& c
 /// address' own.
 void BootScan::adopt_marker(RecordFolder& records, const std::string& name, bool wants_in_use) {
   const auto marker = parse_marker(name);
-  if (!marker || !parts_.retains(marker->pod)) return;
+  if (!marker || !parts_.options.retains(marker->pod)) return;
   const bool in_use = network_.holder(marker->address).has_value();
   if (in_use != wants_in_use) return;
   // Released before anything that we have seen: first to go.

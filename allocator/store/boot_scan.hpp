@@ -17,6 +17,7 @@
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/state/run_folder.hpp"
 #include "allocator/store/state/viewpoint.hpp"
+#include "allocator/store/store_options.hpp"
 
 namespace allocator::store {
 
@@ -28,15 +29,15 @@ class BootScan {
     RunFolder& run;
     AttachmentSource* source;  ///< where `cached` came from; may be null
     const std::string& boot_id;
-    std::function<const Viewpoint&()> viewpoint;        ///< what stamps tell of this call
-    const std::function<bool(const PodKey&)>& retains;  ///< the others are left alone
-    std::vector<std::string>& notes;                    ///< what was found and done, for the log
+    std::function<const Viewpoint&()> viewpoint;  ///< what stamps tell of this call
+    const StoreOptions& options;
+    std::vector<std::string>& notes;  ///< what was found and done, for the log
   };
 
   explicit BootScan(const Parts& parts) : parts_(parts), network_(parts.network) {}
 
   /// Removes torn files and stamps those without a stamp.
-  /// Returns false when time ran out (2 s): then it goes on at the next command.
+  /// Returns false when the patience for it ran out: then it goes on at the next command.
   bool look_at_files();
 
   /// Gives live attachments whose file is missing their file back: the folder was wiped, or the

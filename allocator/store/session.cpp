@@ -254,10 +254,10 @@ void Session::run_boot_scan(const RangeSets& sets, bool restores) {
   // It changes what is held.
   held_.forget();
   BootScan scan({parts_.fs, network_, *run_, parts_.source, boot_id_,
-                 [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options.retains,
+                 [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options,
                  parts_.notes});
   bool complete = scan.look_at_files();
-  restores = complete && restores;
+  // However long that took: who lives and has lost his file would meet a newcomer at his address.
   if (restores) restores = scan.restore_live(cached(), sets, records_ ? &*records_ : nullptr);
   if (complete && scan.has_work_for_records(cached())) try_records();
   if (complete && records_) complete = scan.learn_bindings(*records_, cached(), sets);

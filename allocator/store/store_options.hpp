@@ -23,6 +23,8 @@ struct StoreOptions {
   Retention retention = Retention::on;
   Durability durability = Durability::full;
   std::chrono::milliseconds lock_patience{10'000};
+  /// How long the boot scan may look at files; then it goes on at the next command.
+  std::chrono::milliseconds boot_scan_patience{2'000};
   /// Whether a pod's addresses are bound to it at all.
   std::function<bool(const PodKey&)> retains = [](const PodKey&) { return true; };
 };

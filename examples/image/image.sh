@@ -29,9 +29,10 @@ find "$work/context" -exec chmod u=rwX,go=rX {} + -exec touch --date="@$epoch" {
 engine=${ENGINE:-$(for one in buildah podman docker; do if command -v $one >/dev/null; then echo $one && break; fi; done)}
 case $engine in
   buildah | podman)
-    # A storage of its own, which ends with this script; so does what the engine keeps beside it.
+    # A storage of its own, which ends with this script; so does what the engine keeps beside it, also below /etc/cni.
     mkdir -m 0700 "$work/runtime"
-    export TMPDIR=$work XDG_RUNTIME_DIR=$work/runtime
+    printf '[network]\nnetwork_config_dir = "%s"\n' "$work/networks" >"$work/containers.conf"
+    export TMPDIR=$work XDG_RUNTIME_DIR=$work/runtime CONTAINERS_CONF=$work/containers.conf
     run=("$engine" --root "$work/root" --runroot "$work/run" --storage-driver vfs)
     build=(build)
     if [ "$engine" = buildah ]; then build=(build --isolation chroot); fi

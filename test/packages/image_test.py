@@ -42,9 +42,11 @@ def built(folder, *binaries, engine=None):
     if not engines or engine not in (None, engines[0]):
         raise Skip(f"needs {engine or 'buildah or podman'}: apt-get install {engine or 'buildah'}")
     archive = os.path.join(folder, "image.tar")
+    was_there = os.path.exists("/etc/cni")
     done = subprocess.run([IMAGE, VERSION, EPOCH, archive, *binaries], capture_output=True, text=True,
                           env={**os.environ, "ENGINE": engines[0], "TMPDIR": folder})
     assert done.returncode == 0, done.stderr
+    assert os.path.exists("/etc/cni") == was_there, "the engine leaves something below /etc/cni"
     assert done.stdout.startswith(f"{NAME} by "), done.stdout
     return archive
 

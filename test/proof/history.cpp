@@ -119,6 +119,7 @@ History draw_history(std::uint64_t seed, std::size_t events) {
   history.setting.reuses_numbers = lots.one_in(2);
   history.setting.reuses_namespaces = lots.one_in(2);
   history.setting.is_narrow = lots.one_in(3);
+  history.setting.is_slow = seed % 8 == 5;
   std::vector<Kind> kinds;
   for (std::size_t i = 0; i < kKinds; ++i) {
     const auto kind = static_cast<Kind>(i);
@@ -194,6 +195,7 @@ std::string text_of(const History& history) {
   if (history.setting.reuses_numbers) text += " inodes";
   if (history.setting.reuses_namespaces) text += " namespaces";
   if (history.setting.is_narrow) text += " narrow";
+  if (history.setting.is_slow) text += " slow";
   const char* separator = ": ";
   for (const auto& event : history.events) {
     text += separator + text_of(event);
@@ -213,6 +215,7 @@ History parse_history(const std::string& text) {
     history.setting.reuses_numbers |= word == "inodes";
     history.setting.reuses_namespaces |= word == "namespaces";
     history.setting.is_narrow |= word == "narrow";
+    history.setting.is_slow |= word == "slow";
   }
   std::istringstream events(text.substr(colon + 1));
   for (std::string event; std::getline(events, event, ',');)

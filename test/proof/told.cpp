@@ -32,6 +32,7 @@ Json told_of(const Event& event, const World& world) {
 
 History playable(History history) {
   history.setting.model = Model::ext4;
+  history.setting.is_slow = false;
   history.setting.reuses_numbers = history.setting.reuses_namespaces = true;
   for (auto& event : history.events) {
     event.fate = Fate::whole;

@@ -7,7 +7,8 @@
 namespace proof {
 
 /// The history as it can be played: a command is not cut off, as nobody finds the same place in a
-/// process, and a power cut is a reboot; numbers come again as Linux and ext4 let them.
+/// process, and a power cut is a reboot; numbers come again as Linux and ext4 let them,
+/// and the disk is quick.
 History playable(History history);
 
 /// One line of JSON: `text`, which --replay reads, `narrow`, and `events`. Each has its `event`, what

@@ -29,8 +29,9 @@ allocator::RangeSets sets_of(const Setting& setting, unsigned pod) {
   return test::sets_of({subnet});
 }
 
-store::StoreOptions options() {
+store::StoreOptions options_of(const Setting& setting) {
   store::StoreOptions options;
+  options.boot_scan_patience = std::chrono::minutes(setting.is_slow ? -1 : 10);
   options.network_dir = kNetworkDir;
   options.state_dir = kStateDir;
   return options;
@@ -129,7 +130,7 @@ Trouble World::add(const Event& event, bool is_repeated) {
   std::optional<store::Lease> lease;
   try {
     const bool is_answered = run(event, [&](MemoryDisk& disk) {
-      lease = store::LeaseStore(disk, options(), &cache).add(request);
+      lease = store::LeaseStore(disk, options_of(setting_), &cache).add(request);
     });
     if (is_answered) return answered(sandbox, *lease);
   } catch (const std::exception& error) {
@@ -227,7 +228,7 @@ bool World::release(const Event& event, const Sandbox& sandbox) {
   Cache cache(*this);
   try {
     return run(event, [&](MemoryDisk& disk) {
-      static_cast<void>(store::LeaseStore(disk, options(), &cache).release(request));
+      static_cast<void>(store::LeaseStore(disk, options_of(setting_), &cache).release(request));
     });
   } catch (const std::exception& error) {
     happening_.failure = error.what();
@@ -247,7 +248,7 @@ Trouble World::collect(const Event& event) {
   std::vector<store::FreedAddress> freed;
   try {
     const bool is_answered = run(event, [&](MemoryDisk& disk) {
-      freed = store::LeaseStore(disk, options(), &cache).collect(valid);
+      freed = store::LeaseStore(disk, options_of(setting_), &cache).collect(valid);
     });
     if (!is_answered) return std::nullopt;
   } catch (const std::exception& error) {

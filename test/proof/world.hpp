@@ -73,6 +73,7 @@ struct Setting {
   bool reuses_numbers = false;     ///< of inodes
   bool reuses_namespaces = false;  ///< the number of one that is gone comes again at once
   bool is_narrow = false;          ///< fewer addresses than pods
+  bool is_slow = false;            ///< the boot scan runs out of time, whenever it is tried
 };
 
 /// The pods are numbers. Some are special.

@@ -221,3 +221,21 @@ TEST_CASE("a record of a newer version does not keep the scan from going on", "[
   CHECK(node.add_cached("c2", "web") == "10.0.0.2");
   CHECK(std::filesystem::read_symlink(node.record_dir() + "/ip.10.0.0.6") == "2~who~knows");
 }
+
+TEST_CASE("a scan that takes too long goes on at the next command, and hurts nobody meanwhile",
+          "[boot_scan]") {
+  CachedWorld node;
+  node.put("10.0.0.2", owner("c-go"));
+  node.put("10.0.0.3", "");
+  node.cache.add("c-go", "db", "/run/netns/gone", {"10.0.0.2"});
+  node.cache.add("c-live", "web", kOwnNamespace, {"10.0.0.4"});  // somebody has removed its file
+  node.options.boot_scan_patience = std::chrono::milliseconds(-1);
+  CHECK(node.add_cached("c1", "new") == "10.0.0.5");
+  CHECK(node.add_cached("c2", "other") == "10.0.0.6");
+  CHECK(test::contains(test::failure_of([&] { node.add_cached("c3", "third"); }), "no IP addr"));
+  CHECK_FALSE(node.binding("10.0.0.2").has_value());
+  node.options.boot_scan_patience = std::chrono::minutes(10);
+  CHECK(node.add_cached("c3", "third") == "10.0.0.3");
+  CHECK(node.binding("10.0.0.2")->pod == pod("db"));
+  CHECK(node.files()["10.0.0.4"] == owner("c-live"));
+}

@@ -28,6 +28,7 @@ class StoreWorld {
     options.run_dir = dir_.file("run");
     options.boot_id_path = dir_.file("boot_id");
     options.lock_patience = std::chrono::milliseconds(2000);
+    options.boot_scan_patience = std::chrono::minutes(10);  // disks of test machines may be busy
   }
 
   /// The next boot: another boot_id, an empty /run.
