@@ -18,7 +18,7 @@ from node import Node, fake_boots
 HOME = "/var/lib/cni/growth"
 RANGES = [[{"subnet": "10.9.0.0/24"}]]
 ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
-SIZES = (160, 1_600, 16_000)
+SIZES = (100, 1_000, 10_000)
 _count = 0
 
 
