@@ -1,5 +1,5 @@
 // Random histories of a node and the world around it, over a file system in memory. TAP.
-// Usage: histories [--seed N] [--count N] [--replay TEXT] [--tell yes]
+// Usage: histories [--seed N] [--count N] [--replay TEXT] [--tell]
 // --count: so many histories from the seed on; --replay: one that was printed; --tell: what happens
 // in them is printed, a line of JSON each, for whoever lets it happen to the real plugin.
 #include <array>
@@ -24,20 +24,28 @@ struct Arguments {
   bool tells = false;
 };
 
+[[noreturn]] void refuse(const std::string& word) {
+  std::fprintf(stderr, "histories: what is %s?\n", word.c_str());
+  std::exit(2);
+}
+
 Arguments parse(const std::vector<std::string>& words) {
   Arguments arguments;
-  for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
-    if (words[i] == "--seed") {
-      arguments.seed = std::stoull(words[i + 1]);
-    } else if (words[i] == "--count") {
-      arguments.count = std::stoull(words[i + 1]);
-    } else if (words[i] == "--replay") {
-      arguments.replayed = words[i + 1];
-    } else if (words[i] == "--tell") {
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    const std::string& name = *word;
+    if (name == "--tell") {
       arguments.tells = true;
+      continue;
+    }
+    if (++word == words.end()) refuse(name);
+    if (name == "--seed") {
+      arguments.seed = std::stoull(*word);
+    } else if (name == "--count") {
+      arguments.count = std::stoull(*word);
+    } else if (name == "--replay") {
+      arguments.replayed = *word;
     } else {
-      std::fprintf(stderr, "histories: what is %s?\n", words[i].c_str());
-      std::exit(2);
+      refuse(name);
     }
   }
   return arguments;

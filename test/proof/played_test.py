@@ -19,17 +19,17 @@ import plugin
 import result_cache
 import sandbox
 import tap
+from command import run
+from disk import Disk
 from kubelet import Pod
 from node import Node, empty_run, fake_boots, name_boot
 from plugin import BINARY, HOST_LOCAL, ROOT, require
 from pod_process import PodProcess
 
 TELLER = os.environ.get("HISTORIES", os.path.join(ROOT, "build/dev/test/histories"))
-HOME = "/var/lib/cni/played"
 NETNS = "/var/lib/cni/played-netns"  # a reboot empties /run
 SEED = int(os.environ.get("SEED", "1"))
 COUNT = int(os.environ.get("COUNT", "40"))
-SIZE = 8 << 20
 # The pods that world.hpp says are special.
 NAMELESS, UNBOUND, DUAL, PINNED = 0, 1, 2, 3
 PIN = "10.0.0.5"
@@ -37,7 +37,7 @@ PIN = "10.0.0.5"
 
 def told(*words):
     """The histories, as objects."""
-    done = subprocess.run([TELLER, "--tell", "yes", *words], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([TELLER, "--tell", *words], stdout=subprocess.PIPE, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -45,36 +45,27 @@ class Differs(AssertionError):
     """The plugin did something else than the store in memory."""
 
 
-class Disk:
-    """A small ext4 in a file, mounted at `path`, and a copy of it."""
+class CopiedDisk(Disk):
+    """A small ext4, and a copy of it that it can become again."""
 
-    def __init__(self, folder, path):
-        self.path = path
-        self.image = os.path.join(folder, "disk")
-        self.copy = None
-        with open(self.image, "wb") as file:
-            file.truncate(SIZE)
-        run("mkfs.ext4", "-q", self.image)
-        os.makedirs(path, exist_ok=True)
+    def __init__(self, folder):
+        super().__init__(folder, "ext4")
+        self.size = "8M"
+        self.copy = f"{self.image}.backup"
         self.is_read_only = False
-        self.mount()
 
     def mount(self):
-        run("mount", "-o", "loop", self.image, self.path)
+        super().mount()
         if self.is_read_only:
-            run("mount", "-o", "remount,ro", self.path)
-
-    def unmount(self):
-        run("umount", self.path)
+            self.remount("ro")
 
     def set_read_only(self, wanted):
         if wanted != self.is_read_only:
             self.is_read_only = wanted
-            run("mount", "-o", "remount,ro" if wanted else "remount,rw", self.path)
+            self.remount("ro" if wanted else "rw")
 
     def remember(self):
         self.unmount()
-        self.copy = self.image + "-copy"
         shutil.copyfile(self.image, self.copy)
         self.mount()
 
@@ -87,7 +78,7 @@ class Disk:
     @contextlib.contextmanager
     def remembered(self):
         """The copy, mounted; its folder."""
-        path = self.path + "-copy"
+        path = f"{self.mount_point}.backup"
         os.makedirs(path, exist_ok=True)
         run("mount", "-o", "loop", self.copy, path)
         try:
@@ -99,23 +90,23 @@ class Disk:
 class Played:
     """One history on a node of its own."""
 
-    def __init__(self, history, folder):
+    def __init__(self, history, disk):
         self.history = history
-        self.disk = Disk(folder, HOME)
+        self.disk = disk
         self.ranges = [[{"subnet": "10.0.0.0/29" if history["narrow"] else "10.0.0.0/28"}]]
-        self.node = Node(HOME, self.ranges, pins={f"default/p{PINNED}": [PIN]})
+        self.node = Node(disk.mount_point, self.ranges, pins={f"default/p{PINNED}": [PIN]})
         self.processes = {}  # by container
         self.entries = {}  # what the runtime's cache has of each container, or had, by age
         self.stale = None  # what it had when it was seen for the last time
         self.written = 0
         os.makedirs(NETNS, exist_ok=True)
+        os.makedirs(result_cache.FOLDER)
         empty_run()
         name_boot()
 
     def end(self):
         self.end_processes()
-        self.disk.unmount()
-        shutil.rmtree(result_cache.FOLDER, ignore_errors=True)
+        shutil.rmtree(result_cache.FOLDER)
 
     def end_processes(self):
         for process in self.processes.values():
@@ -126,7 +117,7 @@ class Played:
         for number, event in enumerate(self.history["events"]):
             said = None
             if not event["nothing"]:
-                said = getattr(self, event["event"].split()[0])(event)
+                said = getattr(self, "do_" + event["event"].split()[0])(event)
             self.disk.set_read_only(event["read_only"])
             self.show_cache(event)
             trouble = self.difference(event, said)
@@ -163,7 +154,6 @@ class Played:
         containers = event["cached"]
         if event["event"].startswith("cache_"):
             self.stale = dict(self.entries) if event["event"].startswith("cache_stale") else None
-        os.makedirs(result_cache.FOLDER, exist_ok=True)
         there = set(os.listdir(result_cache.FOLDER))
         wanted = {os.path.basename(self.entry_path(container)): container for container in containers}
         if set(wanted) <= there:
@@ -226,29 +216,28 @@ class Played:
         self.entries.pop(container, None)
         self.entries[container] = entry
         if self.stale is None and container in event["cached"]:
-            os.makedirs(result_cache.FOLDER, exist_ok=True)
             self.write_entry(container)
 
-    def add(self, event):
+    def do_add(self, event):
         annotations = {"delegated-ipam.io/retain": "false"} if event["pod"] == UNBOUND else None
         said = self.ask("ADD", event, self.namespace(event), annotations)
         self.note_answer(event, said)
         return said
 
-    repeat_add = add
+    do_repeat_add = do_add
 
     def release(self, event):
         return self.ask("DEL", event, "")
 
-    def del_(self, event):
+    def do_del(self, event):
         said = self.release(event)
         self.end_process(event["container"])
         return said
 
-    def del_again(self, event):
+    def do_del_again(self, event):
         return self.release(event)
 
-    def collect(self, event):
+    def do_collect(self, event):
         env, conf = self.node.request("GC", None, ifname=None, netns=None)
         valid = [{"containerID": container, "ifname": "eth0"} for container in event["valid"]]
         return plugin.run(BINARY, env, {**conf, "cniVersion": "1.1.0", "cni.dev/valid-attachments": valid})
@@ -259,12 +248,12 @@ class Played:
         args = f"IP={event['addresses'][0]}" if event["addresses"] else None  # else it would go round
         return plugin.run(HOST_LOCAL, plugin.environment(command, event["container"], netns=netns, args=args), conf)
 
-    def go_add(self, event):
+    def do_go_add(self, event):
         said = self.go_request(event, "ADD", self.namespace(event))
         self.note_answer(event, said)
         return said
 
-    def go_del(self, event):
+    def do_go_del(self, event):
         said = self.go_request(event, "DEL", "")
         self.end_process(event["container"])
         return said
@@ -276,37 +265,37 @@ class Played:
         if process:
             process.end()
 
-    def die(self, event):
+    def do_die(self, event):
         self.end_process(event["container"])
 
-    def unmount(self, event):
+    def do_unmount(self, event):
         self.processes[event["container"]].remove_path()
 
-    def exit(self, _event):
+    def do_exit(self, _event):
         for process in self.processes.values():
             if not process.has_path:
                 process.kill()
 
-    def reboot(self, _event):
+    def do_reboot(self, _event):
         self.end_processes()
         empty_run()
         name_boot()
 
-    def reboot_with_run(self, _event):
+    def do_reboot_with_run(self, _event):
         self.end_processes()
         name_boot()
 
-    def remove_run(self, _event):
+    def do_remove_run(self, _event):
         shutil.rmtree("/run/delegated-ipam", ignore_errors=True)
 
-    def copy_disk(self, _event):
+    def do_copy_disk(self, _event):
         self.disk.remember()
 
-    def restore_disk(self, event):
-        self.reboot(event)
+    def do_restore_disk(self, event):
+        self.do_reboot(event)
         self.disk.put_back()
 
-    def restore_state(self, _event):
+    def do_restore_state(self, _event):
         shutil.rmtree(self.node.state_dir, ignore_errors=True)
         with self.disk.remembered() as copy:
             if os.path.isdir(f"{copy}/state"):
@@ -315,17 +304,17 @@ class Played:
     def address_file(self, event):
         return os.path.join(self.node.network_dir, event["name"])
 
-    def remove_file(self, event):
+    def do_remove_file(self, event):
         os.unlink(self.address_file(event))
 
-    def empty_file(self, event):
+    def do_empty_file(self, event):
         os.truncate(self.address_file(event), 0)
 
-    def write_note(self, event):
+    def do_write_note(self, event):
         with open(self.address_file(event), "x") as file:
             file.write("reserved by hand\n")
 
-    def strip_stamps(self, _event):
+    def do_strip_stamps(self, _event):
         """The files are copied by something that knows no attributes."""
         copies = {}  # two names of one file are two of its copy
         for name in self.node.attachments():
@@ -338,37 +327,29 @@ class Played:
             os.rename(path + ".copy", path)
             copies[number] = path
 
-    def remove_network(self, _event):
+    def do_remove_network(self, _event):
         """It is moved away: ext4 would give the next folder its number, which keeps the marks of this boot."""
         if os.path.isdir(self.node.network_dir):
-            os.rename(self.node.network_dir, tempfile.mkdtemp(dir=HOME))
+            os.rename(self.node.network_dir, tempfile.mkdtemp(dir=self.node.home))
 
-    def remove_state(self, _event):
+    def do_remove_state(self, _event):
         shutil.rmtree(self.node.state_dir, ignore_errors=True)
 
     def record(self, event):
         return os.path.join(self.record_folder(), event["name"])
 
-    def remove_record(self, event):
+    def do_remove_record(self, event):
         os.unlink(self.record(event))
 
-    def spoil_record(self, event):
+    def do_spoil_record(self, event):
         os.unlink(self.record(event))
         os.symlink(event["text"], self.record(event))
 
 
-setattr(Played, "del", Played.del_)
-
-
-def run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
-
-
 def trouble_in(history):
     """How the plugin differs; None."""
-    with tempfile.TemporaryDirectory(dir="/var/lib/cni") as folder:
-        played = Played(history, folder)
+    with tempfile.TemporaryDirectory(dir="/var/lib/cni") as folder, CopiedDisk(folder) as disk:
+        played = Played(history, disk)
         try:
             played.run()
         except Differs as trouble:

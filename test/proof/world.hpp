@@ -156,6 +156,7 @@ class World {
   void happen(const Event& event);
   void happen_to_files(const Event& event);
   void happen_to_records(const Event& event);
+  void happen_to_record(const Event& event, const std::string& name);
   void tell(const Sandbox& sandbox);
   void tell_name(const std::string& name);
 

@@ -175,28 +175,28 @@ void World::happen_to_records(const Event& event) {
       kept_.clear();
       break;
     case Kind::remove_record:
-      if (names.empty()) break;
-      tell_name(names.at(event.who % names.size()));
-      unrecorded_.insert(names.at(event.who % names.size()));
-      machine_.forget_file(kRecordDir, names.at(event.who % names.size()));
-      kept_.clear();
+    case Kind::spoil_record:
+      if (!names.empty()) happen_to_record(event, names.at(event.who % names.size()));
       break;
-    case Kind::spoil_record: {
-      if (names.empty()) break;
-      const std::string path = std::string(kRecordDir) + "/" + names.at(event.who % names.size());
-      Inode& inode = machine_.disk.own(machine_.disk.lookup(path));
-      if (inode.kind == store::FileKind::directory) break;
-      unrecorded_.insert(names.at(event.who % names.size()));
-      inode.bytes = kSpoilt.at(event.draw % kSpoilt.size());
-      tell_name(names.at(event.who % names.size()));
-      happening_.text = inode.bytes;
-      machine_.settle();
-      kept_.clear();
-      break;
-    }
     default:
       break;
   }
+}
+
+void World::happen_to_record(const Event& event, const std::string& name) {
+  if (event.kind == Kind::remove_record) {
+    machine_.forget_file(kRecordDir, name);
+  } else {
+    const std::string path = std::string(kRecordDir) + "/" + name;
+    Inode& inode = machine_.disk.own(machine_.disk.lookup(path));
+    if (inode.kind == store::FileKind::directory) return;
+    inode.bytes = kSpoilt.at(event.draw % kSpoilt.size());
+    happening_.text = inode.bytes;
+    machine_.settle();
+  }
+  tell_name(name);
+  unrecorded_.insert(name);
+  kept_.clear();
 }
 
 void World::put_back_state() {

@@ -1,13 +1,12 @@
 // What the store does with attachments that no DEL ever ended, and with DELs that come at a bad
 // time.
 #include <cerrno>
-#include <ctime>
 #include <string>
 #include <system_error>
-#include <utility>
 
 #include "allocator/store/state/call_start.hpp"
 #include "test/unit/catch.hpp"
+#include "test/unit/support/clock_tick.hpp"
 #include "test/unit/support/store_world.hpp"
 
 using test::Contents;
@@ -17,6 +16,7 @@ using test::owner;
 using test::pod;
 using test::sets_of;
 using test::StoreWorld;
+using test::wait_for_next_tick;
 
 namespace {
 
@@ -31,16 +31,6 @@ void make_read_only(StoreWorld& world) {
 
 void make_writable(StoreWorld& world) {
   world.fs.before = [](const test::Call&) {};
-}
-
-/// Comes back when files that change get another time than before.
-void let_the_clock_tick() {
-  const auto now = [] {
-    timespec time{};
-    clock_gettime(CLOCK_REALTIME_COARSE, &time);
-    return std::pair(time.tv_sec, time.tv_nsec);
-  };
-  for (const auto before = now(); now() == before;) continue;
 }
 
 }  // namespace
@@ -100,7 +90,7 @@ TEST_CASE("pending releases are done in the order in which they were asked for",
   make_read_only(world);
   for (const char* container : {"of-c", "of-e", "of-a", "of-d", "of-b"}) {
     CHECK(world.release(container).empty());
-    let_the_clock_tick();
+    wait_for_next_tick();
   }
   make_writable(world);
   // Who has waited longest loses his address first.

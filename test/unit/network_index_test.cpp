@@ -11,6 +11,7 @@
 
 #include "allocator/store/state/network_dir.hpp"
 #include "test/unit/catch.hpp"
+#include "test/unit/support/clock_tick.hpp"
 #include "test/unit/support/faults.hpp"
 #include "test/unit/support/random.hpp"
 #include "test/unit/support/store_world.hpp"
@@ -32,6 +33,7 @@ using test::owner;
 using test::Random;
 using test::sets_of;
 using test::StoreWorld;
+using test::wait_for_next_tick;
 
 namespace {
 
@@ -49,16 +51,6 @@ Times times_of(const std::string& path) {
 
 void set_times(const std::string& path, const Times& times) {
   REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times.data(), 0) == 0);
-}
-
-/// What changes a folder now gets another time than what changed it before.
-void wait_for_next_tick() {
-  timespec before{};
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &before);
-  do {
-    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
 }
 
 /// A folder with so many pods, and an index of it.
