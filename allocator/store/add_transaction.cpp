@@ -68,11 +68,14 @@ void AddTransaction::find_present() {
 
 /// One container ID may be used for everything (by scripts, by broken runtimes): while the sandbox
 /// that has the addresses lives, another one must not get them. host-local refuses every repeat.
+/// What the Go plugin made says nothing of a namespace; the runtime's cache does.
 bool AddTransaction::has_anothers_sandbox() {
+  const std::string hash = container_hash(request_.attachment.container_id);
   return std::any_of(present_.begin(), present_.end(), [&](const AttachmentFile& file) {
-    const auto stamp = network_.stamp_of(file.name);
-    return stamp && stamp->container_hash == container_hash(request_.attachment.container_id) &&
-           context_.judge.lives_elsewhere(*stamp);
+    auto stamp = network_.stamp_of(file.name);
+    const bool tells = stamp && stamp->container_hash == hash && !stamp->netns_path.empty();
+    if (!tells) stamp = context_.session.cached_stamp(request_.attachment, *file.address);
+    return stamp && context_.judge.lives_elsewhere(*stamp);
   });
 }
 
@@ -218,20 +221,25 @@ void AddTransaction::take_set_asides() {
 }
 
 /// The whole old attachment ends: its other addresses become held for the pod that they are bound
-/// to. Unlink and link under the lock instead of a rename: two flushes in all, and a crash in
+/// to. But what is not proven dead of it stays: one container ID may have been used for several
+/// sandboxes. Unlink and link under the lock instead of a rename: two flushes in all, and a crash in
 /// between leaves a free address.
 void AddTransaction::end_dead_owner(const std::string& owner) {
+  StoreSnapshot snapshot(context_);
+  std::vector<std::string> names;
   std::vector<Address> freed;
   const Attachment dead = parse_owner(owner);
-  context_.session.will_remove(dead);
   for (const auto& file : network_.find_container(dead.container_id)) {
     if (file.owner != owner || !file.address) continue;
-    network_.remove(file.name);
     const bool is_picked = std::any_of(picks_.begin(), picks_.end(), [&](const Pick& pick) {
       return pick.address == *file.address;
     });
+    if (!is_picked && !snapshot.is_dead(*file.address)) continue;
+    names.push_back(file.name);
     if (!is_picked) freed.push_back(*file.address);
   }
+  context_.session.will_remove(dead);
+  for (const auto& name : names) network_.remove(name);
   context_.session.end_use(freed, {});
 }
 

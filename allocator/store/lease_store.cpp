@@ -96,11 +96,12 @@ Lease LeaseStore::reserve(Session& session, const AddRequest& request,
       {session, judge, notes_}, request,
       stamp_of_call(fs_, session.viewpoint(), request.attachment.container_id, request.netns_path));
   transaction.run();
-  remember_answer(fs_, session.run(), request.attachment, transaction.picks(),
-                  transaction.taken_over());
+  auto noted = remember_answer(fs_, session.run(), request.attachment, transaction.picks(),
+                               transaction.taken_over());
   answered = transaction.answered();
   return {transaction.picks(),      transaction.linked(), owner_text(request.attachment),
-          transaction.take_files(), std::nullopt,         judge.process_scans()};
+          transaction.take_files(), std::nullopt,         judge.process_scans(),
+          std::move(noted)};
 }
 
 void LeaseStore::undo_or_say_so(Lease& lease, const std::exception_ptr& cause) {
@@ -127,6 +128,9 @@ void LeaseStore::undo(Lease& lease) {
   NetworkDir network(fs_, std::move(*folder));
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
   RunFolder run(fs_, options_.run_dir, fs_.identify(network.folder().fd));
+  run.set_boot(read_boot_id(fs_, options_.boot_id_path));
+  // A repeat that came meanwhile was told the same.
+  if (was_answered_since(run, parse_owner(lease.owner), lease.noted)) return;
   // The DEL that follows finds nothing, and flushes.
   const bool flushes = !lease.linked.empty() && options_.durability == Durability::full &&
                        !run.put_unflushed(parse_owner(lease.owner));

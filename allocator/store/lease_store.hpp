@@ -54,7 +54,7 @@ class LeaseStore {
 
   /// Takes an answered ADD back that could not be told to the caller: names with our inode and
   /// content, and our records. What the attachment had before stays, and so does everything once a
-  /// DEL has come.
+  /// DEL has come, or another ADD of the attachment was answered.
   /// Errors: throws TryAgain, std::system_error; then the attachment stays until its DEL.
   void undo(Lease& lease);
 

@@ -10,6 +10,7 @@ namespace allocator::store {
 namespace {
 
 constexpr std::string_view kTookOver = "took";  // no PID begins with it
+constexpr std::string_view kAlone = "alone-";   // nor with this
 constexpr std::size_t kFieldsEach = 3;
 
 /// Format: "took" and for each address ",<address>,<container ID>,<ifname>", the names escaped.
@@ -35,19 +36,31 @@ std::vector<TakenOver> decode_taken(const std::string& text) {
 
 }  // namespace
 
-void remember_repeat(FileSystem& fs, RunFolder& run, const Attachment& attachment) {
-  if (const auto add = add_above(fs, attachment.container_id)) run.put_repeat(attachment, *add);
+std::string remember_repeat(FileSystem& fs, RunFolder& run, const Attachment& attachment) {
+  auto add = add_above(fs, attachment.container_id);
+  // No DEL is taken for that of a main plugin then.
+  if (!add) add = std::string(kAlone) + std::to_string(boottime_now());
+  run.put_repeat(attachment, *add);
+  return *add;
 }
 
-void remember_answer(FileSystem& fs, RunFolder& run, const Attachment& attachment,
-                     const std::vector<Pick>& picks, const std::vector<TakenOver>& taken) {
+std::string remember_answer(FileSystem& fs, RunFolder& run, const Attachment& attachment,
+                            const std::vector<Pick>& picks, const std::vector<TakenOver>& taken) {
   const bool is_repeat = std::any_of(
       picks.begin(), picks.end(), [](const Pick& pick) { return pick.reason == Reason::present; });
-  if (is_repeat) {
-    remember_repeat(fs, run, attachment);
-  } else if (!taken.empty()) {
-    run.put_repeat(attachment, encode(taken));
+  if (is_repeat) return remember_repeat(fs, run, attachment);
+  const std::string noted = taken.empty() ? std::string() : encode(taken);
+  if (!noted.empty()) {
+    run.put_repeat(attachment, noted);
+  } else if (run.repeat(attachment)) {
+    run.remove_repeat(attachment);  // host-local's DEL ends no memory of ours
   }
+  return noted;
+}
+
+bool was_answered_since(RunFolder& run, const Attachment& attachment, const std::string& noted) {
+  const auto last = run.repeat(attachment);
+  return last && *last != noted;
 }
 
 TakenBack look_for_take_back(FileSystem& fs, RunFolder& run, const Attachment& attachment,

@@ -50,6 +50,7 @@ struct Lease {
   std::optional<RecordFolder> records;
   /// How often all processes were looked at to prove a death: never on the ordinary path.
   unsigned process_scans = 0;
+  std::string noted = {};  ///< see repeat.hpp
 };
 
 /// What a collection freed: one of an attachment's addresses.

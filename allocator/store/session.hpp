@@ -23,6 +23,7 @@
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/state/run_folder.hpp"
 #include "allocator/store/state/set_aside.hpp"
+#include "allocator/store/state/stamp.hpp"
 #include "allocator/store/state/viewpoint.hpp"
 #include "allocator/store/store_options.hpp"
 
@@ -125,6 +126,10 @@ class Session {
   void flush_removal(FailureList& failures);
   /// The runtime's cache, newest entries first; read at most once. To be asked without the lock.
   [[nodiscard]] const std::vector<CachedAttachment>& cached();
+  /// The stamp of an attachment as the runtime's cache tells it, which is read where it was not;
+  /// nullopt when it does not tell who has the address.
+  [[nodiscard]] std::optional<Stamp> cached_stamp(const Attachment& attachment,
+                                                  const Address& address);
 
  private:
   void open_run();

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <system_error>
 
+#include "allocator/store/alive/process_address.hpp"
 #include "allocator/store/session.hpp"
 
 namespace allocator::store {
@@ -26,6 +28,20 @@ bool Session::may_be_lost(const Address& address) {
   } catch (const std::system_error&) {
     return false;
   }
+}
+
+/// Under the lock, too, but for files only that host-local made.
+std::optional<Stamp> Session::cached_stamp(const Attachment& attachment, const Address& address) {
+  const auto& all = cached();
+  const auto known = std::find_if(all.begin(), all.end(), [&](const CachedAttachment& one) {
+    return one.attachment == attachment && contains(one.addresses, address);
+  });
+  if (known == all.end()) return std::nullopt;
+  // The process may be any other by now.
+  if (is_path_of_process(known->netns_path) &&
+      !process_has_address(parts_.fs, known->netns_path, address))
+    return std::nullopt;
+  return stamp_of_call(parts_.fs, viewpoint(), attachment.container_id, known->netns_path);
 }
 
 void Session::note_unbound(const Address& address) {

@@ -8,7 +8,7 @@ import sandbox
 import tap
 from one_add import add, new_node
 from plugin import BINARY, require
-from race import PATIENCE
+from race import PATIENCE, wait_until
 
 
 def call_with(node, command, **popen):
@@ -81,6 +81,39 @@ def known_answer_lost():
     assert code == 1 and node.ledger.leases() == {address: "c1"} and node.ledger.commands() == ["ADD c1"]
 
 
+def repeated_meanwhile():
+    """The first ADD waits for its reader; a repeat is answered, and then the first one's reader goes."""
+    node = new_node()
+    reader, writer = full_pipe()
+    env, conf = node.request("ADD", "c1", version="1.1.0")
+    with subprocess.Popen([BINARY], env=env, stdin=subprocess.PIPE, stdout=writer, stderr=subprocess.DEVNULL) as first:
+        os.close(writer)
+        first.stdin.write(json.dumps(conf).encode())
+        first.stdin.close()
+        known = f"{node.runtime_folder()}/attachments"
+        wait_until(lambda: os.path.isdir(known) and os.listdir(known), "no answer is recorded")
+        (address,) = node.add("c1", version="1.1.0")
+        os.close(reader)
+        assert first.wait(PATIENCE) == 1
+    assert node.ledger.leases() == {address: "c1"} and node.ledger.commands() == ["ADD c1"]
+    assert node.add("c1", version="1.1.0") == [address] and node.journal() == 0
+    node.delete("c1", version="1.1.0")
+    assert node.ledger.leases() == {}
+
+
+def full_pipe():
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    for size in (4096, 1):
+        try:
+            while True:
+                os.write(writer, b" " * size)
+        except BlockingIOError:
+            pass
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
 def descriptors_closed():
     """The plugin's pipes are not mistaken for the caller's descriptors."""
     node = new_node()
@@ -103,6 +136,7 @@ def tests():
     yield "a caller that closed our stdout: the lease is freed", stdout_lost, pipe_without_reader
     yield "an answer on a full device: the lease is freed", stdout_lost, lambda: os.open("/dev/full", os.O_WRONLY)
     yield "a repeated ADD whose answer is lost frees nothing", known_answer_lost
+    yield "a caller that is gone after a repeated ADD was answered: the lease stays", repeated_meanwhile
     yield "a caller that closed stdout and stderr altogether confuses nothing", descriptors_closed
 
 

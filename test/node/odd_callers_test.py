@@ -76,6 +76,20 @@ def one_id_asks():
         node.assert_in_use({"c1": home})
 
 
+def one_id_twice():
+    """Each sandbox has what it asked for; who gets what the dead one had ends nothing of the live one."""
+    node = node_at("one-id-twice", ranges=small(2, 4)[:1])
+    with PodProcesses(NETNS) as processes:
+        first, second = processes.start("first"), processes.start("second")
+        home = {"c0": node.add("c0", POD, netns=processes.start("pod").path)}
+        for process, address in ((first, "10.9.0.3"), (second, "10.9.0.4")):
+            assert node.add("c1", netns=process.path, args=f"IgnoreUnknown=1;IP={address}") == [address]
+        first.end()
+        home["c2"] = node.add("c2", "shop/new", netns=processes.start("new").path)
+        assert home["c2"] == ["10.9.0.3"], home
+        node.assert_in_use({**home, "c1": ["10.9.0.4"]})
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # C6: /proc that tells less, or of others
 
@@ -126,6 +140,7 @@ def one_id(suite):
                   one_id_for_everything, number, path_of)
     suite.run("A10: one container ID, the first one's path is gone and a thread is inside", one_id_and_a_thread)
     suite.run("A10: one container ID, the second one asks for the first one's address", one_id_asks)
+    suite.run("A10: one container ID, each has an address of its own and one dies", one_id_twice)
 
 
 def what_proc_tells(suite):

@@ -55,6 +55,19 @@ bool is_stamped(StoreWorld& world, const std::string& address) {
 
 }  // namespace
 
+TEST_CASE("wishes: nothing of an attachment is ended of which not all is proven dead",
+          "[delegate]") {
+  DelegatedWorld node;
+  node.give("10.0.0.2", "script");
+  node.bindings().record(DelegatedWorld::of("script", "web"), ips({"10.0.0.2"}), {});
+  node.world.boot(test::kSecondBoot);
+  const bool is_used_again = GENERATE(false, true);
+  if (is_used_again) node.give("10.0.0.3", "script");
+  const auto wishes = node.bindings().wishes(DelegatedWorld::of("c2", "web"));
+  CHECK(wishes.dead.empty() == is_used_again);
+  CHECK(wishes.addresses.empty() == is_used_again);
+}
+
 TEST_CASE("record: an address that its DEL has freed is left to whom it was given since",
           "[delegate]") {
   DelegatedWorld node;

@@ -6,6 +6,7 @@
 
 #include "allocator/store/state/call_start.hpp"
 #include "test/unit/catch.hpp"
+#include "test/unit/support/cached_world.hpp"
 #include "test/unit/support/clock_tick.hpp"
 #include "test/unit/support/store_world.hpp"
 
@@ -65,6 +66,44 @@ TEST_CASE("reclaiming one address ends the whole dead attachment", "[takeover]")
   CHECK(world.binding("2001:db8::2")->sequence > 0);
   CHECK(world.binding("10.0.0.2")->pod == pod("new"));
   CHECK(world.orphans().empty());
+}
+
+TEST_CASE("what is not proven dead of a dead attachment stays: its ID was used twice",
+          "[takeover]") {
+  StoreWorld world;
+  CHECK(world.add("script", "web") == "10.0.0.2");
+  world.boot(kSecondBoot);
+  auto again = world.request("script", "web");
+  again.on_duplicate = allocator::store::OnDuplicate::error;
+  again.requested = {test::ip("10.0.0.4")};
+  CHECK(world.add(again) == "10.0.0.4");
+  auto other = world.request("c2", "db");
+  other.requested = {test::ip("10.0.0.2")};
+  other.may_ask_for_others = true;
+  CHECK(world.add(other) == "10.0.0.2");
+  CHECK(world.files() == Contents{{"10.0.0.2", owner("c2")}, {"10.0.0.4", owner("script")}});
+}
+
+TEST_CASE("a second sandbox of one ID does not get what host-local gave the first one, which lives",
+          "[takeover]") {
+  test::CachedWorld node;
+  std::filesystem::create_directories(node.options.network_dir);
+  node.put("10.0.0.3", owner("script"));
+  const bool lives = GENERATE(true, false);
+  node.cache.add("script", "", lives ? test::kOwnNamespace : "/run/netns/gone", {"10.0.0.3"});
+  auto second = node.request("script");
+  second.netns_path = "/proc/self/ns/uts";  // any other namespace
+  const auto add = [&](const auto& request) {
+    return test::joined(StoreWorld::picked(node.cached_leases().add(request)));
+  };
+  if (lives) {
+    CHECK(test::contains(failure_of([&] { add(second); }), "duplicate allocation is not allowed"));
+  } else {
+    CHECK(add(second) == "10.0.0.3");
+  }
+  auto first = second;
+  first.netns_path = test::kOwnNamespace;
+  if (lives) CHECK(add(first) == "10.0.0.3");
 }
 
 TEST_CASE("a release that the disk refuses is pending, and the next command does it", "[pending]") {

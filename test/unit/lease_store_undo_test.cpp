@@ -198,6 +198,34 @@ TEST_CASE("undo changes files and records under the lock only", "[undo]") {
   CHECK(unlocked.empty());
 }
 
+TEST_CASE("undo leaves what a repeated ADD was answered meanwhile", "[undo]") {
+  StoreWorld world;
+  const bool takes_over = GENERATE(false, true);
+  if (takes_over) {
+    world.add("c0", "web");
+    world.boot(test::kSecondBoot);
+  }
+  const auto request = world.request("c1", "web");
+  Lease first = lease_of(world, request);
+  REQUIRE(world.add(request) == "10.0.0.2");
+  const auto records = world.records();
+  world.leases().undo(first);
+  CHECK(world.files() == Contents{{"10.0.0.2", owner("c1")}});
+  CHECK(world.records() == records);
+  CHECK(world.add("c2") == "10.0.0.3");
+}
+
+TEST_CASE("undo is not kept from its work by a repeat of an earlier life", "[undo]") {
+  StoreWorld world;
+  const auto request = world.request("c1", "web");
+  world.add(request);
+  world.add(request);
+  std::filesystem::remove(world.network_file("10.0.0.2"));  // as host-local's DEL does
+  Lease lease = lease_of(world, request);
+  world.leases().undo(lease);
+  CHECK(world.files().empty());
+}
+
 TEST_CASE("undo leaves what a later ADD of the attachment has got", "[undo]") {
   StoreWorld world;
   const auto request = world.request("c1", "web");

@@ -62,7 +62,8 @@ Wishes DelegateBindings::wishes(const DelegatedOwner& owner) {
     if (file && !is_torn(*file, binding)) {
       const Attachment holder = parse_owner(file->bytes);
       const auto stamp = network->stamp_of(address.to_string());
-      if (!judge.is_dead(holder, stamp)) continue;
+      // Its DEL ends all that its container ID was used for.
+      if (!judge.is_dead(holder, stamp) || has_live_files(*network, judge, holder)) continue;
       append_once(wishes.dead, holder);
       if (stamp && is_of_same_run(*stamp, stamp_of(owner)))
         wishes.taken_over.push_back({address, holder});

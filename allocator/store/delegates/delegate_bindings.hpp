@@ -23,6 +23,8 @@
 
 namespace allocator::store {
 
+class DeathJudge;
+
 /// What is asked of host-local for a pod that comes back.
 struct Wishes {
   std::vector<Address> addresses;
@@ -108,6 +110,8 @@ class DelegateBindings {
   [[nodiscard]] bool is_host_local() const { return options_.network_dir.starts_with('/'); }
   void write(const DelegatedOwner& owner, const std::vector<Address>& addresses,
              const RememberedRanges& ranges);
+  [[nodiscard]] static bool has_live_files(NetworkDir& network, DeathJudge& judge,
+                                           const Attachment& attachment);
   [[nodiscard]] std::vector<Address> refused_now(const Directory& folder);
   void stamp(NetworkDir& network, const DelegatedOwner& owner,
              const std::vector<Address>& addresses);

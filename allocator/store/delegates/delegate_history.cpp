@@ -16,14 +16,20 @@ Presence DelegateBindings::presence(const DelegatedOwner& owner) {
   const NetworkLock lock(fs_, network.folder(), options_.lock_patience);
   auto records = RecordFolder::open(fs_, options_.state_dir, options_.network_dir);
   if (records) network.keep_stamps_in(&*records);
-  network.scan();
   DeathJudge judge(fs_, viewpoint(), owner.netns_path);
-  const auto files = network.find(owner.attachment);
-  const bool all_dead = std::all_of(files.begin(), files.end(), [&](const AttachmentFile& file) {
-    return judge.is_dead(owner.attachment, network.stamp_of(file.name));
+  const bool is_live = has_live_files(network, judge, owner.attachment);
+  if (network.find(owner.attachment).empty()) return Presence::none;
+  return is_live ? Presence::live : Presence::dead;
+}
+
+/// True when a file of the attachment is not proven dead. Reads the folder anew.
+bool DelegateBindings::has_live_files(NetworkDir& network, DeathJudge& judge,
+                                      const Attachment& attachment) {
+  network.scan();
+  const auto files = network.find(attachment);
+  return std::any_of(files.begin(), files.end(), [&](const AttachmentFile& file) {
+    return !judge.is_dead(attachment, network.stamp_of(file.name));
   });
-  if (files.empty()) return Presence::none;
-  return all_dead ? Presence::dead : Presence::live;
 }
 
 bool DelegateBindings::knows_whole_boot() noexcept {

@@ -11,8 +11,9 @@
 ///                          before>~<boot_id>", decimal
 ///         evicted/<address> -> "<boot_id>~<ran-on or held>~<the binding on it that ended: another pod
 ///                          got it>"
-///         repeats/<key> -> "<PID>:<start>~<boot_id>" of the repeated ADD that was answered what
-///                          the attachment has, or whose addresses its ADD took over (repeat.hpp)
+///         repeats/<key> -> "<PID>:<start>~<boot_id>" (or "alone-<when>~<boot_id>") of the repeated
+///                          ADD that was answered what the attachment has, or whose addresses its
+///                          ADD took over (repeat.hpp)
 ///         tombs/<key>   -> "<when>~<boot_id>": the attachment was deleted then, in nanoseconds of
 ///                          CLOCK_BOOTTIME
 ///         used          -> there are marks of used addresses, or "all" may have been used

@@ -40,12 +40,14 @@ class DelegatedAdd {
   std::vector<Address> run() {
     const bool repeats = conf_.on_duplicate == allocator::store::OnDuplicate::same_addresses;
     // Needs no journal: a full /run must not keep a pod that is known from coming up.
-    if (const auto known = repeats ? known_answer() : std::nullopt) return answer_known(*known);
+    const auto first = repeats ? known_answer() : std::nullopt;
+    if (first && is_given_again(*first)) return answer_known(*first);
     auto entry = lease_.journal().open(lease_.attachment(), time_for_add());
     // Another ADD of the attachment may have ended while this one waited.
     const auto known = known_answer();
     if (known && repeats) {
       lease_.journal().close(entry);
+      static_cast<void>(is_given_again(*known));  // what has outlived the entry's lock stands
       return answer_known(*known);
     }
     try {
@@ -112,11 +114,17 @@ class DelegatedAdd {
             known.given_to->netns_path + "; give each container an ID of its own");
   }
 
-  std::vector<Address> answer_known(const KnownAnswer& known) {
+  /// Notes that a known answer is given once more. False when it is known no longer: the ADD that
+  /// could not tell it forgets it first, and looks then whether anybody was given it since.
+  bool is_given_again(const KnownAnswer& known) {
     refuse_elsewhere(known);
+    allocator::store::remember_repeat(command_.fs, lease_.journal().run(), lease_.attachment());
+    return lease_.journal().known(lease_.attachment()).has_value();
+  }
+
+  std::vector<Address> answer_known(const KnownAnswer& known) {
     const Result result =
         usable_result(known.answer, {kNewestVersion, conf_.cni_version, true, conf_.families});
-    allocator::store::remember_repeat(command_.fs, lease_.journal().run(), lease_.attachment());
     renew(known, addresses_of(result));
     command_.write_stdout(print_result(result, conf_.cni_version));
     told_ = announceable(result);
@@ -151,8 +159,9 @@ class DelegatedAdd {
       has_run_ = true;
       const Result result = wished.run(earlier.presence);
       auto addresses = addresses_of(result);
-      allocator::store::remember_answer(command_.fs, lease_.journal().run(), lease_.attachment(),
-                                        {}, wished.taken_over(addresses));
+      noted_ =
+          allocator::store::remember_answer(command_.fs, lease_.journal().run(),
+                                            lease_.attachment(), {}, wished.taken_over(addresses));
       tell(entry, result, addresses);
       finish(entry);
       told_ = announceable(result);
@@ -195,7 +204,7 @@ class DelegatedAdd {
   void take_back(DelegatedLease::Entry& entry, bool rolls_back) {
     if (rolls_back && earlier_.is_possible() && !entry.may_hold_lease()) note_addresses(entry, {});
     if (rolls_back && entry.may_hold_lease()) {
-      lease_.journal().forget_known(lease_.attachment());
+      if (!forget_unless_repeated()) return finish(entry);
       lease_.roll_back(entry);
     } else if (tried_ != 0) {
       // A DEL from before is to be tried once more.
@@ -203,6 +212,25 @@ class DelegatedAdd {
     } else {
       lease_.journal().close(entry);
     }
+  }
+
+  /// False when a repeat was given the answer that could not be told here: then it stands.
+  bool forget_unless_repeated() {
+    const auto& attachment = lease_.attachment();
+    const auto known = lease_.journal().known(attachment);
+    lease_.journal().forget_known(attachment);
+    const bool is_repeated =
+        known && allocator::store::was_answered_since(lease_.journal().run(), attachment, noted_);
+    if (!is_repeated) return true;
+    std::string text = "what " + attachment.container_id + " " + attachment.ifname +
+                       " was given stays: a repeated ADD was answered meanwhile";
+    try {
+      lease_.journal().put_known(attachment, *known);
+    } catch (const std::system_error& error) {
+      text += "; it is not recorded: " + std::string(error.what());
+    }
+    lease_.note(text);
+    return false;
   }
 
   [[nodiscard]] Clock::time_point deadline_for_add() const { return started_ + time_for_add(); }
@@ -259,6 +287,7 @@ class DelegatedAdd {
   bool has_run_ = false;      ///< the plugin was asked
   bool was_deleted_ = false;  ///< a DEL came while the plugin's ADD ran
   std::uint64_t tried_ = 0;   ///< when a DEL of before was tried that has to be repeated
+  std::string noted_;         ///< of the answer, see repeat.hpp
 };
 
 }  // namespace
