@@ -3,10 +3,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <ios>
+#include <sstream>
 
 #include "shim/cli/command.hpp"
 #include "shim/cli/commands.hpp"
+#include "shim/cli/standard_output.hpp"
 #include "shim/cni/plugin.hpp"
 #include "shim/cni/protocol/error.hpp"
 
@@ -47,11 +48,21 @@ std::string misspelt_command(const CLI::App& app) {
          "; the commands are " + names + "\n";
 }
 
+/// Tells what the library has to say: the help or the version, or what is wrong.
+ExitCode end_parsing(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream answer;
+  std::ostringstream problem;
+  const bool is_fine = app.exit(error, answer, problem) == 0;
+  write_stdout(answer.str());
+  write_stderr(problem.str());
+  return is_fine ? ExitCode::fine : ExitCode::usage_or_io;
+}
+
 ExitCode run(const ChosenCommand& chosen) {
   try {
     return chosen.action();
   } catch (const std::exception& error) {
-    std::cerr << "delegated-ipam" << chosen.name << ": " << printable_line(error.what()) << "\n";
+    write_stderr("delegated-ipam" + chosen.name + ": " + printable_line(error.what()) + "\n");
     return ExitCode::usage_or_io;
   }
 }
@@ -127,9 +138,8 @@ void CommandSpec::runs(std::function<ExitCode()> action) {
 }
 
 int run_command_line(int argc, char** argv) {
-  const std::ios_base::Init streams;  // see shim/cli/streams/iostream
   if (argc < 2) {
-    std::cerr << about_text();
+    write_stderr(about_text());
     return static_cast<int>(ExitCode::fine);
   }
   CLI::App app(kDescription, "delegated-ipam");
@@ -148,7 +158,8 @@ int run_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return static_cast<int>(app.exit(error) == 0 ? ExitCode::fine : ExitCode::usage_or_io);
+    chosen = {"", [&] { return end_parsing(app, error); }};
+    return static_cast<int>(run(chosen));
   }
   return static_cast<int>(run(chosen));
 }

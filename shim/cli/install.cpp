@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cerrno>
-#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -12,6 +11,7 @@
 #include "shim/cli/commands.hpp"
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/plugin_users.hpp"
+#include "shim/cli/standard_output.hpp"
 #include "shim/cni/conf/ranges_source.hpp"
 #include "shim/cni/protocol/environment.hpp"
 #include "shim/cni/protocol/error.hpp"
@@ -45,6 +45,15 @@ struct InstallOptions {
 /// What lies under the name that is to be installed.
 enum class Occupant : std::uint8_t { nobody, ourselves, another };
 
+/// What is done is done, whether the line can be written or not.
+void tell(const std::string& line) {
+  try {
+    write_stdout(line + "\n");
+  } catch (const UsageError&) {
+    return;
+  }
+}
+
 void check_name(const std::string& name) {
   if (is_identifier(name) && !name.ends_with(kKept)) return;
   throw UsageError("--as: " + go_quoted(name) +
@@ -74,7 +83,7 @@ void keep_original(FileSystem& fs, const Directory& folder, const std::string& n
   const auto earlier = fs.identify(folder, kept);
   if (earlier && earlier->same_file(fs.identify(*original))) return;
   name_file(fs, folder, *original, kept);
-  std::cout << "kept the original as " << folder.path << "/" << kept << "\n";
+  tell("kept the original as " + folder.path + "/" + kept);
 }
 
 /// One CIDR block list of the mounted ConfigMap, under the names by which the plugin may look for
@@ -101,7 +110,7 @@ void install_ranges(FileSystem& fs, const InstallOptions& options) {
   if (node != host.data() && is_identifier(host.data()))
     write_file(fs, folder, host.data(), text, 0644, Flush::yes);
   allocator::store::sync_folders(fs, made);
-  std::cout << "wrote the ranges of " << node << " to " << folder.path << "\n";
+  tell("wrote the ranges of " + node + " to " + folder.path);
 }
 
 /// Where root has no capabilities, as in the installer's pod, another user's folder is closed to
@@ -120,8 +129,8 @@ void put_everything(FileSystem& fs, const InstallOptions& options) {
   if (occupant == Occupant::another && options.name != kOwnName)
     keep_original(fs, folder, options.name);
   write_file(fs, folder, options.name, self, kExecutableMode, Flush::yes);
-  std::cout << "installed " << folder.path << "/" << options.name << " (" << self.size()
-            << " bytes)\n";
+  tell("installed " + folder.path + "/" + options.name + " (" + std::to_string(self.size()) +
+       " bytes)");
   // The plugin first: a conflist that needs the ranges needs it too.
   if (!options.nodes_from.empty()) install_ranges(fs, options);
 }
@@ -145,14 +154,15 @@ bool is_in_use(FileSystem& fs, const CniPlaces& places, const std::string& name)
   const auto pods = pods_using(fs, places, name);
   const auto configurations = configurations_using(fs, places, name);
   for (const auto& user : pods)
-    std::cerr << printable_line("pod " + user.pod + " needs " + name + " for its DEL (" +
-                                user.file + ")")
-              << "\n";
+    write_stderr(
+        printable_line("pod " + user.pod + " needs " + name + " for its DEL (" + user.file + ")") +
+        "\n");
   for (const auto& file : configurations)
-    std::cerr << printable_line("new pods need " + name + " (" + file + ")") << "\n";
+    write_stderr(printable_line("new pods need " + name + " (" + file + ")") + "\n");
   if (pods.empty() && configurations.empty()) return false;
-  std::cerr << "delegated-ipam uninstall: " << name << " is in use, nothing was changed; "
-            << "first change the configuration, then restart or delete these pods\n";
+  write_stderr("delegated-ipam uninstall: " + name +
+               " is in use, nothing was changed; first change the configuration, then restart or "
+               "delete these pods\n");
   return true;
 }
 
@@ -163,7 +173,7 @@ ExitCode uninstall(const InstallOptions& options) {
   const std::string path = folder.path + "/" + options.name;
   const auto occupant = occupant_of(fs, folder, options.name);
   if (occupant == Occupant::nobody) {
-    std::cout << path << " is not there\n";
+    tell(path + " is not there");
     return ExitCode::fine;
   }
   if (occupant == Occupant::another)
@@ -178,7 +188,7 @@ ExitCode uninstall(const InstallOptions& options) {
     fs.unlink(folder, options.name);
   }
   fs.sync(folder.fd, folder.path);
-  std::cout << (has_original ? "put the original back as " : "removed ") << path << "\n";
+  tell((has_original ? "put the original back as " : "removed ") + path);
   return ExitCode::fine;
 }
 

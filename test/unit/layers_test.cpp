@@ -47,6 +47,7 @@ const Arrows& arrows() {
     all["shim/cni"] = below("shim/cni/verbs");
     // The operator's tool: it knows the plugin's configuration, and starts the plugin.
     all["shim/cli"] = below("shim/cni/conf", {"shim/cni"});
+    all["shim/cli/streams"] = {};
     all["shim/cli/generate"] = below("shim/cli");
     all["shim/cli/validate/document"] = below("shim/cli/generate");
     all["shim/cli/validate/network"] = below("shim/cli/validate/document");

@@ -6,10 +6,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <set>
-#include <sstream>
+#include <string_view>
 #include <system_error>
 
 #include "allocator/store/disk/mount_info.hpp"
+#include "allocator/store/disk/words.hpp"
 
 namespace allocator::store {
 namespace {
@@ -27,16 +28,15 @@ std::string place_in_locks(std::uint64_t device, std::uint64_t inode) {
 
 /// The process that a line of /proc/locks names as the holder of one of `places`; "" for any other
 /// line.
-std::string holder_in(const std::string& line, const std::set<std::string>& places) {
-  std::istringstream fields(line);
-  std::string number;
-  std::string kind;
-  std::string mode;
-  std::string access;
-  std::string pid;
-  std::string file;
-  fields >> number >> kind >> mode >> access >> pid >> file;
-  return kind == "FLOCK" && places.count(file) != 0 ? pid : std::string();
+std::string holder_in(std::string_view line, const std::set<std::string>& places) {
+  Words fields(line);
+  fields.next();  // a number
+  const auto kind = fields.next();
+  fields.next();  // ADVISORY
+  fields.next();  // WRITE
+  const auto pid = fields.next();
+  const bool is_place = places.count(std::string(fields.next())) != 0;
+  return kind == "FLOCK" && is_place ? std::string(pid) : std::string();
 }
 
 /// "process 123 (host-local)" from /proc/locks, or "" when the kernel does not tell.
@@ -45,9 +45,9 @@ std::string holder_of(FileSystem& fs, const Fd& lock, const FileIdentity& identi
   if (const auto mount = mount_of(fs, lock))
     places.insert(place_in_locks(mount->device, identity.inode));
   try {
-    std::istringstream locks(fs.read_path("/proc/locks", std::size_t{1} << 20));
-    for (std::string line; std::getline(locks, line);) {
-      const std::string pid = holder_in(line, places);
+    const std::string locks = fs.read_path("/proc/locks", std::size_t{1} << 20);
+    for (std::string_view rest = locks; !rest.empty();) {
+      const std::string pid = holder_in(take_line(rest), places);
       if (pid.empty()) continue;
       std::string name = fs.read_path("/proc/" + pid + "/comm", 64);
       while (!name.empty() && name.back() == '\n') name.pop_back();

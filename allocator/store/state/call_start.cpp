@@ -2,11 +2,11 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <charconv>
 #include <ctime>
 #include <string_view>
 #include <system_error>
+
+#include "allocator/store/disk/words.hpp"
 
 namespace allocator::store {
 namespace {
@@ -21,32 +21,6 @@ constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
 struct Process {
   int parent = 0;
   std::uint64_t started = 0;  // nanoseconds of CLOCK_BOOTTIME
-};
-
-/// The words of a text, one after the other; empty ones behind its end. A stream would bring the
-/// locales, which no other part of an ADD needs.
-class Words {
- public:
-  explicit Words(std::string_view text) : rest_(text) {}
-
-  std::string_view next() {
-    rest_.remove_prefix(std::min(rest_.find_first_not_of(" \n"), rest_.size()));
-    const auto word = rest_.substr(0, rest_.find_first_of(" \n"));
-    rest_.remove_prefix(word.size());
-    return word;
-  }
-
-  /// 0 where there is none.
-  template <typename Number>
-  Number next_number() {
-    const auto word = next();
-    Number number = 0;
-    std::from_chars(word.data(), word.data() + word.size(), number);
-    return number;
-  }
-
- private:
-  std::string_view rest_;
 };
 
 /// `process_name`: a number, or "self", as /proc may show the processes of a PID namespace above

@@ -1,13 +1,13 @@
 /// `generate --nodes`: the files of a whole cluster.
 #include <cerrno>
 #include <cstring>
-#include <iostream>
 #include <memory>
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/generate/per_node.hpp"
 #include "shim/cli/generate/request.hpp"
+#include "shim/cli/standard_output.hpp"
 
 namespace shim {
 namespace {
@@ -31,8 +31,8 @@ void write_each_conflist(Request request, const std::vector<NodeRanges>& nodes) 
     write_file(fs, folder, node.name + ".conflist", conflist_text(make_conflist(request.conflist)),
                0644, Flush::no);
   }
-  std::cout << "wrote " << nodes.size() << " conflists to " << folder.path
-            << "; no address is on two nodes\n";
+  write_stdout("wrote " + std::to_string(nodes.size()) + " conflists to " + folder.path +
+               "; no address is on two nodes\n");
 }
 
 /// One conflist for all, and the nodes' ranges in ConfigMaps.
@@ -49,9 +49,9 @@ void write_shared_conflist(Request request, const std::vector<NodeRanges>& nodes
     write("cni-configuration.yaml", make_cilium_config_map(conflist));
   const auto maps = make_nodes_config_maps(nodes, "kube-system");
   for (const auto& map : maps) write(map.name + ".yaml", map.text);
-  std::cout << "wrote a conflist and the ranges of " << nodes.size() << " nodes in " << maps.size()
-            << (maps.size() == 1 ? " ConfigMap" : " ConfigMaps") << " to " << folder.path
-            << "; no address is on two nodes\n";
+  write_stdout("wrote a conflist and the ranges of " + std::to_string(nodes.size()) + " nodes in " +
+               std::to_string(maps.size()) + (maps.size() == 1 ? " ConfigMap" : " ConfigMaps") +
+               " to " + folder.path + "; no address is on two nodes\n");
 }
 
 }  // namespace

@@ -2,13 +2,13 @@
 #include "shim/cli/generate/generate.hpp"
 
 #include <algorithm>
-#include <iostream>
 #include <memory>
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/generate/request.hpp"
+#include "shim/cli/standard_output.hpp"
 #include "shim/cli/subnet_option.hpp"
 #include "shim/cni/conf/net_conf.hpp"
 #include "shim/cni/protocol/error.hpp"
@@ -37,8 +37,8 @@ void read_delegate_config(Request& request) {
 /// To --out, or to stdout.
 ExitCode deliver(const std::string& out, const std::string& text) {
   if (out.empty()) {
-    std::cout << text << std::flush;
-    return std::cout ? ExitCode::fine : ExitCode::usage_or_io;
+    write_stdout(text);
+    return ExitCode::fine;
   }
   PosixFileSystem fs;
   write_path(fs, out, text, "--out");
@@ -262,7 +262,7 @@ void add_installer(CommandSpec& generate) {
   command.runs([request] {
     const std::string text = make_installer(request->options);
     const std::string hint = image_hint(request->options);
-    if (!hint.empty()) std::cerr << "delegated-ipam generate installer: " << hint << "\n";
+    if (!hint.empty()) write_stderr("delegated-ipam generate installer: " + hint + "\n");
     return deliver(request->out, text);
   });
 }

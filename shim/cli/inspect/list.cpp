@@ -4,6 +4,7 @@
 #include "shim/cli/commands.hpp"
 #include "shim/cli/inspect/address_table.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
+#include "shim/cli/standard_output.hpp"
 #include "shim/cni/protocol/printable.hpp"
 
 namespace shim {

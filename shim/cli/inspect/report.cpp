@@ -5,6 +5,7 @@
 #include "shim/cli/commands.hpp"
 #include "shim/cli/inspect/boot_report.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
+#include "shim/cli/standard_output.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/announce/linux_wire.hpp"
 #include "shim/cni/protocol/printable.hpp"

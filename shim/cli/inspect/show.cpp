@@ -7,6 +7,7 @@
 #include "shim/cli/inspect/address_table.hpp"
 #include "shim/cli/inspect/next_add.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
+#include "shim/cli/standard_output.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/protocol/printable.hpp"
 

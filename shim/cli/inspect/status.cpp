@@ -7,6 +7,7 @@
 #include "shim/cli/inspect/address_map.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/inspect/safety.hpp"
+#include "shim/cli/standard_output.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/protocol/printable.hpp"
 

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <iostream>
 #include <optional>
 #include <system_error>
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
+#include "shim/cli/standard_output.hpp"
 #include "shim/cli/subnet_option.hpp"
 #include "shim/cli/validate/document/corrected.hpp"
 #include "shim/cli/validate/document/document.hpp"
@@ -162,13 +162,11 @@ void print(const Findings& findings, const std::vector<Input>& inputs, const Opt
   names.reserve(inputs.size());
   for (const auto& input : inputs) names.push_back(input.name);
   if (options.output == "json") {
-    std::cout << print_findings_json(findings, names);
+    write_stdout(print_findings_json(findings, names));
   } else {
-    std::cerr << print_text(findings, names) << what_is_undecided(corrected);
-    std::cout << corrected.text;
+    write_stderr(print_text(findings, names) + what_is_undecided(corrected));
+    write_stdout(corrected.text);
   }
-  std::cout.flush();
-  if (!std::cout) throw UsageError("standard output: cannot be written; is the disk full?");
 }
 
 ExitCode validate_files(const Options& options) {

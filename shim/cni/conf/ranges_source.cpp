@@ -6,9 +6,9 @@
 #include <array>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "allocator/address.hpp"
+#include "allocator/fields.hpp"
 #include "shim/cni/conf/range_slices.hpp"
 #include "shim/cni/protocol/environment.hpp"
 
@@ -45,8 +45,7 @@ std::string trimmed(const std::string& line) {
 
 void append_list(const std::string& list, const std::string& path,
                  std::vector<std::string>& ranges) {
-  std::istringstream fields(list);
-  for (std::string field; std::getline(fields, field, ',');) {
+  for (const auto& field : allocator::split(list, ',')) {
     if (const auto text = trimmed(field); !text.empty())
       ranges.push_back(block_or_span_text(text, path));
   }
@@ -78,9 +77,8 @@ std::vector<std::string> parse_lines(const std::string& text, const std::string&
   std::vector<std::string> networks;
   // There a key without a value is nothing to stumble over; a list of CIDR blocks has no keys.
   const bool is_subnet_env = text.find("FLANNEL_") != std::string::npos;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    line = trimmed(line.substr(0, line.find('#')));
+  for (const auto& written : allocator::split(text, '\n')) {
+    const std::string line = trimmed(written.substr(0, written.find('#')));
     const auto equals = line.find('=');
     if (line.empty() || (is_subnet_env && equals == std::string::npos)) continue;
     const std::string key = equals == std::string::npos ? "" : line.substr(0, equals);

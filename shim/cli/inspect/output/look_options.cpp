@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 
 #include "allocator/fields.hpp"
@@ -40,17 +39,6 @@ Colour terminal_colour() {
   return is_wanted && can && ::isatty(STDOUT_FILENO) == 1 ? Colour::yes : Colour::no;
 }
 
-/// 0, or errno.
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(fd, text.data(), text.size());
-    if (written == -1 && errno == EINTR) continue;
-    if (written == -1) return errno;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
-}
-
 }  // namespace
 
 void add_look_options(CommandSpec& command, Forms forms, LookOptions& options) {
@@ -68,13 +56,5 @@ Look read_look(const LookOptions& options, Forms forms) {
   look.colour = terminal_colour();
   return look;
 }
-
-void write_stdout(std::string_view text) {
-  const int error = write_all(STDOUT_FILENO, text);
-  if (error != 0 && error != EPIPE)
-    throw UsageError("standard output: cannot be written; is the disk full?");
-}
-
-void write_stderr(std::string_view text) { static_cast<void>(write_all(STDERR_FILENO, text)); }
 
 }  // namespace shim::inspect

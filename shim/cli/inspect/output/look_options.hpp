@@ -1,7 +1,6 @@
 #pragma once
-/// The options that say how a reading command's answer looks, and where it goes.
+/// The options that say how a reading command's answer looks.
 #include <string>
-#include <string_view>
 
 #include "shim/cli/command.hpp"
 #include "shim/cli/inspect/output/table.hpp"
@@ -29,12 +28,5 @@ void add_look_options(CommandSpec& command, Forms forms, LookOptions& options);
 /// NO_COLOR is empty or not set (no-color.org).
 /// Errors: throws UsageError for a form that the command has not.
 Look read_look(const LookOptions& options, Forms forms);
-
-/// Writes to standard output. Who reads only the first lines (head) is no error.
-/// Errors: throws UsageError when it cannot be written.
-void write_stdout(std::string_view text);
-
-/// Writes what is told beside the answer.
-void write_stderr(std::string_view text);
 
 }  // namespace shim::inspect
