@@ -241,6 +241,7 @@ class World {
   Setting setting_;
   Machine machine_;
   Surroundings around_;
+  bool was_elsewhere_ = false;  ///< commands were run from several places
   /// What else happens in a command, at its first flush.
   std::function<void()> meanwhile_;
   bool has_damaged_records_ = false;

@@ -30,6 +30,7 @@ World::Trouble World::happen_oddly(const Event& event) {
       if (setting_.is_node_container) break;
       around_.from =
           static_cast<Standpoint>(static_cast<int>(event.kind) - static_cast<int>(Kind::on_node));
+      was_elsewhere_ |= around_.from != Standpoint::node;
       break;
     case Kind::unended_del:
       return delete_without_end(event.who);
@@ -89,6 +90,8 @@ World::Trouble World::start_again(const Event& event) {
   deleted_last_.reset();
   Sandbox& sandbox = sandboxes_.back();
   ended_.erase(sandbox.container);
+  // A cache that still tells of its first life has it given back what it had then.
+  if (entries().count(sandbox.container) != 0) kept_.erase(sandbox.pod);
   return add_for(sandbox, {Kind::add, event.who});
 }
 

@@ -277,6 +277,9 @@ void World::damage(const std::string& address) {
 bool World::is_told_of(const Sandbox& sandbox) const {
   if (sandbox.is_go || machine_.namespaces.count(sandbox.netns_path) == 0) return false;
   if (sandbox.from != around_.from) return false;  // another boot's, as far as can be told
+  // A record that was lost is written anew from wherever the next command is run.
+  if (was_elsewhere_ && (is_state_removed_ || is_state_foreign_ || !unrecorded_.empty()))
+    return false;
   // Of several that claim an address the clock decides where no binding does.
   if (next_written_ < 0 && !is_kept_for(sandbox.pod)) return false;
   const bool is_recorded =
