@@ -288,6 +288,8 @@ void AddTransaction::renew_stamps() {
     if (renewal == NetworkDir::Renewal::was_set) identity = network_.file_identity(*file);
     answered_.emplace_back(*present.address, identity);
     const bool is_recorded = renewal == NetworkDir::Renewal::is_recorded;
+    // For a pod that is not bound nobody has made the folder yet.
+    if (is_recorded && !records_) record_stamp(*present.address, identity);
     files_.push_back({std::move(*file), identity, is_recorded ? Supported::no : Supported::yes});
   }
 }

@@ -80,6 +80,7 @@ void PodRecords::write(const std::vector<Pick>& picks) {
 void PodRecords::rebind_to(const PodHint& hint) {
   Rebinding change{bound_, hint_, hint, is_hint_closed_, {}, true};
   for (const auto& pick : picks_) {
+    if (is_closed(pick)) continue;
     if (contains(hint.addresses, pick.address)) {
       change.given.emplace_back(pick.address, binding_for(pick));
       continue;
@@ -94,6 +95,15 @@ void PodRecords::rebind_to(const PodHint& hint) {
     context_.session.note_unbound(address);
   if (is_hint_damaged_) mend_hint(hint);
   forget_evicted();
+}
+
+/// The attachment has the address already, whatever its record says: that must neither be guessed
+/// at nor overwritten, and is no reason to refuse what a repeated ADD asks for.
+bool PodRecords::is_closed(const Pick& pick) {
+  const auto why =
+      pick.reason == Reason::present ? records_->why_closed(pick.address) : std::nullopt;
+  if (why) context_.notes.push_back("not recorded: " + *why);
+  return why.has_value();
 }
 
 /// What the disk would not give once may lead elsewhere than the bindings do now. All of those were

@@ -39,6 +39,7 @@ class PodRecords {
   void read_hint();
   void rebind_to(const PodHint& hint);
   void end_bindings_of_strangers();
+  [[nodiscard]] bool is_closed(const Pick& pick);
   void mend_hint(PodHint hint);
   void forget_evicted();
   [[nodiscard]] Binding binding_for(const Pick& pick) const;

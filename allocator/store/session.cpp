@@ -298,11 +298,11 @@ void Session::flush_parents() {
   if (!flushed) run_->change_mark([](BootMark& mark) { mark.is_flushed = true; });
 }
 
-void Session::flush_release(FailureList& failures) {
+void Session::flush_release(FailureList& failures, const std::vector<std::string>& above) {
   if (parts_.options.durability == Durability::none) return;
   failures.attempt([&] { network_.sync(); });
   if (records_ && !records_->changes().empty()) failures.attempt([&] { records_->sync(); });
-  failures.attempt([&] { sync_folders(parts_.fs, changed_); });
+  failures.attempt([&] { sync_folders(parts_.fs, changed_, above); });
   changed_.clear();
   if (!failures.any()) forget_removals();
 }

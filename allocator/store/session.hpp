@@ -120,8 +120,9 @@ class Session {
   /// Flushes the folders above that were changed; all of them in the first ADD of a boot, as
   /// whoever made them may have died before flushing.
   void flush_parents();
-  /// Flushes what a release changed, as far as it goes.
-  void flush_release(FailureList& failures);
+  /// Flushes what a release changed, as far as it goes; `above`: folders that others may have
+  /// changed.
+  void flush_release(FailureList& failures, const std::vector<std::string>& above = {});
   /// Flushes what another command removed, and may have changed in the records for it.
   void flush_removal(FailureList& failures);
   /// The runtime's cache, newest entries first; read at most once. To be asked without the lock.

@@ -41,11 +41,12 @@ void Session::forget_removals() {
 }
 
 void Session::flush_removal(FailureList& failures) {
+  std::vector<std::string> above;
   if (records_) {
-    append_parents(records_->path(), changed_);
+    append_parents(records_->path(), above);
     failures.attempt([&] { records_->sync(); });
   }
-  flush_release(failures);
+  flush_release(failures, above);
 }
 
 }  // namespace allocator::store

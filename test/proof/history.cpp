@@ -46,6 +46,20 @@ constexpr std::array<Named, kKinds> kNames = {{
     {"cache_gone", 1},
     {"read_only", 1},
     {"writable", 4},
+    {"hung_add", 6},
+    {"start_again", 4},
+    {"known_id_add", 4},
+    {"on_node", 6},
+    {"in_container", 4},
+    {"under_other_boot", 4},
+    {"without_proc", 2},
+    {"move_path", 3},
+    {"restart_node", 4},
+    {"clock_back", 4},
+    {"damage_file", 3},
+    {"damage_record", 2},
+    {"repair", 3},
+    {"unended_del", 6},
 }};
 
 /// What every history has.
@@ -57,6 +71,15 @@ bool is_common(Kind kind) {
 bool is_command(Kind kind) {
   return kind == Kind::add || kind == Kind::repeat_add || kind == Kind::del ||
          kind == Kind::collect;
+}
+
+bool is_about_pod(Kind kind) {
+  return kind == Kind::hung_add || kind == Kind::known_id_add || kind == Kind::move_path ||
+         kind == Kind::unended_del;
+}
+
+bool contains(const std::vector<Kind>& kinds, Kind kind) {
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
 bool has_draw(Kind kind) { return kind == Kind::power_cut || kind == Kind::spoil_record; }
@@ -110,6 +133,32 @@ bool breaks_the_same(const History& history, const std::string& promise) {
   return failure && failure->what.substr(0, promise.size()) == promise;
 }
 
+/// With lots of its own: what was there before stays as it was.
+void make_odd(std::uint64_t seed, unsigned pods, History& history) {
+  constexpr unsigned kOneIn = 5;
+  Lots lots(~seed);
+  Setting& setting = history.setting;
+  setting.is_old_kernel = lots.one_in(2);
+  setting.is_root_immutable = lots.one_in(4);
+  setting.is_node_container = lots.one_in(3);
+  setting.attributes = lots.one_in(2) ? Attributes::kept : static_cast<Attributes>(lots.below(3));
+  std::vector<Kind> kinds = {Kind::on_node, Kind::repair};
+  for (std::size_t i = 0; i < kKinds; ++i) {
+    const auto kind = static_cast<Kind>(i);
+    if (is_odd(kind) && !contains(kinds, kind) && lots.one_in(2)) kinds.push_back(kind);
+  }
+  std::vector<Event> events;
+  for (const auto& event : history.events) {
+    if (lots.one_in(kOneIn)) {
+      Event odd{draw_kind(lots, kinds)};
+      odd.who = lots.below(is_about_pod(odd.kind) ? pods : 64);
+      events.push_back(odd);
+    }
+    events.push_back(event);
+  }
+  history.events = std::move(events);
+}
+
 }  // namespace
 
 History draw_history(std::uint64_t seed, std::size_t events) {
@@ -123,6 +172,7 @@ History draw_history(std::uint64_t seed, std::size_t events) {
   std::vector<Kind> kinds;
   for (std::size_t i = 0; i < kKinds; ++i) {
     const auto kind = static_cast<Kind>(i);
+    if (is_odd(kind)) break;
     if (is_common(kind) || lots.one_in(2)) kinds.push_back(kind);
   }
   const unsigned pods = 1 + lots.below(kPods);
@@ -138,6 +188,7 @@ History draw_history(std::uint64_t seed, std::size_t events) {
     if (has_draw(event.kind) || event.fate == Fate::power_cut) event.draw = lots.below(64);
     history.events.push_back(event);
   }
+  if (seed % 4 == 0 || seed % 4 == 3) make_odd(seed, pods, history);
   return history;
 }
 
@@ -196,6 +247,11 @@ std::string text_of(const History& history) {
   if (history.setting.reuses_namespaces) text += " namespaces";
   if (history.setting.is_narrow) text += " narrow";
   if (history.setting.is_slow) text += " slow";
+  if (history.setting.is_old_kernel) text += " old-kernel";
+  if (history.setting.is_root_immutable) text += " immutable-root";
+  if (history.setting.is_node_container) text += " node-container";
+  if (history.setting.attributes == Attributes::unknown) text += " no-attributes";
+  if (history.setting.attributes == Attributes::no_room) text += " full-attributes";
   const char* separator = ": ";
   for (const auto& event : history.events) {
     text += separator + text_of(event);
@@ -216,6 +272,11 @@ History parse_history(const std::string& text) {
     history.setting.reuses_namespaces |= word == "namespaces";
     history.setting.is_narrow |= word == "narrow";
     history.setting.is_slow |= word == "slow";
+    history.setting.is_old_kernel |= word == "old-kernel";
+    history.setting.is_root_immutable |= word == "immutable-root";
+    history.setting.is_node_container |= word == "node-container";
+    if (word == "no-attributes") history.setting.attributes = Attributes::unknown;
+    if (word == "full-attributes") history.setting.attributes = Attributes::no_room;
   }
   std::istringstream events(text.substr(colon + 1));
   for (std::string event; std::getline(events, event, ',');)

@@ -30,6 +30,7 @@ Machine Machine::booted_from(const Tree& left, const std::vector<Model>& models)
   next.free_numbers = free_numbers;
   std::erase_if(next.free_numbers.files, is_used);
   std::erase_if(next.free_numbers.others, is_used);
+  next.damaged = damaged;
   next.next_id = next_id;
   next.next_number = next_number;
   next.boots = boots;

@@ -2,6 +2,7 @@
 /// A machine as a value: its disk as processes see it and as a power cut would leave it, /run, the
 /// boot, and the network namespaces that are there.
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct Machine {
   /// Namespaces without a path, in which processes are.
   std::vector<store::NamespaceIdentity> inhabited;
   bool is_read_only = false;
+  /// What the disk does not give any more: every call by a name of it fails, as with a wrong
+  /// checksum (EBADMSG).
+  std::set<Id> damaged = {};
 
   /// As xfs does: the next inode gets the number of the last one that was removed. Files take
   /// those of files, so that symbolic links of the records do not use them up.

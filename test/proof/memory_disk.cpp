@@ -65,6 +65,8 @@ MemoryDisk::Place MemoryDisk::place_of(const store::Directory& directory, const 
   const auto& entries = at(folder).entries;
   const auto found = entries.find(last);
   if (found == entries.end()) return {folder, last, 0};
+  if (machine_.damaged.count(found->second | (folder & kRunBit)) != 0)
+    fail(EBADMSG, "open " + name);
   return {folder, last, found->second | (folder & kRunBit)};
 }
 

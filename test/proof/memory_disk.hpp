@@ -17,7 +17,7 @@
 
 namespace proof {
 
-class MemoryDisk final : public store::FileSystem {
+class MemoryDisk : public store::FileSystem {
  public:
   /// What has just happened: a cut may come behind each of these.
   enum class Step : std::uint8_t { change, sync, change_of_run };

@@ -32,7 +32,11 @@ Json told_of(const Event& event, const World& world) {
 
 History playable(History history) {
   history.setting.model = Model::ext4;
-  history.setting.is_slow = false;
+  Setting& setting = history.setting;
+  setting.is_slow = false;
+  setting.is_old_kernel = setting.is_root_immutable = setting.is_node_container = false;
+  setting.attributes = Attributes::kept;
+  std::erase_if(history.events, [](const Event& event) { return is_odd(event.kind); });
   history.setting.reuses_numbers = history.setting.reuses_namespaces = true;
   for (auto& event : history.events) {
     event.fate = Fate::whole;

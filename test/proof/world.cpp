@@ -70,9 +70,19 @@ class World::Cache final : public store::AttachmentSource {
 
 World::World(const Setting& setting) : setting_(setting), machine_({setting.model}) {
   machine_.reuses_numbers = setting.reuses_numbers;
+  around_.attributes = setting.attributes;
+  around_.is_old_kernel = setting.is_old_kernel;
+  around_.is_node_container = setting.is_node_container;
   MemoryDisk disk(machine_);
   std::vector<std::string> changed;
   static_cast<void>(store::ensure_folder(disk, "/var/lib", 0755, changed));
+  if (setting.is_root_immutable) {
+    // The mount points.
+    static_cast<void>(store::ensure_folder(disk, "/var/lib/cni/networks", 0755, changed));
+    static_cast<void>(store::ensure_folder(disk, kStateDir, 0755, changed));
+  }
+  around_.is_root_immutable = setting.is_root_immutable;
+  machine_.disk.own(kRoot).born_ns = 1;  // by which a node container is known again
   machine_.settle();
 }
 
@@ -97,7 +107,11 @@ Trouble World::apply(const Event& event) {
       go_add(event);
       break;
     default:
-      happen(event);
+      if (is_odd(event.kind)) {
+        trouble = happen_oddly(event);
+      } else {
+        happen(event);
+      }
       break;
   }
   if (trouble) return trouble;
@@ -109,7 +123,11 @@ Trouble World::apply(const Event& event) {
 Trouble World::add(const Event& event, bool is_repeated) {
   Sandbox* known = is_repeated ? newest(event.who) : nullptr;
   if (is_repeated && known == nullptr) return std::nullopt;
-  Sandbox& sandbox = known == nullptr ? new_sandbox(event.who) : *known;
+  return add_for(known == nullptr ? new_sandbox(event.who) : *known, event);
+}
+
+/// `sandbox`: one of ours.
+Trouble World::add_for(Sandbox& sandbox, const Event& event) {
   const bool is_new = !lives(sandbox);
   if (is_new) {
     make_namespace(sandbox);
@@ -119,24 +137,34 @@ Trouble World::add(const Event& event, bool is_repeated) {
   }
   tell(sandbox);
   happening_.is_new_namespace = is_new;
-  store::AddRequest request;
-  request.attachment = {sandbox.container, kInterface};
-  request.netns_path = sandbox.netns_path;
-  request.owner.pod = pod_key(event.who);
-  request.owner.is_retained = event.who != kUnbound;
-  request.sets = sets_of(setting_, event.who);
-  request.reservations.pins.push_back(test::pin(pod_name(kPinned), kPin));
-  Cache cache(*this);
-  std::optional<store::Lease> lease;
+  if (sandbox.from != around_.from) sandbox.from.reset();
   try {
-    const bool is_answered = run(event, [&](MemoryDisk& disk) {
-      lease = store::LeaseStore(disk, options_of(setting_), &cache).add(request);
-    });
-    if (is_answered) return answered(sandbox, *lease);
+    const auto lease = run_add(event, request_for(sandbox));
+    return lease ? answered(sandbox, *lease) : std::nullopt;
   } catch (const std::exception& error) {
     return refused(sandbox, error.what());
   }
-  return std::nullopt;
+}
+
+store::AddRequest World::request_for(const Sandbox& sandbox) const {
+  store::AddRequest request;
+  request.attachment = {sandbox.container, kInterface};
+  request.netns_path = sandbox.netns_path;
+  request.owner.pod = pod_key(sandbox.pod);
+  request.owner.is_retained = sandbox.pod != kUnbound;
+  request.sets = sets_of(setting_, sandbox.pod);
+  request.reservations.pins.push_back(test::pin(pod_name(kPinned), kPin));
+  return request;
+}
+
+/// nullopt when it was cut.
+std::optional<store::Lease> World::run_add(const Event& event, const store::AddRequest& request) {
+  Cache cache(*this);
+  std::optional<store::Lease> lease;
+  const bool is_answered = run(event, [&](MemoryDisk& disk) {
+    lease = store::LeaseStore(disk, options_of(setting_), &cache).add(request);
+  });
+  return is_answered ? std::move(lease) : std::nullopt;
 }
 
 /// The caller has the answer: from here on the addresses are the sandbox's.
@@ -164,9 +192,11 @@ Trouble World::answered(Sandbox& sandbox, const store::Lease& lease) {
     other.addresses.clear();
   }
   std::erase_if(kept_, [&](const auto& one) { return share_one(one.second, told); });
-  if (is_kept_for(sandbox.pod)) kept_[sandbox.pod] = told;
+  if (is_kept_for(sandbox.pod) && !has_damaged_records_) kept_[sandbox.pod] = told;
   sandbox.addresses = told;
   sandbox.is_damaged = sandbox.is_forgotten = false;
+  sandbox.is_stamped = can_be_stamped(told);
+  sandbox.from = around_.from;
   cached_[sandbox.container] = {sandbox, ++next_written_};
   return std::nullopt;
 }
@@ -193,7 +223,15 @@ Trouble World::refused(const Sandbox& sandbox, const std::string& why) {
   // It gets its pin or nothing, and is told why not.
   if (sandbox.pod == kPinned && why.find(" is pinned to ") != std::string::npos)
     return std::nullopt;
-  if (why.find("written by a newer version") != std::string::npos) return std::nullopt;
+  // Nobody else asks for an address of which something is damaged, or of a newer version.
+  const bool is_closed = why.find("written by a newer version") != std::string::npos ||
+                         why.find("repair the disk") != std::string::npos ||
+                         why.find("its release is still pending") != std::string::npos;
+  if (is_closed && (sandbox.pod == kPinned || has_unreadable(sandbox.pod))) return std::nullopt;
+  // Who does not know the kernel's boot cannot know that a namespace with the same numbers is of
+  // another one: it may be alive, and the container's.
+  const bool knows_boot = around_.from == Standpoint::node && sandbox.from == Standpoint::node;
+  if (!knows_boot && why.find("duplicate allocation") != std::string::npos) return std::nullopt;
   if (why.find("no IP addresses available") == std::string::npos)
     return "P3: the ADD of " + sandbox.container + " fails: " + why;
   return std::nullopt;
@@ -206,7 +244,8 @@ Trouble World::del(const Event& event) {
   // The runtime has ended its processes, and nobody is told its addresses any more.
   sandbox->addresses.clear();
   if (!release(event, ending)) return std::nullopt;
-  if (!ending.is_damaged && !machine_.is_read_only) ended_.insert(ending.container);
+  if (!ending.is_damaged && !machine_.is_read_only && !has_unreadable_file(ending.container))
+    ended_.insert(ending.container);
   forget(ending.container);
   deleted_last_ = ending;
   return std::exchange(failure_, std::nullopt);
@@ -232,7 +271,9 @@ bool World::release(const Event& event, const Sandbox& sandbox) {
     });
   } catch (const std::exception& error) {
     happening_.failure = error.what();
-    if (!machine_.is_read_only)
+    const bool is_own = has_unreadable(sandbox.pod);
+    if (!machine_.is_read_only &&
+        !(is_own && happening_.failure.find("repair the disk") != std::string::npos))
       failure_ = "P3: the DEL of " + sandbox.container + " fails: " + error.what();
     return true;
   }
@@ -259,7 +300,7 @@ Trouble World::collect(const Event& event) {
   for (const auto& one : freed) {
     for (auto& sandbox : sandboxes_) {
       if (sandbox.container != one.attachment.container_id) continue;
-      if (lives(sandbox) && !sandbox.addresses.empty() && !sandbox.is_go)
+      if (lives(sandbox) && !sandbox.addresses.empty() && is_seen_by_gc(sandbox))
         return "P1: GC ends " + sandbox.container + ", which lives";
       sandbox.addresses.clear();
     }

@@ -5,6 +5,7 @@
 /// knows of it, and after every event the promises are compared with that.
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@
 #include "allocator/store/lease_store.hpp"
 #include "test/proof/memory_disk.hpp"
 #include "test/proof/node.hpp"
+#include "test/proof/seen_disk.hpp"
 
 namespace proof {
 
@@ -48,8 +50,24 @@ enum class Kind : std::uint8_t {
   cache_gone,   ///< it cannot be read
   read_only,    ///< the disk takes no changes
   writable,
+  // From here on: what half of the histories have.
+  hung_add,      ///< an ADD hangs in its flush; DEL, and the pod's next ADD; then the flush fails
+  start_again,   ///< a container that was deleted is started under its ID (podman)
+  known_id_add,  ///< a caller with a namespace of its own uses the ID of a container
+  on_node,       ///< from here on commands are run on the node itself
+  in_container,
+  under_other_boot,
+  without_proc,
+  move_path,     ///< a sandbox' namespace goes on under another path, with nobody in it
+  restart_node,  ///< the container that is the node: the boot goes on
+  clock_back,    ///< whatever is written from here on says that it is older than all before
+  damage_file,   ///< the disk does not give an address file any more
+  damage_record,
+  repair,
+  unended_del,  ///< what comes behind it in the chain fails for long: sandbox and cache entry stay
 };
-inline constexpr std::size_t kKinds = static_cast<std::size_t>(Kind::writable) + 1;
+inline constexpr std::size_t kKinds = static_cast<std::size_t>(Kind::unended_del) + 1;
+inline bool is_odd(Kind kind) { return kind >= Kind::hung_add; }
 
 /// What a record may say that makes no sense, or not to this version.
 inline constexpr std::array kSpoilt = {
@@ -74,6 +92,10 @@ struct Setting {
   bool reuses_namespaces = false;  ///< the number of one that is gone comes again at once
   bool is_narrow = false;          ///< fewer addresses than pods
   bool is_slow = false;            ///< the boot scan runs out of time, whenever it is tried
+  bool is_old_kernel = false;      ///< before Linux 6.18
+  bool is_root_immutable = false;  ///< the data is mounted below it
+  bool is_node_container = false;  ///< the node is one
+  Attributes attributes = Attributes::kept;
 };
 
 /// The pods are numbers. Some are special.
@@ -134,6 +156,10 @@ class World {
     std::vector<std::string> addresses = {};
     bool is_go = false;       ///< made by the Go plugin
     bool is_damaged = false;  ///< somebody has taken or emptied a file of it
+    /// Its stamp tells its namespace.
+    bool is_stamped = false;
+    /// From where its stamp and its binding were written; none: from several places.
+    std::optional<Standpoint> from = {};
     /// A command has come since, and the runtime's cache did not tell of it.
     bool is_forgotten = false;
   };
@@ -145,6 +171,10 @@ class World {
   using Trouble = std::optional<std::string>;
 
   Trouble add(const Event& event, bool is_repeated);
+  Trouble add_for(Sandbox& sandbox, const Event& event);
+  [[nodiscard]] store::AddRequest request_for(const Sandbox& sandbox) const;
+  [[nodiscard]] std::optional<store::Lease> run_add(const Event& event,
+                                                    const store::AddRequest& request);
   Trouble answered(Sandbox& sandbox, const store::Lease& lease);
   Trouble refused(const Sandbox& sandbox, const std::string& why);
   Trouble del(const Event& event);
@@ -154,6 +184,18 @@ class World {
   void go_add(const Event& event);
   void go_del(unsigned pod);
   void happen(const Event& event);
+  Trouble happen_oddly(const Event& event);
+  Trouble add_that_hangs(const Event& event);
+  Trouble start_again(const Event& event);
+  Trouble add_under_known_id(const Event& event);
+  Trouble delete_without_end(unsigned pod);
+  void move_path(unsigned pod);
+  void restart_node(const Event& event);
+  void damage_file(const std::string& address);
+  void damage_record(unsigned which);
+  void repair();
+  void change_tombstones(const std::function<void(Tree&, Id)>& change);
+  void put_tombstones_off();
   void happen_to_files(const Event& event);
   void happen_to_records(const Event& event);
   void happen_to_record(const Event& event, const std::string& name);
@@ -167,6 +209,7 @@ class World {
   /// Another boot: who lived lives no more.
   void boot(Machine next);
   void put_back_state();
+  void remove_state();
 
   Sandbox& new_sandbox(unsigned pod);
   void make_namespace(Sandbox& sandbox);
@@ -174,6 +217,13 @@ class World {
   [[nodiscard]] Sandbox* oldest(unsigned pod);
   [[nodiscard]] Sandbox* newest(unsigned pod);
   [[nodiscard]] bool lives(const Sandbox& sandbox) const;
+  [[nodiscard]] bool is_proven_dead(const Sandbox& sandbox) const;
+  [[nodiscard]] bool is_seen_by_gc(const Sandbox& sandbox) const;
+  [[nodiscard]] bool can_be_stamped(const std::vector<std::string>& addresses) const;
+  void lose_recorded_stamps();
+  [[nodiscard]] bool has_unreadable_file(const std::string& container) const;
+  [[nodiscard]] bool has_unreadable(unsigned pod) const;
+  [[nodiscard]] bool is_readable(const std::string& address) const;
   void forget(const std::string& container);
 
   [[nodiscard]] Trouble shared_with(const Sandbox& sandbox,
@@ -183,12 +233,18 @@ class World {
   [[nodiscard]] bool must_be_kept(const Sandbox& sandbox,
                                   const std::vector<std::string>& kept) const;
   [[nodiscard]] Trouble trouble_on_disk(const Tree& disk, bool was_cut) const;
+  [[nodiscard]] Trouble trouble_with_claims(const Files& files) const;
   void note_restored();
   [[nodiscard]] std::string address_file(unsigned which) const;
   void damage(const std::string& address);
 
   Setting setting_;
   Machine machine_;
+  Surroundings around_;
+  bool was_elsewhere_ = false;  ///< commands were run from several places
+  /// What else happens in a command, at its first flush.
+  std::function<void()> meanwhile_;
+  bool has_damaged_records_ = false;
   std::vector<Sandbox> sandboxes_;            ///< by age
   std::map<std::string, Cached> cached_;      ///< what the runtime wrote down
   std::map<std::string, Cached> cache_then_;  ///< what a stale cache tells of

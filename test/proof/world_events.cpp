@@ -50,6 +50,7 @@ void World::happen(const Event& event) {
       next.reboot_in_order();
       if (event.kind == Kind::reboot_with_run) next.run = machine_.run;
       boot(std::move(next));
+      if (event.kind == Kind::reboot_with_run) put_tombstones_off();
       break;
     }
     case Kind::power_cut:
@@ -101,6 +102,7 @@ void World::happen_to_files(const Event& event) {
       if (!backup_) break;
       happening_.is_nothing = false;
       boot(machine_.booted_from(*backup_, {setting_.model}));
+      repair();
       sandboxes_.clear();
       ended_.clear();
       notes_.clear();
@@ -129,6 +131,7 @@ void World::happen_to_files(const Event& event) {
         inode.attribute.reset();
         inode.number = machine_.next_number++;
       }
+      for (auto& sandbox : sandboxes_) sandbox.is_stamped = false;
       machine_.settle();
       kept_.clear();
       has_lost_stamps_ = true;
@@ -142,7 +145,7 @@ void World::happen_to_files(const Event& event) {
     case Kind::write_note: {
       const std::string free = "10.0.0." + std::to_string(2 + event.who % 5);
       const Id folder = machine_.disk.lookup(kNetworkDir);
-      if (folder == 0 || machine_.is_read_only) break;
+      if (folder == 0 || !is_readable(free)) break;
       MemoryDisk disk(machine_);
       const auto file = disk.create_named(*disk.open_directory(kNetworkDir), free);
       if (!file) break;
@@ -164,13 +167,15 @@ void World::happen_to_records(const Event& event) {
   switch (event.kind) {
     case Kind::remove_state:
       happening_.is_nothing = false;
-      machine_.forget_file("/var/lib", "delegated-ipam");
+      remove_state();
+      lose_recorded_stamps();
       is_state_removed_ = true;
       kept_.clear();
       break;
     case Kind::restore_state:
       happening_.is_nothing = !backup_;
       put_back_state();
+      lose_recorded_stamps();
       is_state_foreign_ = true;
       kept_.clear();
       break;
@@ -195,14 +200,22 @@ void World::happen_to_record(const Event& event, const std::string& name) {
     machine_.settle();
   }
   tell_name(name);
+  lose_recorded_stamps();
   unrecorded_.insert(name);
   kept_.clear();
 }
 
+/// What is mounted stays.
+void World::remove_state() {
+  if (!setting_.is_root_immutable) return machine_.forget_file("/var/lib", "delegated-ipam");
+  const auto below = machine_.disk.at(machine_.disk.lookup(kStateDir)).entries;
+  for (const auto& entry : below) machine_.forget_file(kStateDir, entry.first);
+}
+
 void World::put_back_state() {
   if (!backup_) return;
-  const Id old = backup_->lookup("/var/lib/delegated-ipam");
-  machine_.forget_file("/var/lib", "delegated-ipam");
+  const Id old = backup_->lookup(kStateDir);
+  remove_state();
   if (old == 0) return;
   const Id copy = copied(*backup_, old, machine_);
   machine_.disk.own(machine_.disk.lookup("/var/lib")).entries["delegated-ipam"] = copy;
@@ -210,7 +223,8 @@ void World::put_back_state() {
 }
 
 void World::go_add(const Event& event) {
-  if (machine_.is_read_only) return;
+  // Of what the disk does not give it knows nothing.
+  if (machine_.is_read_only || !machine_.damaged.empty()) return;
   Sandbox& sandbox = new_sandbox(event.who);
   sandbox.is_go = true;
   has_lost_stamps_ = true;
@@ -234,7 +248,7 @@ void World::go_add(const Event& event) {
 
 void World::go_del(unsigned pod) {
   const Sandbox* sandbox = oldest(pod);
-  if (sandbox == nullptr || machine_.is_read_only) return;
+  if (sandbox == nullptr || machine_.is_read_only || !machine_.damaged.empty()) return;
   tell(*sandbox);
   Node(machine_, nullptr).go_release(sandbox->container);
   kept_.erase(pod);

@@ -10,9 +10,16 @@ bool World::run(const Event& event, const std::function<void(MemoryDisk&)>& comm
   for (auto& sandbox : sandboxes_) {
     const bool is_untold = is_state_foreign_ || (is_state_removed_ && !is_kept_for(event.who));
     if (sandbox.is_damaged && (is_untold || !is_told_of(sandbox))) sandbox.is_forgotten = true;
+    // A file that is given back has the stamp of whoever does it.
+    if (sandbox.is_damaged && sandbox.from != around_.from) sandbox.from.reset();
   }
   if (event.fate == Fate::whole) {
-    MemoryDisk disk(machine_);
+    const SeenDisk* seen = nullptr;
+    SeenDisk disk(machine_, around_, [&](MemoryDisk::Step step) {
+      const bool may_others_go_on = step == MemoryDisk::Step::sync && !seen->holds_lock();
+      if (may_others_go_on && meanwhile_) std::exchange(meanwhile_, {})();
+    });
+    seen = &disk;
     command(disk);
     return true;
   }
@@ -25,7 +32,7 @@ bool World::run(const Event& event, const std::function<void(MemoryDisk&)>& comm
     if (step++ == event.step) left = machine_;
   };
   try {
-    MemoryDisk disk(machine_, observer);
+    SeenDisk disk(machine_, around_, observer);
     command(disk);
   } catch (const std::exception&) {
     if (!left) throw;
@@ -76,6 +83,7 @@ void World::boot(Machine next) {
   machine_.namespaces.clear();
   machine_.inhabited.clear();
   ++boot_;
+  ++around_.node_starts;
   // Numbers of namespaces begin anew.
   machine_.next_namespace = 1;
   free_namespaces_.clear();
@@ -84,6 +92,7 @@ void World::boot(Machine next) {
 World::Sandbox& World::new_sandbox(unsigned pod) {
   const std::string container = "c" + std::to_string(pod) + "-" + std::to_string(next_container_++);
   sandboxes_.push_back({container, pod, {}, namespace_path(container)});
+  sandboxes_.back().from = around_.from;
   return sandboxes_.back();
 }
 
@@ -102,9 +111,11 @@ void World::make_namespace(Sandbox& sandbox) {
 
 void World::end_namespace(const Sandbox& sandbox) {
   if (!lives(sandbox)) return;
-  machine_.namespaces.erase(sandbox.netns_path);
-  std::erase_if(machine_.inhabited,
-                [&](const auto& one) { return one.id == sandbox.network_namespace.id; });
+  const auto is_it = [&](const store::NamespaceIdentity& one) {
+    return one.id == sandbox.network_namespace.id;
+  };
+  std::erase_if(machine_.namespaces, [&](const auto& one) { return is_it(one.second); });
+  std::erase_if(machine_.inhabited, is_it);
   free_namespaces_.push_back(sandbox.network_namespace.inode);
 }
 
@@ -149,6 +160,74 @@ bool World::lives(const Sandbox& sandbox) const {
   return sandbox.boot == boot_ && machine_.is_alive(sandbox.network_namespace);
 }
 
+/// By what can be known here and now, whatever is true. Stamps of a container's, and what is looked
+/// at from one, prove less; so do numbers that come again, and in a node that is a container nothing
+/// proves the end of a sandbox but the node's own.
+bool World::is_proven_dead(const Sandbox& sandbox) const {
+  if (lives(sandbox)) return false;
+  if (around_.from != Standpoint::node || sandbox.from != Standpoint::node) return false;
+  if (setting_.attributes != Attributes::kept && !sandbox.is_stamped) return false;
+  if (sandbox.boot != boot_) return true;
+  return !setting_.is_node_container && !(setting_.is_old_kernel && setting_.reuses_namespaces);
+}
+
+/// GC knows who lives by his path; else by his stamp, from the kernel, or from a process that it
+/// sees.
+bool World::is_seen_by_gc(const Sandbox& sandbox) const {
+  if (machine_.namespaces.count(sandbox.netns_path) != 0) return true;
+  if (!sandbox.is_stamped) return false;
+  if (!setting_.is_old_kernel) return true;
+  return around_.from == Standpoint::node &&
+         std::any_of(machine_.inhabited.begin(), machine_.inhabited.end(),
+                     [&](const auto& one) { return one.id == sandbox.network_namespace.id; });
+}
+
+/// Not where no file takes a stamp, and the record that would cannot be read.
+bool World::can_be_stamped(const std::vector<std::string>& addresses) const {
+  if (setting_.attributes == Attributes::kept) return true;
+  return std::none_of(addresses.begin(), addresses.end(), [&](const std::string& address) {
+    const Id record = machine_.disk.lookup(std::string(kRecordDir) + "/stamp." + address);
+    return record != 0 && (machine_.damaged.count(record) != 0 ||
+                           machine_.disk.at(record).bytes.starts_with("9~"));
+  });
+}
+
+/// Where no file takes a stamp they are in the records.
+void World::lose_recorded_stamps() {
+  if (setting_.attributes == Attributes::kept) return;
+  for (auto& sandbox : sandboxes_) sandbox.is_stamped = false;
+  has_lost_stamps_ = true;
+}
+
+bool World::has_unreadable_file(const std::string& container) const {
+  if (machine_.damaged.empty()) return false;
+  const Files files = files_of(machine_.disk);
+  return std::any_of(files.begin(), files.end(), [&](const auto& file) {
+    return file.second == content_of(container) && !is_readable(file.first);
+  });
+}
+
+/// A file of a container of the pod, or at an address that is bound to it.
+bool World::has_unreadable(unsigned pod) const {
+  if (machine_.damaged.empty()) return false;
+  const Files files = files_of(machine_.disk);
+  return std::any_of(files.begin(), files.end(), [&](const auto& file) {
+    if (is_readable(file.first)) return false;
+    if (file.second.starts_with("c" + std::to_string(pod) + "-")) return true;
+    const Id record = machine_.disk.lookup(std::string(kRecordDir) + "/ip." + file.first);
+    const std::string name = "~p" + std::to_string(pod) + "~";
+    return record != 0 && machine_.disk.at(record).bytes.find(name) != std::string::npos;
+  });
+}
+
+bool World::is_readable(const std::string& address) const {
+  const Id folder = machine_.disk.lookup(kNetworkDir);
+  if (folder == 0) return true;
+  const auto& entries = machine_.disk.at(folder).entries;
+  const auto file = entries.find(address);
+  return file == entries.end() || machine_.damaged.count(file->second) == 0;
+}
+
 void World::forget(const std::string& container) {
   const auto found = std::find_if(sandboxes_.begin(), sandboxes_.end(),
                                   [&](const Sandbox& one) { return one.container == container; });
@@ -173,7 +252,8 @@ void World::note_restored() {
     sandbox.is_damaged =
         !std::all_of(sandbox.addresses.begin(), sandbox.addresses.end(), [&](const auto& address) {
           const auto file = files.find(address);
-          return file != files.end() && file->second == content_of(sandbox.container);
+          return file != files.end() && file->second == content_of(sandbox.container) &&
+                 is_readable(address);
         });
     sandbox.is_forgotten &= sandbox.is_damaged;
   }
@@ -196,6 +276,12 @@ void World::damage(const std::string& address) {
 /// what the Go plugin made.
 bool World::is_told_of(const Sandbox& sandbox) const {
   if (sandbox.is_go || machine_.namespaces.count(sandbox.netns_path) == 0) return false;
+  if (sandbox.from != around_.from) return false;  // another boot's, as far as can be told
+  // A record that was lost is written anew from wherever the next command is run.
+  if (was_elsewhere_ && (is_state_removed_ || is_state_foreign_ || !unrecorded_.empty()))
+    return false;
+  // Of several that claim an address the clock decides where no binding does.
+  if (next_written_ < 0 && !is_kept_for(sandbox.pod)) return false;
   const bool is_recorded =
       std::none_of(sandbox.addresses.begin(), sandbox.addresses.end(),
                    [&](const auto& one) { return unrecorded_.count("ip." + one) != 0; });
@@ -207,14 +293,35 @@ bool World::is_told_of(const Sandbox& sandbox) const {
 /// Looked at behind the ADD: nobody who lives, or of whom nobody can tell, has one of them.
 bool World::must_be_kept(const Sandbox& sandbox, const std::vector<std::string>& kept) const {
   if (setting_.is_slow) return false;  // nothing is learned of who ran before
+  // Which of a pod's sandboxes without a stamp is the newest is told by the clock alone.
+  if (has_lost_stamps_ && next_written_ < 0) return false;
   const Files files = files_of(machine_.disk);
   return std::all_of(kept.begin(), kept.end(), [&](const std::string& address) {
     const auto file = files.find(address);
     if (file == files.end() || file->second == content_of(sandbox.container)) return true;
     return std::any_of(sandboxes_.begin(), sandboxes_.end(), [&](const Sandbox& other) {
-      return file->second == content_of(other.container) && !other.is_go && !lives(other);
+      return file->second == content_of(other.container) && !other.is_go && is_proven_dead(other);
     });
   });
+}
+
+/// Whose file was taken away, and who is told of by a binding and by the runtime, is given it back
+/// before anybody else who claims it.
+World::Trouble World::trouble_with_claims(const Files& files) const {
+  for (const auto& sandbox : sandboxes_) {
+    if (!sandbox.is_damaged || sandbox.is_forgotten || !is_kept_for(sandbox.pod)) continue;
+    if (!lives(sandbox) || !is_told_of(sandbox)) continue;
+    for (const auto& other : sandboxes_) {
+      if (other.container == sandbox.container || other.is_go) continue;
+      for (const auto& address : sandbox.addresses) {
+        const auto file = files.find(address);
+        if (file != files.end() && file->second == content_of(other.container))
+          return "P1: " + other.container + " has the file of " + address + ", which " +
+                 sandbox.container + " was told";
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 /// Each address that somebody has, and is known to have, is in a file of his; what was ended is in
@@ -229,6 +336,7 @@ World::Trouble World::trouble_on_disk(const Tree& disk, bool was_cut) const {
         return "P2: " + sandbox.container + " lives and has no file " + address;
     }
   }
+  if (auto trouble = trouble_with_claims(files)) return trouble;
   for (const auto& container : ended_) {
     if (has_file(files, container)) return "P2: a file of " + container + " is there again";
   }

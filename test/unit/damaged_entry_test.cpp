@@ -248,3 +248,14 @@ TEST_CASE("a sequence number that no node reaches is not counted on", "[damage]"
   CHECK(world.release("c2") == "10.0.0.3");
   CHECK(world.binding("10.0.0.3")->sequence == 1);
 }
+
+TEST_CASE("a repeated ADD keeps what it has, whatever the record says", "[damage]") {
+  StoreWorld world;
+  world.add("c1", "web");
+  SECTION("of a newer version") { put_newer(world, "ip.10.0.0.2"); }
+  SECTION("that the disk does not give") { damage(world, "ip.10.0.0.2", any_damage()); }
+  const auto before = world.records().at("ip.10.0.0.2");
+  CHECK(contains(notes_of_add(world, "c1", "web"), "ip.10.0.0.2"));
+  CHECK(world.files() == Contents{{"10.0.0.2", owner("c1")}});
+  CHECK(world.records().at("ip.10.0.0.2") == before);
+}

@@ -246,3 +246,19 @@ TEST_CASE("a pod that must not be held leaves nothing, and what it had ends", "[
   CHECK(test::joined(world.leases().release(release)) == "10.0.0.3");
   CHECK(world.records().empty());
 }
+
+TEST_CASE("a container that was started again does not end with a file of its first life",
+          "[takeover]") {
+  StoreWorld world;
+  CHECK(world.add("c1") == "10.0.0.2");
+  world.boot(kSecondBoot);
+  world.fs.before = [](const test::Call& call) {
+    if (call.subject == "10.0.0.2")
+      throw std::system_error(EBADMSG, std::generic_category(), call.method);
+  };
+  CHECK(world.add("c1") == "10.0.0.3");
+  make_writable(world);
+  for (const char* other : {"c2", "c3", "c4"}) world.add(other);
+  CHECK_FALSE(failure_of([&] { world.add("c5"); }).empty());
+  CHECK(world.files().at("10.0.0.3") == owner("c1"));
+}

@@ -1,13 +1,16 @@
 // A DEL that answers success leaves nothing that a power cut could bring back, whoever removed the
 // files: an earlier DEL, a takeover, a GC or an undo that died before its flush.
+#include <cerrno>
 #include <functional>
 #include <set>
 #include <string>
 
+#include "allocator/store/disk/folders.hpp"
 #include "test/unit/catch.hpp"
 #include "test/unit/support/faults.hpp"
 #include "test/unit/support/store_world.hpp"
 
+using allocator::store::parent_of;
 using test::ArmedFault;
 using test::Fault;
 using test::kSecondBoot;
@@ -194,4 +197,17 @@ TEST_CASE("without durability nothing is flushed and nothing is marked", "[relea
   world.release("c1");
   world.release("c1");
   CHECK(world.fs.synced.empty());
+}
+
+TEST_CASE("a DEL that finds nothing needs no flush of a folder that has none", "[release]") {
+  StoreWorld world;
+  world.add("c1", "web");
+  world.boot(kSecondBoot);
+  // The root may be a squashfs, with the data mounted below it.
+  const std::string above = parent_of(world.options.state_dir);
+  world.fs.before = [&](const test::Call& call) {
+    if (call.method != "sync" || call.subject != above) return;
+    throw std::system_error(EINVAL, std::generic_category(), "fsync " + above);
+  };
+  CHECK(test::failure_of([&] { world.release("c2"); }).empty());
 }

@@ -153,3 +153,12 @@ TEST_CASE("a stamp record names inode and birth", "[stamp]") {
   CHECK_FALSE(stamp_in_record(record, younger).has_value());
   CHECK_FALSE(stamp_in_record(record, other).has_value());
 }
+
+TEST_CASE("a repeated ADD records the stamp where somebody has removed all records", "[stamp]") {
+  StoreWorld world;
+  world.fs.has_attributes = false;
+  world.add("c1");
+  std::filesystem::remove_all(world.options.state_dir);
+  world.add("c1");
+  CHECK(world.records().count("stamp.10.0.0.2") == 1);
+}
