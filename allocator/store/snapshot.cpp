@@ -28,25 +28,12 @@ bool StoreSnapshot::is_closed(const Address& address) {
 /// Where a stamp is recorded too, the file system took none for a while: both must say it.
 bool StoreSnapshot::is_dead(const Address& address) {
   if (!records_) return false;
-  const AttachmentFile* found = network_.file_of(address);
-  if (found == nullptr || !names_attachment(*found)) return false;
-  const AttachmentFile file = *found;
-  const Attachment owner = parse_owner(file.owner);
-  if (!judge_.is_dead(owner, network_.stamp_of(file.name))) return false;
-  const auto recorded = network_.recorded_stamp(file.name);
-  return (!recorded || judge_.is_dead(owner, recorded)) && !lives_by_another_file(file);
-}
-
-/// Taken over, the whole attachment ends. A container that was started again under its ID may have
-/// a file of its first life, which nobody could read when that was deleted.
-bool StoreSnapshot::lives_by_another_file(const AttachmentFile& file) {
-  const Attachment owner = parse_owner(file.owner);
-  const auto files = network_.find_container(owner.container_id);
-  return std::any_of(files.begin(), files.end(), [&](const AttachmentFile& other) {
-    if (other.name == file.name || other.owner != file.owner) return false;
-    const auto stamp = network_.stamp_of(other.name);
-    return stamp && !judge_.is_dead(owner, stamp);
-  });
+  const AttachmentFile* file = network_.file_of(address);
+  if (file == nullptr || !names_attachment(*file)) return false;
+  const Attachment owner = parse_owner(file->owner);
+  if (!judge_.is_dead(owner, network_.stamp_of(file->name))) return false;
+  const auto recorded = network_.recorded_stamp(file->name);
+  return !recorded || judge_.is_dead(owner, recorded);
 }
 
 std::optional<Address> StoreSnapshot::cursor(std::size_t set) { return network_.cursor(set); }

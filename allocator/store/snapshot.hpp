@@ -37,8 +37,6 @@ class StoreSnapshot final : public Snapshot {
   std::optional<Address> cursor(std::size_t set) override;
 
  private:
-  [[nodiscard]] bool lives_by_another_file(const AttachmentFile& file);
-
   Session& session_;
   NetworkDir& network_;
   std::optional<RecordFolder>& records_;
