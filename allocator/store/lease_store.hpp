@@ -83,6 +83,21 @@ class LeaseStore {
   /// Errors: as release(); all attachments are tried first.
   std::vector<FreedAddress> collect(const std::vector<Attachment>& valid);
 
+  /// Whether an attachment must be proven dead before it is freed by hand.
+  enum class Proof : std::uint8_t { needed, waived };
+  /// Frees exactly this attachment for an operator: as its DEL would, but never later. `owner`: for
+  /// whom its addresses are held that nothing binds yet. Looks again under the lock: it stays when
+  /// `proof` is needed and one of its files does not prove it.
+  /// Errors: throws TryAgain, std::system_error; what is freed stays freed.
+  /// After a crash: some of its addresses may be in use still; the same call frees them.
+  HandRelease release_by_hand(const Attachment& attachment, const Owner& owner, Proof proof);
+
+  /// Ends all bindings of a pod that nobody uses; none while one of its addresses is in use, or was
+  /// in this boot and its file is gone: its DEL would bind it anew.
+  /// Errors: throws TryAgain, ClosedRecord, std::system_error.
+  /// After a crash: some of them may be there still; the same call ends them.
+  Forgotten forget_pod(const PodKey& pod);
+
  private:
   [[nodiscard]] std::optional<Directory> open_existing() const;
   [[nodiscard]] Session open_session(Directory folder, std::vector<std::string> changed = {});
@@ -100,6 +115,8 @@ class LeaseStore {
   void refuse_if_unreadable(Session& session, const Attachment& attachment,
                             const std::optional<PodKey>& pod);
   [[nodiscard]] bool is_protected(Session& session, DeathJudge& judge, const AttachmentFile& file);
+  [[nodiscard]] static bool is_proven_dead(Session& session, DeathJudge& judge,
+                                           const AttachmentFile& file);
 
   FileSystem& fs_;
   StoreOptions options_;

@@ -53,6 +53,20 @@ struct Lease {
   std::string noted = {};  ///< see repeat.hpp
 };
 
+/// What became of an attachment that an operator wants freed.
+struct HandRelease {
+  bool was_there = false;
+  bool may_be_alive = false;  ///< nothing proves it dead: it stays
+  std::vector<Address> freed;
+};
+
+/// What became of what a pod is bound to, when an operator wants it forgotten.
+struct Forgotten {
+  std::vector<Address> ended;
+  /// Bound, and in use or perhaps so: then nothing has ended.
+  std::vector<Address> in_use;
+};
+
 /// What a collection freed: one of an attachment's addresses.
 struct FreedAddress {
   Attachment attachment;

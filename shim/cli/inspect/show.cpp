@@ -1,12 +1,15 @@
 // `show`: everything that is known of a pod or of an address, and what its next ADD gets.
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/inspect/address_table.hpp"
+#include "shim/cli/inspect/networks/audit.hpp"
 #include "shim/cli/inspect/next_add.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
+#include "shim/cli/inspect/subject.hpp"
 #include "shim/cli/standard_output.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/protocol/printable.hpp"
@@ -24,36 +27,12 @@ struct ShowOptions {
   LookOptions look;
   std::string subject;
   std::string pod_namespace;
+  bool history = false;
 };
 
-/// What the command line names: an address, or a pod in one namespace or in any.
-struct Subject {
-  std::optional<Address> address;
-  std::string pod_namespace;
-  std::string pod_name;
-
-  [[nodiscard]] bool is(const Row& row) const {
-    if (address) return row[kAddress] == address->to_string();
-    return row[kPod] == pod_name && (pod_namespace.empty() || row[kNamespace] == pod_namespace);
-  }
-};
-
-Subject read_subject(const ShowOptions& options) {
-  Subject subject{Address::parse(options.subject), options.pod_namespace, options.subject};
-  const auto slash = options.subject.find('/');
-  if (slash != std::string::npos) {
-    subject.pod_namespace = options.subject.substr(0, slash);
-    subject.pod_name = options.subject.substr(slash + 1);
-  }
-  const bool is_pod = !subject.pod_name.empty() && slash != 0 &&
-                      subject.pod_name.find('/') == std::string::npos &&
-                      !allocator::Cidr::parse(options.subject);
-  if (!is_pod) refuse_option("POD|IP", options.subject, "is neither a pod nor an address");
-  if (slash != std::string::npos && !options.pod_namespace.empty() &&
-      options.pod_namespace != subject.pod_namespace)
-    refuse_option("-n", options.pod_namespace,
-                  "is another namespace than that of " + options.subject);
-  return subject;
+bool is_of(const Row& row, const Subject& subject) {
+  if (subject.address) return row[kAddress] == subject.address->to_string();
+  return subject.is_pod(row[kNamespace], row[kPod]);
 }
 
 Table make_show_table(const Networks& networks) {
@@ -126,7 +105,7 @@ bool fill_subject(Table& table, const Networks& networks, const Subject& subject
     Table known;
     add_rows(known, network, {});
     for (auto& row : known.rows) {
-      if (subject.is(row)) add(table, network, std::move(row));
+      if (is_of(row, subject)) add(table, network, std::move(row));
     }
   }
   if (!table.rows.empty() || subject.address) return !table.rows.empty();
@@ -149,6 +128,28 @@ Findings findings_of(const Node& node, const Table& table) {
   return findings;
 }
 
+/// What was changed by hand of the pod or address, as far back as the networks remember.
+Table make_history(Node& node, const Subject& subject) {
+  Table table = make_audit_table();
+  for (const auto& network : node.networks()) {
+    for (auto& row : read_audit(node.fs(), network)) {
+      const bool is_wanted = subject.address ? row[kAuditAddress] == subject.address->to_string()
+                                             : subject.is_pod(row[kAuditNamespace], row[kAuditPod]);
+      if (is_wanted) table.rows.push_back(std::move(row));
+    }
+  }
+  return table;
+}
+
+std::string print_with_history(const Table& table, const Table& history, const Findings& findings,
+                               Format format) {
+  Json document = make_document("show");
+  put(document, "items", items_of(table));
+  put(document, "history", items_of(history));
+  put(document, "findings", findings_json(findings));
+  return print_document(document, format);
+}
+
 std::string print_blocks(const Table& table, const Look& look) {
   std::string text;
   for (const auto& row : table.rows)
@@ -158,15 +159,19 @@ std::string print_blocks(const Table& table, const Look& look) {
 
 ExitCode show(const ShowOptions& options) {
   const Look look = read_look(options.look, Forms::documents);
-  const Subject subject = read_subject(options);
+  const Subject subject = read_subject(options.subject, options.pod_namespace);
   allocator::store::PosixFileSystem fs;
-  const Node node(fs, options.node);
+  Node node(fs, options.node);
+  const Table history = options.history ? make_history(node, subject) : Table{};
   Table table = make_show_table(node.networks());
   const bool is_known = fill_subject(table, node.networks(), subject);
   const Findings findings = findings_of(node, table);
   if (look.format == Format::table) {
     write_stdout(print_blocks(table, look));
+    if (!history.rows.empty()) write_stdout("\n" + print_table(history, look));
     write_stderr(print_findings(findings, {}));
+  } else if (options.history) {
+    write_stdout(print_with_history(table, history, findings, look.format));
   } else {
     write_stdout(print_items("show", table, findings, look.format));
   }
@@ -185,6 +190,7 @@ void add_show(CommandSpec& root) {
       "what the pod's next ADD gets; writes nothing");
   command.argument("POD|IP", options.subject, "web-0, shop/web-0 or 10.244.1.7");
   command.text("-n,--namespace", options.pod_namespace, "the pod's namespace; without it any");
+  command.flag("--history", options.history, "also what was changed by hand: release");
   add_look_options(command, Forms::documents, options.look);
   add_node_options(command, options.node);
   command.example("delegated-ipam show shop/web-0");

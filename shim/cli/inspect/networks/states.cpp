@@ -115,6 +115,10 @@ std::optional<State> parse_state(std::string_view name) {
 State state_of(const Network& network, const Address& address) {
   const SurveyedAddress* one = network.survey.find(address);
   if (one != nullptr && one->is_in_use) return one->is_dead ? State::dead : State::in_use;
+  return unused_state_of(network, address, one != nullptr && one->has_record);
+}
+
+State unused_state_of(const Network& network, const Address& address, bool is_bound) {
   const auto& allocation = network.conf.allocation;
   const bool is_gateway =
       std::any_of(allocation.sets.begin(), allocation.sets.end(),
@@ -122,7 +126,7 @@ State state_of(const Network& network, const Address& address) {
   if (is_gateway || span_around(allocation.reservations, address) != nullptr ||
       pin_on(allocation.reservations, address) != nullptr)
     return State::reserved;
-  return one != nullptr && one->has_record ? State::held : State::free;
+  return is_bound ? State::held : State::free;
 }
 
 std::string Stretch::to_string() const {

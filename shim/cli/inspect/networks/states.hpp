@@ -27,6 +27,9 @@ std::optional<State> parse_state(std::string_view name);
 /// The state of one address.
 State state_of(const Network& network, const allocator::Address& address);
 
+/// The state of one address when no attachment has it, and a record binds it or not.
+State unused_state_of(const Network& network, const allocator::Address& address, bool is_bound);
+
 /// Addresses one after the other that are in one state for one reason.
 struct Stretch {
   allocator::Address first;

@@ -1,0 +1,123 @@
+#include "shim/cli/inspect/networks/audit.hpp"
+
+#include <array>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "allocator/fields.hpp"
+#include "allocator/store/disk/network_lock.hpp"
+#include "allocator/store/state/record_folder.hpp"
+#include "shim/cli/file_output.hpp"
+#include "shim/cni/protocol/json_text.hpp"
+
+namespace shim::inspect {
+namespace {
+
+using allocator::store::FileSystem;
+using allocator::store::NetworkLock;
+using allocator::store::RecordFolder;
+
+constexpr const char* kAuditName = "audit";
+constexpr unsigned kAuditMode = 0600;
+constexpr std::size_t kAuditLimit = std::size_t{64} << 10;
+constexpr std::chrono::milliseconds kAuditPatience{10'000};
+
+std::string audit_folder(const Network& network) {
+  return network.conf.placement.state_dir + "/" +
+         allocator::store::record_folder_name(network.network_dir);
+}
+
+/// Of a larger file that somebody else has made the rest is not looked at.
+std::string audit_text(FileSystem& fs, const Network& network) {
+  const auto folder = fs.open_directory(audit_folder(network));
+  const auto content = folder ? fs.read_file(*folder, kAuditName, 2 * kAuditLimit) : std::nullopt;
+  return content ? content->bytes : std::string();
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%FT%TZ", &parts);
+  return text.data();
+}
+
+std::string audit_line(const Table& table, const Row& row) {
+  Json line = Json::object();
+  for (std::size_t field = 0; field < kAuditFields; ++field)
+    put(line, table.columns[field].key, row[field]);
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+/// Whole lines from the end.
+std::string newest_lines(const std::string& text) {
+  if (text.size() <= kAuditLimit) return text;
+  const auto end_of_line = text.find('\n', text.size() - kAuditLimit - 1);
+  return end_of_line == std::string::npos ? std::string() : text.substr(end_of_line + 1);
+}
+
+std::optional<Row> parse_audit_line(const Table& table, const std::string& text) {
+  try {
+    const Json line = parse_json(text);
+    Row row;
+    for (const auto& column : table.columns) row.push_back(line.at(column.key).get<std::string>());
+    return row;
+  } catch (const JsonSyntaxError&) {
+    return std::nullopt;
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+Table make_audit_table() {
+  return {{{"time", "TIME"},
+           {"boot", "BOOT"},
+           {"command", "COMMAND"},
+           {"network", "NETWORK", Shown::wide},
+           {"address", "ADDRESS"},
+           {"namespace", "NAMESPACE"},
+           {"pod", "POD"},
+           {"interface", "IF"},
+           {"container", "CONTAINER"},
+           {"was", "WAS"},
+           {"becomes", "BECOMES"},
+           {"why", "WHY"}},
+          {}};
+}
+
+std::vector<Row> read_audit(FileSystem& fs, const Network& network) {
+  const Table table = make_audit_table();
+  std::vector<Row> rows;
+  for (const auto& line : allocator::split(audit_text(fs, network), '\n')) {
+    if (auto row = parse_audit_line(table, line)) rows.push_back(std::move(*row));
+  }
+  return rows;
+}
+
+void append_audit(FileSystem& fs, const Network& network, std::vector<Row> rows) {
+  std::vector<std::string> changed;
+  static_cast<void>(
+      RecordFolder::create(fs, network.conf.placement.state_dir, network.network_dir, changed));
+  const auto folder = open_folder(fs, audit_folder(network), "state folder", "try again");
+  {
+    auto locked = fs.open_directory(network.network_dir);
+    std::optional<NetworkLock> lock;
+    if (locked) lock.emplace(fs, *locked, kAuditPatience);
+    const Table table = make_audit_table();
+    std::string text = audit_text(fs, network);
+    for (auto& row : rows) {
+      row[kAuditTime] = utc_now();
+      row[kAuditBoot] = allocator::boot8_of(network.survey.boot_id);
+      row[kAuditNetwork] = network.name;
+      text += audit_line(table, row);
+    }
+    write_file(fs, folder, kAuditName, newest_lines(text), kAuditMode, Flush::yes);
+  }
+  allocator::store::sync_folders(fs, changed);
+}
+
+}  // namespace shim::inspect
