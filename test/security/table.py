@@ -12,8 +12,8 @@ LEFT = {
 }
 
 # A folder of ours may be a link to another one, as an operator has moved it: what lies there stays as it is.
-FOLLOWED = ("@data", "@home/log", "@network", "@plugin", "@plugin/attachments", "@plugin/journal", "@plugin/tombs",
-            "@records", "@run", "@run/tombs", "@run/unbound", "@state")
+FOLLOWED = ("@data", "@home/log", "@network", "@plugin", "@plugin/attachments", "@plugin/journal", "@plugin/repeats",
+            "@plugin/tombs", "@records", "@run", "@run/repeats", "@run/tombs", "@run/unbound", "@state")
 # A link in place of the log, or of its folder, leads to where the log shall be: only root can have made it there.
 LOG = ("@home/log", "@home/log/ipam.log")
 
