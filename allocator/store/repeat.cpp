@@ -49,7 +49,7 @@ std::string remember_answer(FileSystem& fs, RunFolder& run, const Attachment& at
   const bool is_repeat = std::any_of(
       picks.begin(), picks.end(), [](const Pick& pick) { return pick.reason == Reason::present; });
   if (is_repeat) return remember_repeat(fs, run, attachment);
-  const std::string noted = taken.empty() ? std::string() : encode(taken);
+  std::string noted = taken.empty() ? std::string() : encode(taken);
   if (!noted.empty()) {
     run.put_repeat(attachment, noted);
   } else if (run.repeat(attachment)) {
