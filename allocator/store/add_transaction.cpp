@@ -70,10 +70,10 @@ void AddTransaction::find_present() {
 /// that has the addresses lives, another one must not get them. host-local refuses every repeat.
 /// What the Go plugin made says nothing of a namespace; the runtime's cache does.
 bool AddTransaction::has_anothers_sandbox() {
-  const std::string hash = container_hash(request_.attachment.container_id);
   return std::any_of(present_.begin(), present_.end(), [&](const AttachmentFile& file) {
     auto stamp = network_.stamp_of(file.name);
-    const bool tells = stamp && stamp->container_hash == hash && !stamp->netns_path.empty();
+    const bool tells =
+        stamp && stamp->container_hash == stamp_.container_hash && !stamp->netns_path.empty();
     if (!tells) stamp = context_.session.cached_stamp(request_.attachment, *file.address);
     return stamp && context_.judge.lives_elsewhere(*stamp);
   });

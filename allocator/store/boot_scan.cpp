@@ -193,10 +193,7 @@ void BootScan::claim(const CachedAttachment& cached, const RangeSets& sets, Reco
       parts_.run.put_unbound(address);  // other ranges of this boot may have it
       continue;
     }
-    // The process may be any other by now, in the next boot it is.
-    if (is_path_of_process(cached.netns_path) &&
-        !process_has_address(parts_.fs, cached.netns_path, address))
-      continue;
+    if (!may_still_have_address(parts_.fs, cached.netns_path, address)) continue;
     const int strength = strength_of(cached, address, records);
     const auto [place, is_first] = claims.try_emplace(address, Claim{&cached, strength});
     if (!is_first && place->second.strength < strength) place->second = {&cached, strength};

@@ -115,8 +115,6 @@ class LeaseStore {
   void refuse_if_unreadable(Session& session, const Attachment& attachment,
                             const std::optional<PodKey>& pod);
   [[nodiscard]] bool is_protected(Session& session, DeathJudge& judge, const AttachmentFile& file);
-  [[nodiscard]] static bool is_proven_dead(Session& session, DeathJudge& judge,
-                                           const AttachmentFile& file);
 
   FileSystem& fs_;
   StoreOptions options_;

@@ -71,11 +71,13 @@ HandRelease LeaseStore::release_by_hand(const Attachment& attachment, const Owne
     network.scan();
     const auto files = files_named_by(network, attachment);
     DeathJudge judge(fs_, session.viewpoint(), {});
-    const bool is_dead = std::all_of(files.begin(), files.end(), [&](const AttachmentFile& file) {
-      return proof == Proof::waived || is_proven_dead(session, judge, file);
-    });
-    outcome = {!files.empty(), !is_dead, {}};
-    if (files.empty() || !is_dead) return outcome;
+    const auto may_be_freed = [&](const AttachmentFile& file) {
+      if (proof == Proof::waived) return true;
+      return session.records() && judge.is_owner_dead(network, file, network.stamp_of(file.name));
+    };
+    const bool all_may = std::all_of(files.begin(), files.end(), may_be_freed);
+    outcome = {!files.empty(), !all_may, {}};
+    if (files.empty() || !all_may) return outcome;
     session.will_remove(attachment);
     for (const auto& file : files) {
       failures.attempt([&] {
@@ -93,16 +95,6 @@ HandRelease LeaseStore::release_by_hand(const Attachment& attachment, const Owne
   session.flush_release(failures);
   failures.raise();
   return outcome;
-}
-
-/// As an ADD sees it that would take the address over. Where a stamp is recorded too, the file
-/// system took none for a while: both must say it.
-bool LeaseStore::is_proven_dead(Session& session, DeathJudge& judge, const AttachmentFile& file) {
-  NetworkDir& network = session.network();
-  const Attachment owner = parse_owner(file.owner);
-  if (!session.records() || !judge.is_dead(owner, network.stamp_of(file.name))) return false;
-  const auto recorded = network.recorded_stamp(file.name);
-  return !recorded || judge.is_dead(owner, recorded);
 }
 
 Forgotten LeaseStore::forget_pod(const PodKey& pod) {

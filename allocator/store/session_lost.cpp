@@ -36,10 +36,7 @@ std::optional<Stamp> Session::cached_stamp(const Attachment& attachment, const A
   const auto known = std::find_if(all.begin(), all.end(), [&](const CachedAttachment& one) {
     return one.attachment == attachment && contains(one.addresses, address);
   });
-  if (known == all.end()) return std::nullopt;
-  // The process may be any other by now.
-  if (is_path_of_process(known->netns_path) &&
-      !process_has_address(parts_.fs, known->netns_path, address))
+  if (known == all.end() || !may_still_have_address(parts_.fs, known->netns_path, address))
     return std::nullopt;
   return stamp_of_call(parts_.fs, viewpoint(), attachment.container_id, known->netns_path);
 }

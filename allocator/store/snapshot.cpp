@@ -25,15 +25,11 @@ bool StoreSnapshot::is_closed(const Address& address) {
   return records_ && records_->why_closed(address).has_value();
 }
 
-/// Where a stamp is recorded too, the file system took none for a while: both must say it.
 bool StoreSnapshot::is_dead(const Address& address) {
   if (!records_) return false;
   const AttachmentFile* file = network_.file_of(address);
   if (file == nullptr || !names_attachment(*file)) return false;
-  const Attachment owner = parse_owner(file->owner);
-  if (!judge_.is_dead(owner, network_.stamp_of(file->name))) return false;
-  const auto recorded = network_.recorded_stamp(file->name);
-  return !recorded || judge_.is_dead(owner, recorded);
+  return judge_.is_owner_dead(network_, *file, network_.stamp_of(file->name));
 }
 
 std::optional<Address> StoreSnapshot::cursor(std::size_t set) { return network_.cursor(set); }

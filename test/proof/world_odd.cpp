@@ -59,9 +59,8 @@ World::Trouble World::happen_oddly(const Event& event) {
 /// The runtime has given up on the ADD. Where the disk gives the number of a removed file to the
 /// next one at once, even while a process has it open, nothing but the content tells them apart.
 World::Trouble World::add_that_hangs(const Event& event) {
-  Sandbox hanging = new_sandbox(event.who);
-  make_namespace(sandboxes_.back());
-  hanging = sandboxes_.back();
+  make_namespace(new_sandbox(event.who));
+  const Sandbox hanging = sandboxes_.back();
   Trouble trouble;
   meanwhile_ = [&] {
     const bool is_released = release({Kind::del, event.who}, hanging);
@@ -79,9 +78,8 @@ World::Trouble World::add_that_hangs(const Event& event) {
   const bool was_flushed = !meanwhile_;
   meanwhile_ = {};
   if (was_flushed) return trouble;
-  const Sandbox refused_one = hanging;
   forget(hanging.container);
-  return refused(refused_one, why);
+  return refused(hanging, why);
 }
 
 World::Trouble World::start_again(const Event& event) {

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "allocator/store/disk/folders.hpp"
+#include "allocator/store/state/network_dir.hpp"
 
 namespace allocator::store {
 namespace {
@@ -30,6 +31,14 @@ bool DeathJudge::is_dead(const Attachment& owner, const std::optional<Stamp>& st
   const auto known = verdicts_.find(key);
   if (known != verdicts_.end()) return known->second;
   return verdicts_[key] = judge(owner, *stamp);
+}
+
+bool DeathJudge::is_owner_dead(NetworkDir& network, const AttachmentFile& file,
+                               const std::optional<Stamp>& stamp) {
+  const Attachment owner = parse_owner(file.owner);
+  if (!is_dead(owner, stamp)) return false;
+  const auto recorded = network.recorded_stamp(file.name);
+  return !recorded || is_dead(owner, recorded);
 }
 
 bool DeathJudge::judge(const Attachment& owner, const Stamp& stamp) {

@@ -17,6 +17,9 @@
 
 namespace allocator::store {
 
+struct AttachmentFile;
+class NetworkDir;
+
 class DeathJudge {
  public:
   /// `own_netns_path`: this call's CNI_NETNS; a namespace there, beside the recorded path, shows
@@ -39,6 +42,11 @@ class DeathJudge {
   ///
   /// No stamp, one of another container, or anything that we may not look at: false.
   [[nodiscard]] bool is_dead(const Attachment& owner, const std::optional<Stamp>& stamp);
+
+  /// The same of the owner of a file that has this stamp. Where one is recorded too, the file system
+  /// took none for a while: both must say it.
+  [[nodiscard]] bool is_owner_dead(NetworkDir& network, const AttachmentFile& file,
+                                   const std::optional<Stamp>& stamp);
 
   /// True when the namespace of a stamp is seen alive: at its path, by the word of the kernel, or
   /// where the kernel has none, as a thread is in it that can be seen from here. What may not be

@@ -56,4 +56,8 @@ bool process_has_address(FileSystem& fs, const std::string& netns_path, const Ad
   }
 }
 
+bool may_still_have_address(FileSystem& fs, const std::string& netns_path, const Address& address) {
+  return !is_path_of_process(netns_path) || process_has_address(fs, netns_path, address);
+}
+
 }  // namespace allocator::store

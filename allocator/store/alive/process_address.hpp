@@ -18,4 +18,8 @@ bool is_path_of_process(const std::string& netns_path);
 /// Source: proc(5), /proc/[pid]/net/fib_trie and if_inet6.
 bool process_has_address(FileSystem& fs, const std::string& netns_path, const Address& address);
 
+/// False when the path names a process that has not the address: it may be any other by now, and in
+/// the next boot it is.
+bool may_still_have_address(FileSystem& fs, const std::string& netns_path, const Address& address);
+
 }  // namespace allocator::store

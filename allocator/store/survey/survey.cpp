@@ -138,10 +138,7 @@ class Look {
     one.attachment = parse_owner(file.owner);
     one.stamp = network.stamp_of(file.name);
     if (!records_ || !one.stamp || is_of_now(*one.stamp)) return;
-    // Where a stamp is recorded too, the file system took none for a while: both must say it.
-    const auto recorded = network.recorded_stamp(file.name);
-    one.is_dead = judge.is_dead(*one.attachment, one.stamp) &&
-                  (!recorded || judge.is_dead(*one.attachment, recorded));
+    one.is_dead = judge.is_owner_dead(network, file, one.stamp);
   }
 
   /// Deaths are proven by boots only: what else proves one takes the namespace of a caller beside

@@ -181,28 +181,19 @@ void refuse_ambiguous(const std::vector<Group>& groups, const Subject& subject) 
   refuse_option("POD|IP", subject.pod_name, "is in " + names + "; write NAMESPACE/POD");
 }
 
-std::vector<Row> audit_rows(const Group& group) {
+std::vector<Row> rows_of(const Group& group) {
   std::vector<Row> rows;
-  for (const auto& step : group.steps) {
-    Row row(kAuditFields);
-    row[kAuditCommand] = "release";
-    row[kAuditAddress] = step.address.to_string();
-    row[kAuditNamespace] = step.owner.pod_namespace;
-    row[kAuditPod] = step.owner.pod_name;
-    row[kAuditInterface] = step.owner.ifname;
-    row[kAuditContainer] = step.container;
-    row[kAuditWas] = name_of(step.was);
-    row[kAuditBecomes] = name_of(step.becomes);
-    row[kAuditWhy] = step.why;
-    rows.push_back(std::move(row));
-  }
+  for (const auto& step : group.steps)
+    rows.push_back({group.network->name, step.address.to_string(), step.owner.pod_namespace,
+                    step.owner.pod_name, step.owner.ifname, step.container,
+                    std::string(name_of(step.was)), std::string(name_of(step.becomes)), step.why});
   return rows;
 }
 
 /// Where only host-local writes nothing of ours may appear: with records it would look like ours,
 /// and so as if addresses were kept.
 void announce(PosixFileSystem& fs, const Group& group) {
-  if (!group.network->is_host_locals()) append_audit(fs, *group.network, audit_rows(group));
+  if (!group.network->is_host_locals()) append_audit(fs, *group.network, "release", rows_of(group));
 }
 
 allocator::store::StoreOptions options_of(const Network& network) {
@@ -232,22 +223,10 @@ void apply(PosixFileSystem& fs, Group& group, bool force) {
 Table make_release_table(const std::vector<Group>& groups) {
   std::set<const Network*> networks;
   for (const auto& group : groups) networks.insert(group.network);
-  Table table{{{"network", "NETWORK", networks.size() > 1 ? Shown::always : Shown::on_demand},
-               {"address", "ADDRESS"},
-               {"namespace", "NAMESPACE"},
-               {"pod", "POD"},
-               {"interface", "IF"},
-               {"container", "CONTAINER"},
-               {"was", "WAS"},
-               {"becomes", "BECOMES"},
-               {"why", "WHY"}},
-              {}};
+  Table table{change_columns(), {}};
+  table.columns.front().shown = networks.size() > 1 ? Shown::always : Shown::on_demand;
   for (const auto& group : groups) {
-    for (const auto& step : group.steps)
-      table.rows.push_back({group.network->name, step.address.to_string(), step.owner.pod_namespace,
-                            step.owner.pod_name, step.owner.ifname, step.container,
-                            std::string(name_of(step.was)), std::string(name_of(step.becomes)),
-                            step.why});
+    for (auto& row : rows_of(group)) table.rows.push_back(std::move(row));
   }
   return table;
 }

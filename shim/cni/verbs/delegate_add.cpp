@@ -41,13 +41,15 @@ class DelegatedAdd {
     const bool repeats = conf_.on_duplicate == allocator::store::OnDuplicate::same_addresses;
     // Needs no journal: a full /run must not keep a pod that is known from coming up.
     const auto first = repeats ? known_answer() : std::nullopt;
-    if (first && is_given_again(*first)) return answer_known(*first);
+    if (first) note_repeat(*first);
+    // The ADD that could not tell it forgets it first, and looks then whether anybody was given it.
+    if (first && lease_.journal().known(lease_.attachment())) return answer_known(*first);
     auto entry = lease_.journal().open(lease_.attachment(), time_for_add());
     // Another ADD of the attachment may have ended while this one waited.
     const auto known = known_answer();
     if (known && repeats) {
       lease_.journal().close(entry);
-      static_cast<void>(is_given_again(*known));  // what has outlived the entry's lock stands
+      note_repeat(*known);  // what has outlived the entry's lock stands
       return answer_known(*known);
     }
     try {
@@ -114,12 +116,10 @@ class DelegatedAdd {
             known.given_to->netns_path + "; give each container an ID of its own");
   }
 
-  /// Notes that a known answer is given once more. False when it is known no longer: the ADD that
-  /// could not tell it forgets it first, and looks then whether anybody was given it since.
-  bool is_given_again(const KnownAnswer& known) {
+  /// Notes that a known answer is given once more.
+  void note_repeat(const KnownAnswer& known) {
     refuse_elsewhere(known);
     allocator::store::remember_repeat(command_.fs, lease_.journal().run(), lease_.attachment());
-    return lease_.journal().known(lease_.attachment()).has_value();
   }
 
   std::vector<Address> answer_known(const KnownAnswer& known) {

@@ -73,20 +73,22 @@ std::optional<Row> parse_audit_line(const Table& table, const std::string& text)
 
 }  // namespace
 
+std::vector<Column> change_columns() {
+  return {{"network", "NETWORK", Shown::wide},
+          {"address", "ADDRESS"},
+          {"namespace", "NAMESPACE"},
+          {"pod", "POD"},
+          {"interface", "IF"},
+          {"container", "CONTAINER"},
+          {"was", "WAS"},
+          {"becomes", "BECOMES"},
+          {"why", "WHY"}};
+}
+
 Table make_audit_table() {
-  return {{{"time", "TIME"},
-           {"boot", "BOOT"},
-           {"command", "COMMAND"},
-           {"network", "NETWORK", Shown::wide},
-           {"address", "ADDRESS"},
-           {"namespace", "NAMESPACE"},
-           {"pod", "POD"},
-           {"interface", "IF"},
-           {"container", "CONTAINER"},
-           {"was", "WAS"},
-           {"becomes", "BECOMES"},
-           {"why", "WHY"}},
-          {}};
+  Table table{{{"time", "TIME"}, {"boot", "BOOT"}, {"command", "COMMAND"}}, {}};
+  for (const auto& column : change_columns()) table.columns.push_back(column);
+  return table;
 }
 
 std::vector<Row> read_audit(FileSystem& fs, const Network& network) {
@@ -98,7 +100,8 @@ std::vector<Row> read_audit(FileSystem& fs, const Network& network) {
   return rows;
 }
 
-void append_audit(FileSystem& fs, const Network& network, std::vector<Row> rows) {
+void append_audit(FileSystem& fs, const Network& network, const std::string& command,
+                  const std::vector<Row>& changes) {
   std::vector<std::string> changed;
   static_cast<void>(
       RecordFolder::create(fs, network.conf.placement.state_dir, network.network_dir, changed));
@@ -109,10 +112,9 @@ void append_audit(FileSystem& fs, const Network& network, std::vector<Row> rows)
     if (locked) lock.emplace(fs, *locked, kAuditPatience);
     const Table table = make_audit_table();
     std::string text = audit_text(fs, network);
-    for (auto& row : rows) {
-      row[kAuditTime] = utc_now();
-      row[kAuditBoot] = allocator::boot8_of(network.survey.boot_id);
-      row[kAuditNetwork] = network.name;
+    for (const auto& change : changes) {
+      Row row{utc_now(), allocator::boot8_of(network.survey.boot_id), command};
+      row.insert(row.end(), change.begin(), change.end());
       text += audit_line(table, row);
     }
     write_file(fs, folder, kAuditName, newest_lines(text), kAuditMode, Flush::yes);

@@ -32,6 +32,10 @@ enum AuditField : std::size_t {
   kAuditFields
 };
 
+/// The columns of a change, in the table of lines and in that of the command that makes it: from
+/// kAuditNetwork on.
+std::vector<Column> change_columns();
+
 /// A table of lines without rows.
 Table make_audit_table();
 
@@ -39,9 +43,10 @@ Table make_audit_table();
 /// left out.
 std::vector<Row> read_audit(allocator::store::FileSystem& fs, const Network& network);
 
-/// Adds lines, durably. Time, boot and network are filled in. The network's lock is taken.
+/// Adds a line for each change that a command makes, durably. The network's lock is taken.
 /// Errors: throws std::system_error, TryAgain (the lock).
 /// After a crash: the file of before or the new one; perhaps a random name beside it.
-void append_audit(allocator::store::FileSystem& fs, const Network& network, std::vector<Row> rows);
+void append_audit(allocator::store::FileSystem& fs, const Network& network,
+                  const std::string& command, const std::vector<Row>& changes);
 
 }  // namespace shim::inspect
