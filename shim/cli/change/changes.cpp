@@ -1,0 +1,118 @@
+#include "shim/cli/change/changes.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "shim/cli/inspect/networks/audit.hpp"
+#include "shim/cli/standard_output.hpp"
+#include "shim/cni/result/libcni_cache.hpp"
+#include "shim/cni/verbs/store_inputs.hpp"
+
+namespace shim::change {
+namespace {
+
+using namespace inspect;
+using allocator::store::FileSystem;
+using allocator::store::LeaseStore;
+
+std::vector<Row> rows_of(const Change& change) {
+  std::vector<Row> rows;
+  for (const auto& step : change.steps)
+    rows.push_back({change.network->name, step.address.to_string(), step.owner.pod_namespace,
+                    step.owner.pod_name, step.owner.ifname, step.container,
+                    std::string(name_of(step.was)), std::string(name_of(step.becomes)), step.why});
+  return rows;
+}
+
+/// Where only host-local writes nothing of ours may appear: with records it would look like ours,
+/// and so as if addresses were kept.
+void announce(FileSystem& fs, const Change& change, std::string_view command) {
+  if (!change.network->is_host_locals())
+    append_audit(fs, *change.network, std::string(command), rows_of(change));
+}
+
+allocator::store::StoreOptions options_of(const Network& network) {
+  auto options = store_options(network.conf.placement, network.network_dir);
+  if (network.is_host_locals()) options.retention = allocator::store::Retention::off;
+  return options;
+}
+
+void apply(FileSystem& fs, Change& change, std::string_view command) {
+  announce(fs, change, command);
+  ResultCache cache(fs);
+  LeaseStore store(fs, options_of(*change.network), &cache);
+  const auto obstacle = change.make(store);
+  if (!obstacle) return;
+  refuse(change, *obstacle);
+  announce(fs, change, command);
+}
+
+Table make_table(const Changes& changes) {
+  std::set<const Network*> networks;
+  for (const auto& change : changes) networks.insert(change.network);
+  Table table{change_columns(), {}};
+  table.columns.front().shown = networks.size() > 1 ? Shown::always : Shown::on_demand;
+  for (const auto& change : changes) {
+    for (auto& row : rows_of(change)) table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+void print(const Table& table, const Manner& manner) {
+  if (manner.look.format == Format::table) {
+    if (!table.rows.empty()) write_stdout(print_table(table, manner.look));
+    return;
+  }
+  Json document = make_document(manner.command);
+  put(document, "applied", manner.is_applied);
+  put(document, "items", items_of(table));
+  write_stdout(print_document(document, manner.look.format));
+}
+
+}  // namespace
+
+void add_change_options(CommandSpec& command, ChangeOptions& options) {
+  command.flag("--apply", options.apply, "do it");
+  add_look_options(command, Forms::documents, options.look);
+  add_node_options(command, options.node);
+}
+
+Look read_change_look(const ChangeOptions& options) {
+  if (!options.node.root.empty())
+    refuse_option("--root", options.node.root, "is a copy; what is to be changed is the node");
+  return read_look(options.look, Forms::documents);
+}
+
+Step make_step(const Network& network, const allocator::store::SurveyedAddress& one) {
+  const State was = state_of(network, one.address);
+  return {one.address,
+          network.owner_of(one),
+          one.attachment ? one.attachment->container_id : "",
+          was,
+          was,
+          {}};
+}
+
+void refuse(Change& change, const std::string& why) {
+  change.is_refused = true;
+  for (auto& step : change.steps) {
+    step.becomes = step.was;
+    step.why = why;
+  }
+}
+
+bool carry_out(FileSystem& fs, Changes& changes, const Manner& manner) {
+  const bool is_change = std::any_of(changes.begin(), changes.end(),
+                                     [](const Change& change) { return change.is_to_be_made(); });
+  for (auto& change : changes) {
+    if (manner.is_applied && change.is_to_be_made()) apply(fs, change, manner.command);
+  }
+  print(make_table(changes), manner);
+  if (is_change && !manner.is_applied)
+    write_stderr("this was a dry run: nothing is changed without --apply\n");
+  return std::none_of(changes.begin(), changes.end(),
+                      [](const Change& change) { return change.is_refused; });
+}
+
+}  // namespace shim::change

@@ -1,0 +1,74 @@
+#pragma once
+/// What a command changes by hand: shown first, then announced in the audit file, then made.
+///
+/// Without --apply it ends with the showing, in the same words. What has come to life since it was
+/// looked at stays as it is, and a second line in the audit file says so.
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/store/lease_store.hpp"
+#include "shim/cli/inspect/networks/network.hpp"
+#include "shim/cli/inspect/networks/states.hpp"
+#include "shim/cli/inspect/output/look_options.hpp"
+
+namespace shim::change {
+
+/// What every command that changes something can be asked.
+struct ChangeOptions {
+  inspect::NodeOptions node;
+  inspect::LookOptions look;
+  bool apply = false;
+};
+
+/// Declares them. `options` must outlive the parsing.
+void add_change_options(CommandSpec& command, ChangeOptions& options);
+
+/// How its answer is to look.
+/// Errors: throws UsageError, also for --root: a copy is only looked at.
+inspect::Look read_change_look(const ChangeOptions& options);
+
+/// One address, and what becomes of it.
+struct Step {
+  allocator::Address address;
+  inspect::Owner owner;
+  std::string container;
+  inspect::State was;
+  inspect::State becomes;
+  std::string why;
+};
+
+/// The step of an address that stays as it is, so far.
+Step make_step(const inspect::Network& network, const allocator::store::SurveyedAddress& one);
+
+/// Steps that are made together, or not at all.
+struct Change {
+  const inspect::Network* network;
+  std::vector<Step> steps = {};
+  bool is_refused = false;
+  /// Makes it, and looks again under the lock before: returns why it must not be made any more.
+  /// Empty: there is nothing to make.
+  std::function<std::optional<std::string>(allocator::store::LeaseStore&)> make = {};
+
+  [[nodiscard]] bool is_to_be_made() const { return !is_refused && make; }
+};
+
+using Changes = std::vector<Change>;
+
+/// Nothing of it is made, and each step says why.
+void refuse(Change& change, const std::string& why);
+
+/// How a command is carried out.
+struct Manner {
+  std::string_view command;  ///< its name
+  inspect::Look look;
+  bool is_applied = false;
+};
+
+/// Makes the changes, if they are to be applied, and prints them. Returns false when one is refused.
+/// Errors: throws std::system_error, TryAgain (the lock); those before it are made.
+/// After a crash: what was made was announced; the same command makes the rest.
+bool carry_out(allocator::store::FileSystem& fs, Changes& changes, const Manner& manner);
+
+}  // namespace shim::change
