@@ -4,6 +4,13 @@
 
 namespace allocator {
 
+Reservations with_pins(Reservations configured, const std::vector<Pin>& by_hand) {
+  for (const auto& pin : by_hand) {
+    if (pin_on(configured, pin.address) == nullptr) configured.pins.push_back(pin);
+  }
+  return configured;
+}
+
 bool is_of_pod(const Pin& pin, const std::optional<PodKey>& pod) {
   return pod && pin.pod_namespace == pod->pod_namespace && pin.pod_name == pod->pod_name;
 }

@@ -25,6 +25,8 @@ struct Pin {
   std::string pod_namespace;
   std::string pod_name;
   Address address;
+
+  friend bool operator==(const Pin&, const Pin&) = default;
 };
 
 /// What an administrator keeps back.
@@ -32,6 +34,10 @@ struct Reservations {
   std::vector<Span> excluded;
   std::vector<Pin> pins;
 };
+
+/// Those that are configured, with what is pinned by hand: who configures an address has the last
+/// word on it, and the first on a pod.
+Reservations with_pins(Reservations configured, const std::vector<Pin>& by_hand);
 
 /// True for a pin of the pod, on whatever interface.
 bool is_of_pod(const Pin& pin, const std::optional<PodKey>& pod);

@@ -114,7 +114,8 @@ void AddTransaction::choose_addresses() {
 }
 
 Choice AddTransaction::choose_once(StoreSnapshot& snapshot) {
-  return choose(request_.sets, request_.reservations, make_wish(), snapshot);
+  const auto& reservations = context_.session.reservations(request_.reservations);
+  return choose(request_.sets, reservations, make_wish(), snapshot);
 }
 
 /// An address that was in use in this boot and whose file vanished may be a live pod's: before it
@@ -149,9 +150,11 @@ void AddTransaction::describe_exhaustion(Error& error, Snapshot& snapshot) const
   const auto held_count = std::count_if(
       held.begin(), held.end(), [&](const HeldAddress& one) { return set.contains(one.address); });
   std::sort(owners.begin(), owners.end());
-  error.details = "in-use " + std::to_string(owners.size()) + ", held " +
-                  std::to_string(held_count) + ", reserved " +
-                  std::to_string(count_reserved(set, request_.reservations)) + "; oldest in-use:";
+  error.details =
+      "in-use " + std::to_string(owners.size()) + ", held " + std::to_string(held_count) +
+      ", reserved " +
+      std::to_string(count_reserved(set, context_.session.reservations(request_.reservations))) +
+      "; oldest in-use:";
   for (std::size_t i = 0; i < std::min(kOwnersInMessage, owners.size()); ++i) {
     error.details += (i == 0 ? " " : ", ") + owners[i].second;
   }

@@ -13,6 +13,7 @@
 /// before every answer, whoever wrote what the answer tells. Up to the fsyncs everything an ADD
 /// made is taken back when it fails.
 #include <exception>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -98,6 +99,15 @@ class LeaseStore {
   /// After a crash: some of them may be there still; the same call ends them.
   Forgotten forget_pod(const PodKey& pod);
 
+  /// Pins addresses to pods by hand: nobody else gets one from here on. Whoever has it or is bound
+  /// to it is not looked at. Returns those on an address that is another pod's by hand, none of
+  /// which is pinned then.
+  /// Errors: throws TryAgain, ClosedRecord, std::system_error.
+  /// After a crash: the list of before, or the new one; the same call makes it durable.
+  std::vector<Pin> pin(const std::vector<Pin>& pins);
+  /// Takes pins by hand away, as pin() puts them.
+  void unpin(const std::vector<Pin>& pins);
+
  private:
   [[nodiscard]] std::optional<Directory> open_existing() const;
   [[nodiscard]] Session open_session(Directory folder, std::vector<std::string> changed = {});
@@ -112,6 +122,7 @@ class LeaseStore {
                               std::optional<TakenBack>& taken_back);
   [[nodiscard]] std::optional<Directory> open_for_release(const ReleaseRequest& request,
                                                           std::vector<std::string>& changed);
+  void change_pins(const std::function<void(std::vector<Pin>&)>& change);
   void refuse_if_unreadable(Session& session, const Attachment& attachment,
                             const std::optional<PodKey>& pod);
   [[nodiscard]] bool is_protected(Session& session, DeathJudge& judge, const AttachmentFile& file);

@@ -159,7 +159,8 @@ std::vector<Address> PodRecords::still_bound(const std::vector<Address>& chosen)
     const std::size_t set = set_of(request_.sets, address);
     const bool counts_today =
         set < request_.sets.size() && !context_.session.set_asides().is_refused(address) &&
-        may_use(request_.sets[set], request_.reservations, request_.owner.pod, address);
+        may_use(request_.sets[set], context_.session.reservations(request_.reservations),
+                request_.owner.pod, address);
     if (!counts_today) addresses.push_back(address);
   }
   return addresses;

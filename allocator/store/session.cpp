@@ -150,6 +150,24 @@ void Session::remember_ranges(const RememberedRanges& ranges) {
   }
 }
 
+std::vector<Pin> Session::readable_pins() {
+  try {
+    return records_ ? records_->pins() : std::vector<Pin>();
+  } catch (const ClosedRecord& error) {
+    parts_.notes.push_back("what is pinned by hand is not known: " + std::string(error.what()));
+    return {};
+  }
+}
+
+const Reservations& Session::reservations(const Reservations& configured) {
+  if (!knows_pins_) {
+    const auto pins = readable_pins();
+    if (!pins.empty()) with_pins_ = with_pins(configured, pins);
+    knows_pins_ = true;
+  }
+  return with_pins_ ? *with_pins_ : configured;
+}
+
 bool Session::postpone_release(const Attachment& attachment) {
   try {
     // It may have been replaced while we waited in vain.

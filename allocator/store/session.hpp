@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "allocator/range_set.hpp"
+#include "allocator/reservations.hpp"
 #include "allocator/store/bindings.hpp"
 #include "allocator/store/boot_scan.hpp"
 #include "allocator/store/disk/failure_list.hpp"
@@ -97,6 +98,10 @@ class Session {
   /// Keeps what `rangesFrom` gave as the last good copy, also without retention. A disk that has no
   /// room for it is told in the notes.
   void remember_ranges(const RememberedRanges& ranges);
+  /// What an administrator keeps back: what is configured, and what is pinned by hand. A list of
+  /// pins that cannot be read is told in the notes, and pins nothing. `configured` must outlive the
+  /// session.
+  [[nodiscard]] const Reservations& reservations(const Reservations& configured);
   /// Empty when it cannot be read.
   [[nodiscard]] const std::string& boot_id() const { return boot_id_; }
   /// Asked for when something is stamped or judged: a DEL does neither.
@@ -142,6 +147,7 @@ class Session {
   [[nodiscard]] bool is_restore_due() const;
   void refuse_unfit_disk();
   void open_existing_records();
+  [[nodiscard]] std::vector<Pin> readable_pins();
   void replay_pending();
   [[nodiscard]] bool replay(const Attachment& attachment);
   void run_boot_scan(const RangeSets& sets, bool restores);
@@ -158,6 +164,8 @@ class Session {
   std::optional<FileIdentity> run_of_;  ///< the network folder that `run_` is about
   std::optional<SetAsides> set_asides_;
   std::optional<RecordFolder> records_;
+  bool knows_pins_ = false;
+  std::optional<Reservations> with_pins_;  ///< where something is pinned by hand
   HeldAddresses held_{network_, records_, run_};
   std::optional<RecordFolder> ranges_folder_;  ///< where the ranges are kept without retention
   bool knows_records_ = true;

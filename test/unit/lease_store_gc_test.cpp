@@ -288,6 +288,28 @@ TEST_CASE("a folder that is replaced while its lock is waited for is opened anew
   CHECK(test::exists(world.run_folder() + "/scan"));
 }
 
+TEST_CASE("whoever waits for the lock of a folder ends with that of the folder that is there",
+          "[lock]") {
+  StoreWorld world;
+  world.add("c1");
+  const std::string path = world.options.network_dir;
+  int replacements = GENERATE(1, 2);
+  world.fs.after = [&](const test::Call& call) {
+    if (call.method != "lock" || replacements == 0) return;
+    std::filesystem::rename(path, path + "." + std::to_string(replacements--));
+    std::filesystem::create_directory(path);
+    test::write_text(path + "/lock", "");  // somebody is at work there
+  };
+  auto folder = world.fs.open_directory(path);
+  REQUIRE(folder.has_value());
+  const allocator::store::NetworkLock lock(world.fs, *folder, std::chrono::milliseconds(20));
+  CHECK(lock.reopened_folder());
+  allocator::store::PosixFileSystem real;
+  const auto there = real.open_directory(path);
+  CHECK(real.identify(*there, "lock")->same_file(lock.file()));
+  CHECK_FALSE(world.lock_is_free());
+}
+
 TEST_CASE("a DEL whose folder is replaced while it waits leaves its word in the one that came",
           "[lock]") {
   StoreWorld world;

@@ -9,6 +9,7 @@
 ///                          long list "*<hash>.<count>", and its parts as
 ///                          node-ranges.<hash>.<number>
 ///         ranges        -> "1~<CIDR>,<CIDR>..."           the same of an earlier version
+///         pins          -> "1~<ns>/<pod>=<address>,..."   pinned by hand; a long list as above
 ///         ip.10.244.1.7 -> "1~<ns>~<pod>~<ifname>~<uid>~<sequence>~<kept>~<boot8>"     the binding
 ///         pod.<key>     -> "1~<addresses>~<addresses at the previous boot>"            a hint
 ///         stamp.10.244.1.7 -> see stamp_record.hpp; only where the file system takes no stamp
@@ -26,6 +27,7 @@
 
 #include "allocator/address_set.hpp"
 #include "allocator/binding.hpp"
+#include "allocator/reservations.hpp"
 #include "allocator/store/disk/file_system.hpp"
 #include "allocator/store/disk/folders.hpp"
 #include "allocator/store/index/odd_time.hpp"
@@ -109,6 +111,10 @@ class RecordFolder {
   /// What `rangesFrom` gave last; nullopt when it never did.
   [[nodiscard]] std::optional<RememberedRanges> last_ranges();
   void put_last_ranges(const RememberedRanges& ranges);
+  /// What is pinned by hand; an entry that makes no sense is left out.
+  /// Errors: throws ClosedRecord, also for a list of which a part is missing.
+  [[nodiscard]] std::vector<Pin> pins();
+  void put_pins(const std::vector<Pin>& pins);
 
   /// From here on changes are counted for undo(): those before belong to somebody else's business.
   void begin() {
@@ -138,10 +144,13 @@ class RecordFolder {
   [[nodiscard]] std::string make_temporary(const std::string& target);
   [[nodiscard]] bool wrote(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> read_list(const std::string& name);
-  [[nodiscard]] std::vector<std::string> read_parts(const std::string& list);
-  [[nodiscard]] std::string put_parts(const std::vector<std::string>& cidrs,
+  [[nodiscard]] std::vector<std::string> read_parts(const std::string& name,
+                                                    const std::string& list);
+  bool put_long_list(const std::string& name, const std::string& place,
+                     const std::vector<std::string>& list);
+  [[nodiscard]] std::string put_parts(const std::string& name, const std::vector<std::string>& list,
                                       const std::string& before);
-  void remove_parts(const std::string& list);
+  void remove_parts(const std::string& name, const std::string& list);
   void put_list(const std::string& name, const std::vector<std::string>& list);
   void remove_record(const std::string& name);
   void write(const std::string& name, const std::optional<std::string>& target);

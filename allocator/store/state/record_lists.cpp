@@ -1,8 +1,10 @@
-/// The lists among the records: the boots of a network, and the ranges that a source gave last.
+/// The lists among the records: the boots of a network, the ranges that a source gave last, and what
+/// is pinned by hand.
 #include <algorithm>
 #include <charconv>
 
 #include "allocator/fields.hpp"
+#include "allocator/store/disk/errors.hpp"
 #include "allocator/store/disk/sha256.hpp"
 #include "allocator/store/state/record_folder.hpp"
 
@@ -12,6 +14,7 @@ namespace {
 constexpr const char* kBootsName = "boots";
 constexpr const char* kRangesName = "node-ranges";
 constexpr const char* kAnonymousRangesName = "ranges";
+constexpr const char* kPinsName = "pins";
 constexpr std::size_t kBootLimit = 16;
 // What the target of a symbolic link may hold on every file system: xfs takes 1 024 bytes.
 constexpr std::size_t kTargetLimit = 900;
@@ -25,8 +28,8 @@ std::string joined(const std::vector<std::string>& list) {
   return text;
 }
 
-std::string part_name(const std::string& hash, std::size_t number) {
-  return std::string(kRangesName) + "." + hash + "." + std::to_string(number);
+std::string part_name(const std::string& name, const std::string& hash, std::size_t number) {
+  return name + "." + hash + "." + std::to_string(number);
 }
 
 /// What stands for a list in several parts: "*<hash of the whole>.<how many>".
@@ -51,8 +54,25 @@ std::string last_field(const std::string& record) {
   return record.substr(record.find_last_of('~') + 1);
 }
 
-std::string hash_of(const std::vector<std::string>& cidrs) {
-  return sha256_hex(joined(cidrs)).substr(0, kHashLength);
+std::string hash_of(const std::vector<std::string>& list) {
+  return sha256_hex(joined(list)).substr(0, kHashLength);
+}
+
+/// "<namespace>/<pod>=<address>": none of the marks can occur in the parts.
+std::string text_of(const Pin& pin) {
+  return escape(pin.pod_namespace) + "/" + escape(pin.pod_name) + "=" + pin.address.to_string();
+}
+
+std::optional<Pin> parse_pin(const std::string& text) {
+  const auto slash = text.find('/');
+  const auto equals = text.find('=');
+  if (slash == std::string::npos || equals == std::string::npos || equals < slash)
+    return std::nullopt;
+  auto pod_namespace = unescape(std::string_view(text).substr(0, slash));
+  auto pod_name = unescape(std::string_view(text).substr(slash + 1, equals - slash - 1));
+  const auto address = Address::parse(std::string_view(text).substr(equals + 1));
+  if (!pod_namespace || !pod_name || !address) return std::nullopt;
+  return Pin{std::move(*pod_namespace), std::move(*pod_name), *address};
 }
 
 }  // namespace
@@ -94,7 +114,7 @@ std::optional<RememberedRanges> RecordFolder::last_ranges() {
   if (fields.size() == width) {
     const auto node = unescape(fields[1]);
     const auto source = unescape(fields[2]);
-    auto cidrs = read_parts(fields[3]);
+    auto cidrs = read_parts(kRangesName, fields[3]);
     if (node && source && !cidrs.empty()) return RememberedRanges{*node, *source, std::move(cidrs)};
   }
   auto anonymous = read_list(kAnonymousRangesName);
@@ -103,57 +123,90 @@ std::optional<RememberedRanges> RecordFolder::last_ranges() {
 }
 
 void RecordFolder::put_last_ranges(const RememberedRanges& ranges) {
-  const auto before = read(kRangesName);
-  const std::string old_list = before ? last_field(*before) : std::string();
   const std::string place = "1~" + escape(ranges.node) + "~" + escape(ranges.source) + "~";
-  std::string list = joined(ranges.cidrs);
-  if (place.size() + list.size() > kTargetLimit) list = put_parts(ranges.cidrs, old_list);
-  if (before == place + list) return;
-  change(kRangesName, place + list);
   // What names no node must not be believed by an earlier version either.
-  remove_record(kAnonymousRangesName);
-  if (old_list != list) remove_parts(old_list);
+  if (put_long_list(kRangesName, place, ranges.cidrs)) remove_record(kAnonymousRangesName);
+}
+
+std::vector<Pin> RecordFolder::pins() {
+  const auto record = read(kPinsName);
+  if (!record) return {};
+  const auto list = read_parts(kPinsName, last_field(*record));
+  if (list.empty())
+    throw DamagedRecord("read record " + folder_.path + "/" + kPinsName +
+                        ": a part of the list is missing; remove the record and pin anew");
+  std::vector<Pin> pins;
+  for (const auto& text : list) {
+    if (auto pin = parse_pin(text)) pins.push_back(std::move(*pin));
+  }
+  return pins;
+}
+
+void RecordFolder::put_pins(const std::vector<Pin>& pins) {
+  std::vector<std::string> list;
+  for (const auto& pin : pins) list.push_back(text_of(pin));
+  put_long_list(kPinsName, "1~", list);
+}
+
+/// Where the list is too long for one record, its parts come first and go last. False when it is
+/// the one that is there.
+bool RecordFolder::put_long_list(const std::string& name, const std::string& place,
+                                 const std::vector<std::string>& list) {
+  const auto before = read(name);
+  const std::string old_list = before ? last_field(*before) : std::string();
+  std::string text = joined(list);
+  if (place.size() + text.size() > kTargetLimit) text = put_parts(name, list, old_list);
+  if (before == place + text) return false;
+  if (list.empty()) {
+    remove_record(name);
+  } else {
+    change(name, place + text);
+  }
+  if (old_list != text) remove_parts(name, old_list);
+  return true;
 }
 
 /// Parts of a list that is gone, damaged or torn are no list at all.
-std::vector<std::string> RecordFolder::read_parts(const std::string& list) {
+std::vector<std::string> RecordFolder::read_parts(const std::string& name,
+                                                  const std::string& list) {
   const auto parts = parts_of(list);
   if (!parts) return split(list, ',');
-  std::vector<std::string> cidrs;
+  std::vector<std::string> whole;
   for (std::size_t number = 0; number < parts->count; ++number) {
-    for (auto& cidr : read_list(part_name(parts->hash, number))) cidrs.push_back(std::move(cidr));
+    for (auto& one : read_list(part_name(name, parts->hash, number)))
+      whole.push_back(std::move(one));
   }
-  return hash_of(cidrs) == parts->hash ? cidrs : std::vector<std::string>();
+  return hash_of(whole) == parts->hash ? whole : std::vector<std::string>();
 }
 
 /// Writes the parts and returns what stands for the list; `before` stands for the one that is
 /// there.
-std::string RecordFolder::put_parts(const std::vector<std::string>& cidrs,
+std::string RecordFolder::put_parts(const std::string& name, const std::vector<std::string>& list,
                                     const std::string& before) {
-  const std::string hash = hash_of(cidrs);
+  const std::string hash = hash_of(list);
   const bool is_known = before.starts_with(kPartsMark + hash + ".");
   std::size_t count = 0;
   std::vector<std::string> part;
   std::size_t length = 0;
   const auto put = [&] {
-    if (!is_known) put_list(part_name(hash, count), part);
+    if (!is_known) put_list(part_name(name, hash, count), part);
     ++count;
     part.clear();
     length = 0;
   };
-  for (const auto& cidr : cidrs) {
-    if (length + cidr.size() + 1 > kTargetLimit) put();
-    part.push_back(cidr);
-    length += cidr.size() + 1;
+  for (const auto& one : list) {
+    if (length + one.size() + 1 > kTargetLimit) put();
+    part.push_back(one);
+    length += one.size() + 1;
   }
   put();
   return kPartsMark + hash + "." + std::to_string(count);
 }
 
-void RecordFolder::remove_parts(const std::string& list) {
+void RecordFolder::remove_parts(const std::string& name, const std::string& list) {
   const auto parts = parts_of(list);
   for (std::size_t number = 0; parts && number < parts->count; ++number)
-    remove_record(part_name(parts->hash, number));
+    remove_record(part_name(name, parts->hash, number));
 }
 
 }  // namespace allocator::store

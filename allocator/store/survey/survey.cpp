@@ -53,6 +53,13 @@ class ReadersLock {
 
 bool is_blank(const std::string& text) { return text.find_first_not_of('\0') == text.npos; }
 
+/// What is behind "read record <path>: ".
+std::string why_closed(const ClosedRecord& closed, const std::string& path) {
+  const std::string why = closed.what();
+  const auto end = why.find(path + ": ");
+  return end == std::string::npos ? why : why.substr(end + path.size() + 2);
+}
+
 /// The look at one network.
 class Look {
  public:
@@ -182,7 +189,16 @@ class Look {
       }
       survey_.boots = records_->boots();
       survey_.remembered = records_->last_ranges();
+      look_at_pins(path + "/pins");
     });
+  }
+
+  void look_at_pins(const std::string& path) {
+    try {
+      survey_.pins = records_->pins();
+    } catch (const ClosedRecord& closed) {
+      odd(Kind::closed_pins, path, why_closed(closed, path));
+    }
   }
 
   void look_at_record(const Address& address, const std::string& path) {
@@ -194,10 +210,7 @@ class Look {
       if (one.binding && one.binding->sequence == 0) look_at_hint(one);
     } catch (const ClosedRecord& closed) {
       one.is_closed = true;
-      const std::string why = closed.what();  // "read record <path>: <why>"
-      const auto end = why.find(path + ": ");
-      odd(Kind::closed_record, path,
-          end == std::string::npos ? why : why.substr(end + path.size() + 2));
+      odd(Kind::closed_record, path, why_closed(closed, path));
     }
   }
 

@@ -70,6 +70,7 @@ struct Oddity {
     nested,            ///< addresses in use in a folder inside the network's own
     closed_record,     ///< damaged, or of a newer version
     malformed_record,  ///< a binding that makes no sense
+    closed_pins,       ///< damaged, or of a newer version: nothing is pinned by hand
     lock               ///< the folder was read without the lock
   };
   Kind kind;
@@ -93,6 +94,7 @@ struct Survey {
   std::optional<std::uint64_t> sequence_before_boot;
   std::vector<std::optional<Address>> cursors;
   std::optional<RememberedRanges> remembered;
+  std::vector<Pin> pins;  ///< by hand
 
   /// nullptr for an address that nobody holds and nothing binds.
   [[nodiscard]] const SurveyedAddress* find(const Address& address) const;

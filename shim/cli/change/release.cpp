@@ -119,14 +119,6 @@ std::vector<PodKey> bound_pods(const Network& network, const Subject& subject) {
   return pods;
 }
 
-/// A pod's name alone may be that of several.
-void refuse_ambiguous(const std::set<std::string>& namespaces, const Subject& subject) {
-  if (namespaces.size() < 2) return;
-  std::string names;
-  for (const auto& name : namespaces) names += (names.empty() ? "" : ", ") + name;
-  refuse_option("POD|IP", subject.pod_name, "is in " + names + "; write NAMESPACE/POD");
-}
-
 Changes make_plan(const Networks& networks, const Subject& subject, bool force) {
   Changes changes;
   std::set<std::string> namespaces;

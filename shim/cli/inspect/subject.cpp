@@ -21,4 +21,11 @@ Subject read_subject(const std::string& text, const std::string& pod_namespace) 
   return subject;
 }
 
+void refuse_ambiguous(const std::set<std::string>& namespaces, const Subject& subject) {
+  if (namespaces.size() < 2) return;
+  std::string names;
+  for (const auto& name : namespaces) names += (names.empty() ? "" : ", ") + name;
+  refuse_option("POD|IP", subject.pod_name, "is in " + names + "; write NAMESPACE/POD");
+}
+
 }  // namespace shim::inspect

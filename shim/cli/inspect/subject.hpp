@@ -1,6 +1,7 @@
 #pragma once
 /// What a command is asked about: a pod or an address. Pure.
 #include <optional>
+#include <set>
 #include <string>
 
 #include "allocator/address.hpp"
@@ -22,5 +23,9 @@ struct Subject {
 /// Reads "web-0", "shop/web-0" or "10.244.1.7"; `pod_namespace`: what -n says, empty for any.
 /// Errors: throws UsageError for what is neither, and for two namespaces.
 Subject read_subject(const std::string& text, const std::string& pod_namespace);
+
+/// A pod's name alone may be that of several.
+/// Errors: throws UsageError naming the namespaces when there are several.
+void refuse_ambiguous(const std::set<std::string>& namespaces, const Subject& subject);
 
 }  // namespace shim::inspect

@@ -60,6 +60,8 @@ OddityRule rule_of(Oddity::Kind kind) {
       return {rules::kRecordClosed, "its address is given to nobody"};
     case Oddity::Kind::malformed_record:
       return {rules::kRecordMalformed, "makes no sense"};
+    case Oddity::Kind::closed_pins:
+      return {rules::kRecordClosed, "nothing is pinned by hand"};
     case Oddity::Kind::lock:
       return {rules::kLock, "the folder was read without its lock"};
   }
@@ -151,6 +153,10 @@ void Node::survey(Network& network) {
   place.is_copy = fs_.has_root();
   place.cursors = network.conf.allocation.sets.size();
   network.survey = allocator::store::survey(fs_, place);
+  if (network.reads_pins()) {
+    auto& reservations = network.conf.allocation.reservations;
+    reservations = with_pins(std::move(reservations), network.survey.pins);
+  }
   if (when_cache_ == ReadCache::always || has_strangers(network.survey)) read_cache(network);
   // What another plugin hands out has no file: its records tell who has it.
   if (!network.chooses()) {

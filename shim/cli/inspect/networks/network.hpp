@@ -68,6 +68,11 @@ struct Network {
   /// True where choose() is asked for an address, here or by a run host-local: there its files say
   /// who has which. False: the network folder is a name only.
   [[nodiscard]] bool chooses() const { return delegate.empty() || delegate == "host-local"; }
+  /// True where what is pinned by hand counts: only the built-in allocator knows of it, and only
+  /// where it keeps records.
+  [[nodiscard]] bool reads_pins() const {
+    return delegate.empty() && !is_host_locals() && conf.placement.retain.enabled;
+  }
   /// Whose the address is now, or will be again.
   [[nodiscard]] Owner owner_of(const allocator::store::SurveyedAddress& one) const;
   /// True for the pods that are not to be held.

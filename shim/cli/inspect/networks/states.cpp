@@ -119,12 +119,16 @@ State state_of(const Network& network, const Address& address) {
 }
 
 State unused_state_of(const Network& network, const Address& address, bool is_bound) {
+  const bool is_pinned = pin_on(network.conf.allocation.reservations, address) != nullptr;
+  return is_pinned ? State::reserved : unpinned_state_of(network, address, is_bound);
+}
+
+State unpinned_state_of(const Network& network, const Address& address, bool is_bound) {
   const auto& allocation = network.conf.allocation;
   const bool is_gateway =
       std::any_of(allocation.sets.begin(), allocation.sets.end(),
                   [&](const allocator::RangeSet& set) { return set.is_gateway(address); });
-  if (is_gateway || span_around(allocation.reservations, address) != nullptr ||
-      pin_on(allocation.reservations, address) != nullptr)
+  if (is_gateway || span_around(allocation.reservations, address) != nullptr)
     return State::reserved;
   return is_bound ? State::held : State::free;
 }

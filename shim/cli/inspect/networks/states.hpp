@@ -30,6 +30,9 @@ State state_of(const Network& network, const allocator::Address& address);
 /// The state of one address when no attachment has it, and a record binds it or not.
 State unused_state_of(const Network& network, const allocator::Address& address, bool is_bound);
 
+/// The same if it is pinned to nobody.
+State unpinned_state_of(const Network& network, const allocator::Address& address, bool is_bound);
+
 /// Addresses one after the other that are in one state for one reason.
 struct Stretch {
   allocator::Address first;
