@@ -54,7 +54,7 @@ TEST_CASE("pins by hand: a pod that had the address leaves it at its next ADD", 
 
 TEST_CASE("pins by hand: what is configured has the first word", "[hand][pins]") {
   StoreWorld world;
-  world.leases().pin({pin_of("web", "10.0.0.2"), pin_of("web", "10.0.0.3")});
+  world.leases().pin({pin_of("web", "10.0.0.3"), pin_of("web", "10.0.0.2")});
   world.reservations.pins = {pin_of("db", "10.0.0.2")};
   CHECK(world.add("c1", "web") == "10.0.0.3");
   CHECK(world.add("c2", "db") == "10.0.0.2");
