@@ -12,7 +12,9 @@
 /// its owner. The fsyncs come after the lock is freed, so that others do not wait for the disk, and
 /// before every answer, whoever wrote what the answer tells. Up to the fsyncs everything an ADD
 /// made is taken back when it fails.
+#include <cstdint>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -93,10 +95,13 @@ class LeaseStore {
   HandRelease release_by_hand(const Attachment& attachment, const Owner& owner, Proof proof);
 
   /// Ends all bindings of a pod that nobody uses; none while one of its addresses is in use, or was
-  /// in this boot and its file is gone: its DEL would bind it anew.
+  /// in this boot and its file is gone: its DEL would bind it anew. `newest`: the highest number of
+  /// a DEL that the caller knows of; with a higher one the pod has used its address since, and keeps
+  /// all.
   /// Errors: throws TryAgain, ClosedRecord, std::system_error.
   /// After a crash: some of them may be there still; the same call ends them.
-  Forgotten forget_pod(const PodKey& pod);
+  Forgotten forget_pod(const PodKey& pod,
+                       std::uint64_t newest = std::numeric_limits<std::uint64_t>::max());
 
  private:
   [[nodiscard]] std::optional<Directory> open_existing() const;
