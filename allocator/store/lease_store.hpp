@@ -12,8 +12,10 @@
 /// its owner. The fsyncs come after the lock is freed, so that others do not wait for the disk, and
 /// before every answer, whoever wrote what the answer tells. Up to the fsyncs everything an ADD
 /// made is taken back when it fails.
+#include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -94,10 +96,13 @@ class LeaseStore {
   HandRelease release_by_hand(const Attachment& attachment, const Owner& owner, Proof proof);
 
   /// Ends all bindings of a pod that nobody uses; none while one of its addresses is in use, or was
-  /// in this boot and its file is gone: its DEL would bind it anew.
+  /// in this boot and its file is gone: its DEL would bind it anew. `newest`: the highest number of
+  /// a DEL that the caller knows of; with a higher one the pod has used its address since, and keeps
+  /// all.
   /// Errors: throws TryAgain, ClosedRecord, std::system_error.
   /// After a crash: some of them may be there still; the same call ends them.
-  Forgotten forget_pod(const PodKey& pod);
+  Forgotten forget_pod(const PodKey& pod,
+                       std::uint64_t newest = std::numeric_limits<std::uint64_t>::max());
 
   /// Pins addresses to pods by hand: nobody else gets one from here on. Whoever has it or is bound
   /// to it is not looked at. Returns those on an address that is another pod's by hand, none of

@@ -97,7 +97,7 @@ HandRelease LeaseStore::release_by_hand(const Attachment& attachment, const Owne
   return outcome;
 }
 
-Forgotten LeaseStore::forget_pod(const PodKey& pod) {
+Forgotten LeaseStore::forget_pod(const PodKey& pod, std::uint64_t newest) {
   Forgotten outcome;
   std::vector<std::string> changed;
   auto folder = open_for_release({}, changed);
@@ -112,8 +112,8 @@ Forgotten LeaseStore::forget_pod(const PodKey& pod) {
     RecordFolder& records = *session.records();
     for (const auto& [address, binding] : records.bindings()) {
       if (binding.pod != pod) continue;
-      const bool may_live =
-          session.network().is_in_use(address) || session.is_lost(address, binding);
+      const bool may_live = binding.sequence > newest || session.network().is_in_use(address) ||
+                            session.is_lost(address, binding);
       (may_live ? outcome.in_use : outcome.ended).push_back(address);
     }
     if (!outcome.in_use.empty()) outcome.ended.clear();

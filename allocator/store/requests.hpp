@@ -63,7 +63,7 @@ struct HandRelease {
 /// What became of what a pod is bound to, when an operator wants it forgotten.
 struct Forgotten {
   std::vector<Address> ended;
-  /// Bound, and in use or perhaps so: then nothing has ended.
+  /// Bound, and in use, perhaps so, or used since the caller looked: then nothing has ended.
   std::vector<Address> in_use;
 };
 

@@ -12,6 +12,7 @@ void add_show(CommandSpec& root);
 void add_report(CommandSpec& root);
 void add_release(CommandSpec& root);
 void add_pin(CommandSpec& root);
+void add_gc(CommandSpec& root);
 void add_install(CommandSpec& root);
 void add_uninstall(CommandSpec& root);
 void add_pause(CommandSpec& root);

@@ -107,6 +107,22 @@ def status_unit(path):
             assert "delegated_ipam_safe_to_reboot" in read(written)
 
 
+def gc_unit(path):
+    """systemd-analyze verify has nothing to say of it, and what it runs ends well where nothing leaks"""
+    require("systemd-analyze")
+    with scratch_root.layer():
+        for name in ("delegated-ipam-gc.service", "delegated-ipam-gc.timer"):
+            shutil.copyfile(os.path.join(EXAMPLES, "systemd", name), f"/etc/systemd/system/{name}")
+        os.makedirs("/opt/cni/bin")
+        shutil.copy(BINARY, "/opt/cni/bin/delegated-ipam")
+        unit_path = f"/etc/systemd/system/{os.path.basename(path)}"
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit_path], capture_output=True, text=True)
+        told = [line for line in done.stderr.splitlines() if "delegated-ipam" in line]
+        assert done.returncode == 0 and not told, done.stderr
+        for command in re.findall(r"^ExecStart=(.*)$", read(unit_path), re.MULTILINE):
+            subprocess.run(command.split(), check=True, stderr=subprocess.DEVNULL)
+
+
 def alerts(path):
     """promtool takes the rules, and each fires when it should and not otherwise"""
     rules = os.path.join(EXAMPLES, path)
@@ -217,6 +233,8 @@ CHECKS = {
     "monitoring/dashboard.json": dashboard,
     "monitoring/delegated-ipam-status.service": status_unit,
     "monitoring/delegated-ipam-status.timer": status_unit,
+    "systemd/delegated-ipam-gc.service": gc_unit,
+    "systemd/delegated-ipam-gc.timer": gc_unit,
     "systemd/delegated-ipam.service": unit,
     "systemd/tmpfiles.conf": tmpfiles,
 }

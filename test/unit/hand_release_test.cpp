@@ -145,6 +145,46 @@ TEST_CASE("what a pod uses stays bound, with all that is kept for it", "[hand]")
   CHECK(world.records() == before);
 }
 
+TEST_CASE("what a pod has used since somebody looked stays bound", "[hand]") {
+  StoreWorld world;
+  world.add("c1", "web");
+  world.release("c1");
+  const auto looked_at = world.binding("10.0.0.2")->sequence;
+  CHECK(world.add("c2", "web") == "10.0.0.2");
+  world.release("c2");
+  const auto before = world.records();
+  const auto outcome = world.leases().forget_pod(pod("web"), looked_at);
+  CHECK(outcome.ended.empty());
+  CHECK(test::joined(outcome.in_use) == "10.0.0.2");
+  CHECK(world.records() == before);
+  const auto by_now = world.binding("10.0.0.2")->sequence;
+  CHECK(test::joined(world.leases().forget_pod(pod("web"), by_now).ended) == "10.0.0.2");
+}
+
+TEST_CASE("an end of bindings that fails leaves what its repetition ends", "[hand]") {
+  const Mode mode = GENERATE(Mode::fails, Mode::crashes);
+  for (int at = 1;; ++at) {
+    REQUIRE(at < test::kManyCalls);
+    StoreWorld world;
+    world.add("c1", "web");
+    world.add("c2", "db");
+    world.release("c1");
+    bool was_met = false;
+    {
+      const ArmedFault fault(world.fs, Fault{at, EIO, mode});
+      const auto failure = test::failure_of([&] { world.leases().forget_pod(pod("web")); });
+      was_met = fault.was_met();
+      INFO(fault.call() << ": " << failure);
+      CHECK(world.lock_is_free());
+    }
+    CHECK(test::failure_of([&] { world.leases().forget_pod(pod("web")); }).empty());
+    CHECK_FALSE(world.binding("10.0.0.2").has_value());
+    CHECK(world.binding("10.0.0.3").has_value());
+    CHECK(world.files() == Contents{{"10.0.0.3", owner("c2")}});
+    if (!was_met) break;
+  }
+}
+
 TEST_CASE("where nothing was ever kept, nothing is made to forget it", "[hand]") {
   StoreWorld world;
   CHECK(world.leases().forget_pod(pod("web")).ended.empty());

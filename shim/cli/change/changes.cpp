@@ -1,6 +1,8 @@
 #include "shim/cli/change/changes.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -46,6 +48,28 @@ void apply(FileSystem& fs, Change& change, std::string_view command) {
   if (!obstacle) return;
   refuse(change, *obstacle);
   announce(fs, change, command);
+}
+
+/// Makes all that can be made. Returns what the first of the others failed with.
+std::exception_ptr apply_all(FileSystem& fs, Changes& changes, std::string_view command) {
+  std::exception_ptr first;
+  std::map<const Network*, std::string> locked;  // each try would wait for the lock as long again
+  for (auto& change : changes) {
+    if (!change.is_to_be_made()) continue;
+    if (const auto known = locked.find(change.network); known != locked.end()) {
+      refuse(change, known->second);
+      continue;
+    }
+    try {
+      apply(fs, change, command);
+    } catch (const std::exception& error) {
+      refuse(change, error.what());
+      if (dynamic_cast<const allocator::store::LockTimeout*>(&error) != nullptr)
+        locked.emplace(change.network, error.what());
+      if (!first) first = std::current_exception();
+    }
+  }
+  return first;
 }
 
 Table make_table(const Changes& changes) {
@@ -103,14 +127,15 @@ void refuse(Change& change, const std::string& why) {
 }
 
 bool carry_out(FileSystem& fs, Changes& changes, const Manner& manner) {
-  const bool is_change = std::any_of(changes.begin(), changes.end(),
-                                     [](const Change& change) { return change.is_to_be_made(); });
-  for (auto& change : changes) {
-    if (manner.is_applied && change.is_to_be_made()) apply(fs, change, manner.command);
-  }
+  const bool is_change = std::any_of(changes.begin(), changes.end(), [](const Change& change) {
+    return change.is_to_be_made() || change.is_noted;
+  });
+  std::exception_ptr failure;
+  if (manner.is_applied) failure = apply_all(fs, changes, manner.command);
   print(make_table(changes), manner);
   if (is_change && !manner.is_applied)
     write_stderr("this was a dry run: nothing is changed without --apply\n");
+  if (failure) std::rethrow_exception(failure);
   return std::none_of(changes.begin(), changes.end(),
                       [](const Change& change) { return change.is_refused; });
 }

@@ -47,11 +47,13 @@ struct Change {
   const inspect::Network* network;
   std::vector<Step> steps = {};
   bool is_refused = false;
+  /// It is only noted down for now, and so made by a later run.
+  bool is_noted = false;
   /// Makes it, and looks again under the lock before: returns why it must not be made any more.
   /// Empty: there is nothing to make.
   std::function<std::optional<std::string>(allocator::store::LeaseStore&)> make = {};
 
-  [[nodiscard]] bool is_to_be_made() const { return !is_refused && make; }
+  [[nodiscard]] bool is_to_be_made() const { return !is_refused && !is_noted && make; }
 };
 
 using Changes = std::vector<Change>;
@@ -67,7 +69,7 @@ struct Manner {
 };
 
 /// Makes the changes, if they are to be applied, and prints them. Returns false when one is refused.
-/// Errors: throws std::system_error, TryAgain (the lock); those before it are made.
+/// Errors: throws std::system_error, TryAgain (the lock), the first of all; the others are made.
 /// After a crash: what was made was announced; the same command makes the rest.
 bool carry_out(allocator::store::FileSystem& fs, Changes& changes, const Manner& manner);
 

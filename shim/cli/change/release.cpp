@@ -3,7 +3,7 @@
 #include <set>
 
 #include "allocator/store/disk/posix_file_system.hpp"
-#include "shim/cli/change/changes.hpp"
+#include "shim/cli/change/plans.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/inspect/subject.hpp"
 #include "shim/cli/standard_output.hpp"
@@ -15,7 +15,6 @@ namespace {
 using namespace inspect;
 using namespace change;
 using allocator::Address;
-using allocator::Attachment;
 using allocator::PodKey;
 using allocator::store::LeaseStore;
 using allocator::store::SurveyedAddress;
@@ -28,47 +27,14 @@ struct ReleaseOptions : ChangeOptions {
 
 constexpr const char* kMayBeAlive = "may be alive: look at it; --force frees it all the same";
 
-/// Whether the store will have a binding of the address once its attachment is gone: see hold().
-bool will_be_bound(const Network& network, const SurveyedAddress& one, const Owner& owner) {
-  if (one.has_record) return true;
-  if (!network.conf.placement.retain.enabled) return false;
-  if (!owner.is_known() || network.is_host_locals() || network.is_excluded(owner)) return false;
-  const auto& all = network.survey.addresses;
-  return std::none_of(all.begin(), all.end(), [&](const auto& entry) {
-    const SurveyedAddress& other = entry.second;
-    return other.binding && other.binding->pod == owner.key() &&
-           other.address.family() == one.address.family() && other.attachment != one.attachment;
-  });
-}
-
-/// Whose an attachment was, where no record tells: its addresses are held for that pod.
-allocator::store::Owner adopter(const Network& network, const Owner& owner) {
-  if (!owner.is_known() || network.is_host_locals() || network.is_excluded(owner)) return {};
-  return {owner.key(), owner.uid};
-}
-
 /// All addresses of the attachment that has this one.
 Change plan_attachment(const Network& network, const SurveyedAddress& named, bool force) {
-  Change change{&network};
-  allocator::store::Owner owner;
-  bool is_dead = true;
+  Members addresses;
   for (const auto& [address, one] : network.survey.addresses) {
-    if (!one.is_in_use || one.attachment != named.attachment) continue;
-    Step step = make_step(network, one);
-    step.becomes = unused_state_of(network, address, will_be_bound(network, one, step.owner));
-    step.why = one.is_dead ? "proven dead" : "by --force";
-    if (!one.has_record) owner = adopter(network, step.owner);
-    is_dead = is_dead && one.is_dead;
-    change.steps.push_back(std::move(step));
+    if (one.is_in_use && one.attachment == named.attachment) addresses.push_back(&one);
   }
-  if (!is_dead && !force) refuse(change, kMayBeAlive);
-  const auto proof = force ? LeaseStore::Proof::waived : LeaseStore::Proof::needed;
-  change.make = [attachment = *named.attachment, owner,
-                 proof](LeaseStore& store) -> std::optional<std::string> {
-    if (store.release_by_hand(attachment, owner, proof).may_be_alive) return kMayBeAlive;
-    return std::nullopt;
-  };
-  return change;
+  return plan_freeing(network, addresses,
+                      force ? LeaseStore::Proof::waived : LeaseStore::Proof::needed, kMayBeAlive);
 }
 
 /// Where the address is nobody's: nullopt.
@@ -89,22 +55,11 @@ std::optional<Change> plan_address(const Network& network, const Address& addres
 
 /// What one interface of a pod is bound to.
 Change plan_binding(const Network& network, const PodKey& pod) {
-  Change change{&network};
-  bool is_in_use = false;
+  Members addresses;
   for (const auto& [address, one] : network.survey.addresses) {
-    if (!one.binding || one.binding->pod != pod) continue;
-    Step step = make_step(network, one);
-    step.becomes = unused_state_of(network, address, false);
-    step.why = "its binding ends";
-    is_in_use = is_in_use || one.is_in_use;
-    change.steps.push_back(std::move(step));
+    if (one.binding && one.binding->pod == pod) addresses.push_back(&one);
   }
-  if (is_in_use) refuse(change, "in use: the pod would be bound anew; release its address");
-  change.make = [pod](LeaseStore& store) -> std::optional<std::string> {
-    if (!store.forget_pod(pod).in_use.empty()) return "in use by now";
-    return std::nullopt;
-  };
-  return change;
+  return plan_end_of_binding(network, addresses);
 }
 
 /// The interfaces of such pods in a network, in the order of their addresses.

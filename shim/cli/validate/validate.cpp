@@ -1,16 +1,13 @@
 // The linter for the files around the plugin: reads them, applies the rules, prints what was found
 // and the corrected file.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <optional>
 #include <system_error>
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
+#include "shim/cli/named_input.hpp"
 #include "shim/cli/standard_output.hpp"
 #include "shim/cli/subnet_option.hpp"
 #include "shim/cli/validate/document/corrected.hpp"
@@ -39,29 +36,9 @@ struct Options {
   bool strict = false;
 };
 
-/// Blocks where a pipe has nothing yet: "validate <(delegated-ipam generate ...)".
-std::string read_all(int fd) {
-  std::string text;
-  std::array<char, 65536> buffer{};
-  while (text.size() <= kFileLimit) {
-    const ssize_t count = ::read(fd, buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw std::system_error(errno, std::generic_category(), "read");
-    if (count == 0) break;
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-  }
-  return text;
-}
-
-std::string read_file(const std::string& name) {
-  const allocator::store::Fd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.is_open()) throw std::system_error(errno, std::generic_category(), "open");
-  return read_all(fd.number());
-}
-
 Input read_input(const std::string& name) {
   try {
-    Input input{name, name == "-" ? read_all(STDIN_FILENO) : read_file(name)};
+    Input input{name, read_named(name, kFileLimit)};
     if (input.text.size() <= kFileLimit) return input;
   } catch (const std::system_error& error) {
     throw UsageError(name + ": " + error.code().message() + "; name a file that can be read");

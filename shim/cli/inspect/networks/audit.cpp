@@ -6,34 +6,18 @@
 #include <optional>
 
 #include "allocator/fields.hpp"
-#include "allocator/store/disk/network_lock.hpp"
-#include "allocator/store/state/record_folder.hpp"
-#include "shim/cli/file_output.hpp"
+#include "shim/cli/inspect/networks/state_file.hpp"
 #include "shim/cni/protocol/json_text.hpp"
 
 namespace shim::inspect {
 namespace {
 
 using allocator::store::FileSystem;
-using allocator::store::NetworkLock;
-using allocator::store::RecordFolder;
 
 constexpr const char* kAuditName = "audit";
-constexpr unsigned kAuditMode = 0600;
 constexpr std::size_t kAuditLimit = std::size_t{64} << 10;
-constexpr std::chrono::milliseconds kAuditPatience{10'000};
-
-std::string audit_folder(const Network& network) {
-  return network.conf.placement.state_dir + "/" +
-         allocator::store::record_folder_name(network.network_dir);
-}
-
 /// Of a larger file that somebody else has made the rest is not looked at.
-std::string audit_text(FileSystem& fs, const Network& network) {
-  const auto folder = fs.open_directory(audit_folder(network));
-  const auto content = folder ? fs.read_file(*folder, kAuditName, 2 * kAuditLimit) : std::nullopt;
-  return content ? content->bytes : std::string();
-}
+constexpr std::size_t kReadLimit = 2 * kAuditLimit;
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
@@ -94,7 +78,8 @@ Table make_audit_table() {
 std::vector<Row> read_audit(FileSystem& fs, const Network& network) {
   const Table table = make_audit_table();
   std::vector<Row> rows;
-  for (const auto& line : allocator::split(audit_text(fs, network), '\n')) {
+  for (const auto& line :
+       allocator::split(read_state_file(fs, network, kAuditName, kReadLimit), '\n')) {
     if (auto row = parse_audit_line(table, line)) rows.push_back(std::move(*row));
   }
   return rows;
@@ -102,24 +87,15 @@ std::vector<Row> read_audit(FileSystem& fs, const Network& network) {
 
 void append_audit(FileSystem& fs, const Network& network, const std::string& command,
                   const std::vector<Row>& changes) {
-  std::vector<std::string> changed;
-  static_cast<void>(
-      RecordFolder::create(fs, network.conf.placement.state_dir, network.network_dir, changed));
-  const auto folder = open_folder(fs, audit_folder(network), "state folder", "try again");
-  {
-    auto locked = fs.open_directory(network.network_dir);
-    std::optional<NetworkLock> lock;
-    if (locked) lock.emplace(fs, *locked, kAuditPatience);
-    const Table table = make_audit_table();
-    std::string text = audit_text(fs, network);
+  const Table table = make_audit_table();
+  change_state_file(fs, network, kAuditName, kReadLimit, [&](std::string text) {
     for (const auto& change : changes) {
       Row row{utc_now(), allocator::boot8_of(network.survey.boot_id), command};
       row.insert(row.end(), change.begin(), change.end());
       text += audit_line(table, row);
     }
-    write_file(fs, folder, kAuditName, newest_lines(text), kAuditMode, Flush::yes);
-  }
-  allocator::store::sync_folders(fs, changed);
+    return newest_lines(text);
+  });
 }
 
 }  // namespace shim::inspect
