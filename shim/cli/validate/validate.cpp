@@ -1,16 +1,13 @@
 // The linter for the files around the plugin: reads them, applies the rules, prints what was found
 // and the corrected file.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <optional>
 #include <system_error>
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
+#include "shim/cli/input_text.hpp"
 #include "shim/cli/standard_output.hpp"
 #include "shim/cli/subnet_option.hpp"
 #include "shim/cli/validate/document/corrected.hpp"
@@ -27,9 +24,6 @@ namespace {
 
 using namespace validate;
 
-/// More than any manifest of a network has.
-constexpr std::size_t kFileLimit = std::size_t{4} << 20;
-
 struct Options {
   std::vector<std::string> files;
   std::vector<std::string> subnets;
@@ -38,36 +32,6 @@ struct Options {
   bool node = false;
   bool strict = false;
 };
-
-/// Blocks where a pipe has nothing yet: "validate <(delegated-ipam generate ...)".
-std::string read_all(int fd) {
-  std::string text;
-  std::array<char, 65536> buffer{};
-  while (text.size() <= kFileLimit) {
-    const ssize_t count = ::read(fd, buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw std::system_error(errno, std::generic_category(), "read");
-    if (count == 0) break;
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-  }
-  return text;
-}
-
-std::string read_file(const std::string& name) {
-  const allocator::store::Fd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.is_open()) throw std::system_error(errno, std::generic_category(), "open");
-  return read_all(fd.number());
-}
-
-Input read_input(const std::string& name) {
-  try {
-    Input input{name, name == "-" ? read_all(STDIN_FILENO) : read_file(name)};
-    if (input.text.size() <= kFileLimit) return input;
-  } catch (const std::system_error& error) {
-    throw UsageError(name + ": " + error.code().message() + "; name a file that can be read");
-  }
-  throw UsageError(name + ": larger than 4 MiB; name the conflist, manifest or values file");
-}
 
 /// Where the runtime looks for plugins on this machine.
 std::vector<std::string> bin_dirs(const std::string& option) {
@@ -93,7 +57,7 @@ std::optional<std::string> read_mounted(const std::string& host_path, const File
   allocator::store::PosixFileSystem fs;
   for (const auto& path : candidates) {
     try {
-      return fs.read_regular(path, kFileLimit);
+      return fs.read_regular(path, kInputLimit);
     } catch (const std::system_error&) {
       continue;
     }
@@ -173,7 +137,7 @@ ExitCode validate_files(const Options& options) {
   if (options.output != "text" && options.output != "json")
     throw UsageError("-o: no format " + options.output + "; write text or json");
   std::vector<Input> inputs;
-  for (const auto& name : options.files) inputs.push_back(read_input(name));
+  for (const auto& name : options.files) inputs.push_back({name, read_input_text(name)});
   allocator::store::PosixFileSystem fs;
   add_drop_ins(fs, inputs);
   const auto validation = [&](const std::vector<Input>& files, Findings& found) {

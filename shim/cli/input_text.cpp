@@ -1,0 +1,46 @@
+#include "shim/cli/input_text.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <system_error>
+
+#include "allocator/store/disk/file_system.hpp"
+#include "shim/cli/command.hpp"
+
+namespace shim {
+namespace {
+
+std::string read_all(int fd) {
+  std::string text;
+  std::array<char, 65536> buffer{};
+  while (text.size() <= kInputLimit) {
+    const ssize_t count = ::read(fd, buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw std::system_error(errno, std::generic_category(), "read");
+    if (count == 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+std::string read_file(const std::string& name) {
+  const allocator::store::Fd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.is_open()) throw std::system_error(errno, std::generic_category(), "open");
+  return read_all(fd.number());
+}
+
+}  // namespace
+
+std::string read_input_text(const std::string& name) {
+  try {
+    std::string text = name == "-" ? read_all(STDIN_FILENO) : read_file(name);
+    if (text.size() <= kInputLimit) return text;
+  } catch (const std::system_error& error) {
+    throw UsageError(name + ": " + error.code().message() + "; name a file that can be read");
+  }
+  throw UsageError(name + ": larger than 4 MiB; name the conflist, manifest or values file");
+}
+
+}  // namespace shim
