@@ -205,6 +205,8 @@ def damaged():
         assert found["web-2"][0] == "MOVES" and "record" in found["web-2"][1], found
         assert rules(answer) == ["record-unreadable", "store-file-note"], answer
         after = [address for item in answer["items"] for address in item["after"].split(",")]
+        node.delete("c-shop-2", "shop/web-2")
+        assert node.add("d2", "shop/web-2") != ["10.9.0.4"]
         assert len(set(after)) == 4 and "10.9.0.9" not in after and "10.9.0.3" not in after, after
 
 

@@ -29,7 +29,8 @@ void add_words(std::string& text, const std::string& more) {
 struct Client {
   std::vector<Address> now;    ///< that it runs on
   std::vector<Address> held;   ///< for it, beside those
-  std::vector<Address> after;  ///< that it gets
+  std::vector<Address> own;    ///< that it gets by right: pinned to it, or held for it
+  std::vector<Address> after;  ///< all that it gets
   /// Those of them that its next ADD finds, by the number of their DEL.
   std::multimap<std::uint64_t, Address, std::greater<>> bound;
   std::optional<allocator::Attachment> attachment;
@@ -38,13 +39,17 @@ struct Client {
   std::string got;      ///< and what it gets instead, where others pay for it
 
   [[nodiscard]] bool is_running() const { return !now.empty(); }
+  [[nodiscard]] bool is_bound_to(const Address& address) const {
+    return std::any_of(bound.begin(), bound.end(),
+                       [&](const auto& entry) { return entry.second == address; });
+  }
 };
 
 /// Lets everybody come back, one after the other, to a network of its own.
 class Forecaster {
  public:
   Forecaster(const Network* today, const Network& planned)
-      : today_(today), source_(is_elsewhere(today, planned) ? *today : planned), after_(planned) {}
+      : today_(today), source_(today != nullptr ? *today : planned), after_(planned) {}
 
   Forecast take() {
     for (const auto& [address, one] : source_.survey.addresses) look_at_bound(one);
@@ -64,10 +69,10 @@ class Forecaster {
   }
 
  private:
-  static bool is_elsewhere(const Network* today, const Network& planned) {
-    return today != nullptr && today->network_dir != planned.network_dir;
+  [[nodiscard]] bool is_elsewhere() const { return source_.network_dir != after_.network_dir; }
+  [[nodiscard]] bool has_other_state() const {
+    return source_.conf.placement.state_dir != after_.conf.placement.state_dir;
   }
-  [[nodiscard]] bool is_elsewhere() const { return &source_ == today_; }
 
   /// What host-local is put in the place of forgets what was kept.
   [[nodiscard]] bool after_keeps() const {
@@ -84,12 +89,21 @@ class Forecaster {
     return today_ != nullptr && today_->keeps(pod);
   }
 
+  /// True for a binding that its next ADD can find: another state folder knows what the runtime's
+  /// cache tells of those in use.
+  [[nodiscard]] bool is_known_then(const SurveyedAddress& one) const {
+    if (!has_other_state()) return true;
+    const SurveyedAddress* then = after_.survey.find(one.address);
+    return then != nullptr && then->is_in_use && after_.owner_of(*then).key() == one.binding->pod;
+  }
+
   void look_at_bound(const SurveyedAddress& one) {
     if (!one.binding || (one.is_in_use && !one.is_bound_now())) return;
     Client& client = clients_[one.binding->pod];
     (one.is_in_use ? client.now : client.held).push_back(one.address);
     if (one.is_in_use) client.attachment = one.attachment;
-    if (one.is_led_to) client.bound.emplace(one.binding->sequence - 1, one.address);
+    if (one.is_led_to && is_known_then(one))
+      client.bound.emplace(one.binding->sequence - 1, one.address);
   }
 
   /// What the boot scan or its DEL will bind to the pod, if it has nothing else of its own.
@@ -127,7 +141,7 @@ class Forecaster {
       if (place == after_.survey.addresses.end() || !place->second.attachment) continue;
       SurveyedAddress left(address);
       left.is_closed = place->second.is_closed;
-      left.has_record = keeps_after(pod);
+      left.has_record = keeps_after(pod) && (!has_other_state() || client.is_bound_to(address));
       if (left.has_record) left.binding = allocator::Binding{pod, {}, 0, 0, {}};
       place->second = left;
     }
@@ -145,8 +159,10 @@ class Forecaster {
     const std::string text = address.to_string();
     if (inspect::is_kept_back(after_, address, pod)) {
       const std::string why = why_kept_back(address);
-      return why.empty() ? "the pod is pinned to another address" : why;
+      return why.empty() ? why_pinned(pod, address) : why;
     }
+    if (has_other_state() && !clients_.at(pod).is_bound_to(address))
+      return "it is kept in another folder only";
     const SurveyedAddress* one = after_.survey.find(address);
     if (one == nullptr) return {};
     if (one->is_in_use) return text + " is in use: its file names no attachment";
@@ -158,6 +174,17 @@ class Forecaster {
     if (is_outside(after_, address)) return address.to_string() + " is outside the ranges";
     const auto reservation = reservation_of(after_, address);
     return reservation ? joined({address.to_string(), " is ", reservation->reserved_text()}) : "";
+  }
+
+  /// Of an address that another one is pinned to the pod instead of.
+  [[nodiscard]] std::string why_pinned(const PodKey& pod, const Address& address) const {
+    const auto& sets = after_.conf.allocation.sets;
+    const std::size_t set = set_of(sets, address);
+    for (const auto& pin : after_.conf.allocation.reservations.pins) {
+      if (is_of_pod(pin, pod) && set_of(sets, pin.address) == set)
+        return "the pod is pinned to " + pin.address.to_string();
+    }
+    return {};
   }
 
   [[nodiscard]] allocator::Choice ask(const PodKey& pod, const Client& client) {
@@ -188,8 +215,9 @@ class Forecaster {
     for (const auto& pick : ask(pod, client).picks) {
       if (!is_own(pick)) continue;
       occupy(pick, pod);
-      client.after.push_back(pick.address);
+      client.own.push_back(pick.address);
     }
+    client.after = client.own;
   }
 
   void settle(const PodKey& pod, Client& client) {
@@ -234,11 +262,12 @@ class Forecaster {
   void tell_of_running(const PodKey& pod, const Client& client) {
     PodForecast told{pod, Outlook::keeps, true, client.now, client.after, {}};
     const bool gets_all = std::all_of(client.now.begin(), client.now.end(),
-                                      [&](const auto& one) { return contains(client.after, one); });
+                                      [&](const auto& one) { return contains(client.own, one); });
     if (!client.failure.empty()) {
       told.outlook = Outlook::does_not_fit;
       told.after.clear();
-      told.why = client.failure;
+      told.why = client.lost;
+      add_words(told.why, client.failure);
     } else if (!keeps_after(pod) && !keeps_today(pod)) {
       told.outlook = Outlook::not_kept;
       told.after.clear();
@@ -258,7 +287,8 @@ class Forecaster {
       const auto by = evicted_by_.find(address);
       if (by != evicted_by_.end())
         add_words(evicted, joined({address.to_string(), " goes to ", by->second}));
-      else if (keeps_after(pod) && !inspect::is_kept_back(after_, address, pod))
+      else if (keeps_after(pod) && client.is_bound_to(address) &&
+               !inspect::is_kept_back(after_, address, pod))
         told.after.push_back(address);
     }
     const bool has_all =

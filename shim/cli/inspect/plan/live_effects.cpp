@@ -42,13 +42,12 @@ class Effects {
 
   void find() {
     const bool is_known = today_ != nullptr;
-    if (is_known) compare_folder(today_->network_dir, planned_.network_dir);
-    if (is_known && today_->survey.has_records)
-      compare_folder(today_->conf.placement.state_dir, planned_.conf.placement.state_dir);
+    if (is_known) compare_folders();
     for (const auto& [address, one] : (is_known ? *today_ : planned_).survey.addresses) {
       if (one.is_in_use && !one.is_dead) look_at(one.address);
     }
-    if (!left_.empty()) tell(rules::kSubnetLeft, counted(left_, "lie in no subnet of it"));
+    if (!left_.empty())
+      tell(rules::kSubnetLeft, counted(left_, "lie in no subnet of the new ranges"));
     for (const auto& [gateways, addresses] : by_gateway_)
       tell(rules::kGatewayChanges,
            counted(addresses, joined({"have the gateway ", gateways.first.to_string(),
@@ -60,10 +59,16 @@ class Effects {
     found(findings_, rule, planned_.name, planned_.file, message);
   }
 
-  void compare_folder(const std::string& today, const std::string& planned) {
-    if (today == planned) return;
-    tell(rules::kFolderChanges, joined({"what is in use and kept is known in ", today, ", not in ",
-                                        planned, ": two pods could get one address"}));
+  void compare_folders() {
+    const std::string& state = today_->conf.placement.state_dir;
+    if (today_->network_dir != planned_.network_dir) {
+      tell(rules::kFolderChanges,
+           joined({"what is in use is known in ", today_->network_dir, ", not in ",
+                   planned_.network_dir, ": two pods could get one address"}));
+    } else if (today_->survey.has_records && state != planned_.conf.placement.state_dir) {
+      tell(rules::kFolderChanges, joined({"what is kept is known in ", state, ", not in ",
+                                          planned_.conf.placement.state_dir}));
+    }
   }
 
   void look_at(const Address& address) {
