@@ -69,7 +69,7 @@ std::string told(const Forecast& forecast) {
 }
 
 std::string told(const Today& today, const Network& planned) {
-  return told(forecast_of(&today.network(), planned));
+  return told(forecast_of(today.network(), planned));
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ TEST_CASE("who has an address inside the new ranges keeps it, the others move be
   today.run(test::pod("b"), "10.0.0.2");
   today.hold("c", "10.0.0.3", 1);
   today.hold("d", "10.0.0.30", 2);
-  const auto forecast = forecast_of(&today.network(), today.with({"10.0.0.0/29"}));
+  const auto forecast = forecast_of(today.network(), today.with({"10.0.0.0/29"}));
   CHECK(told(forecast) ==
         "a MOVES 10.0.0.20>10.0.0.4, d DORMANT 10.0.0.30>, b KEEPS 10.0.0.2>10.0.0.2, "
         "c KEEPS 10.0.0.3>10.0.0.3");
@@ -105,7 +105,7 @@ TEST_CASE("the one held longest makes room for a mover", "[forecast]") {
   today.hold("old", "10.0.0.3", 4);
   Network planned = today.with({"10.0.0.0/29"});
   planned.conf.allocation.reservations.excluded = {test::span("10.0.0.4", "10.0.0.6")};
-  const auto forecast = forecast_of(&today.network(), planned);
+  const auto forecast = forecast_of(today.network(), planned);
   CHECK(told(forecast) ==
         "a MOVES 10.0.0.20>10.0.0.3, old EVICTED 10.0.0.3>, young KEEPS 10.0.0.2>10.0.0.2");
   CHECK(contains(forecast.pods[0].why, "default/old, whose binding ends"));
@@ -148,7 +148,7 @@ TEST_CASE("who has no pod runs on, and is in the way", "[forecast]") {
   today.run(test::pod("a"), "10.0.0.2");
   Network planned = today.with({"10.0.0.0/29"});
   planned.conf.allocation.reservations.pins = {test::pin("a", "10.0.0.3")};
-  const auto forecast = forecast_of(&today.network(), planned);
+  const auto forecast = forecast_of(today.network(), planned);
   CHECK(told(forecast) == "a DOES-NOT-FIT 10.0.0.2>,  NOT-KEPT 10.0.0.3>");
   CHECK(contains(forecast.pods[0].why, "in use by container podman eth0"));
   CHECK(forecast.pods[1].why == "10.0.0.3 is pinned to default/a");
@@ -169,7 +169,7 @@ TEST_CASE("what an ADD does not find, or must not take, is no return", "[forecas
   today.run(test::pod("note"), "10.0.0.3").attachment.reset();
   today.run(test::pod("aside"), "10.0.0.4");
   today.network().survey.set_aside = test::ips({"10.0.0.4"});
-  const auto forecast = forecast_of(&today.network(), today.network());
+  const auto forecast = forecast_of(today.network(), today.network());
   CHECK(
       told(forecast) ==
       "aside MOVES 10.0.0.4>10.0.0.5, lost MOVES 10.0.0.2>10.0.0.6, note MOVES 10.0.0.3>10.0.0.2");

@@ -3,8 +3,8 @@
 /// what `status` says above it. Neither has a script, or refers to anything; both are XML. Pure.
 ///
 /// A cell is coloured by its state (a class of the style sheet: "in-use", "dead", "held",
-/// "reserved", "free", and "part" for tenths) and has the letter that the text map has. What else is
-/// known of it stands in its title, which browsers show beside the pointer.
+/// "reserved", "free", and "part" for tenths) and has the letter of the text map. What else is known
+/// of it stands in its title, which browsers show beside the pointer.
 #include <string>
 #include <string_view>
 

@@ -48,12 +48,11 @@ struct Client {
 /// Lets everybody come back, one after the other, to a network of its own.
 class Forecaster {
  public:
-  Forecaster(const Network* today, const Network& planned)
-      : today_(today), source_(today != nullptr ? *today : planned), after_(planned) {}
+  Forecaster(const Network& today, const Network& planned) : today_(today), after_(planned) {}
 
   Forecast take() {
-    for (const auto& [address, one] : source_.survey.addresses) look_at_bound(one);
-    for (const auto& [address, one] : source_.survey.addresses) look_at_unbound(one);
+    for (const auto& [address, one] : today_.survey.addresses) look_at_bound(one);
+    for (const auto& [address, one] : today_.survey.addresses) look_at_unbound(one);
     if (!after_keeps()) forget_bindings();
     for (auto& [pod, client] : clients_) end(pod, client);
     for (auto& [pod, client] : clients_) find_losses(pod, client);
@@ -69,14 +68,14 @@ class Forecaster {
   }
 
  private:
-  [[nodiscard]] bool is_elsewhere() const { return source_.network_dir != after_.network_dir; }
+  [[nodiscard]] bool is_elsewhere() const { return today_.network_dir != after_.network_dir; }
   [[nodiscard]] bool has_other_state() const {
-    return source_.conf.placement.state_dir != after_.conf.placement.state_dir;
+    return today_.conf.placement.state_dir != after_.conf.placement.state_dir;
   }
 
   /// What host-local is put in the place of forgets what was kept.
   [[nodiscard]] bool after_keeps() const {
-    const bool was_same = today_ != nullptr && today_->ipam_type == after_.ipam_type;
+    const bool was_same = today_.ipam_type == after_.ipam_type;
     const bool is_ours =
         after_.ipam_type == "delegated-ipam" || (was_same && !after_.is_host_locals());
     return is_ours && !is_elsewhere() && after_.conf.placement.retain.enabled;
@@ -85,9 +84,7 @@ class Forecaster {
   [[nodiscard]] bool keeps_after(const PodKey& pod) const {
     return after_keeps() && !after_.is_excluded({pod.pod_namespace, pod.pod_name, {}, {}, {}});
   }
-  [[nodiscard]] bool keeps_today(const PodKey& pod) const {
-    return today_ != nullptr && today_->keeps(pod);
-  }
+  [[nodiscard]] bool keeps_today(const PodKey& pod) const { return today_.keeps(pod); }
 
   /// True for a binding that its next ADD can find: another state folder knows what the runtime's
   /// cache tells of those in use.
@@ -109,7 +106,7 @@ class Forecaster {
   /// What the boot scan or its DEL will bind to the pod, if it has nothing else of its own.
   void look_at_unbound(const SurveyedAddress& one) {
     if (!one.is_in_use || !one.attachment || one.is_bound_now()) return;
-    const Owner owner = source_.owner_of(one);
+    const Owner owner = today_.owner_of(one);
     if (!owner.is_known() && one.is_dead) return;  // nobody's
     Client* client = owner.is_known() ? &clients_[owner.key()] : nullptr;
     if (client != nullptr && (!client->is_running() || client->attachment == one.attachment)) {
@@ -299,8 +296,7 @@ class Forecaster {
     forecast_.pods.push_back(std::move(told));
   }
 
-  const Network* today_;
-  const Network& source_;  ///< where the pods of today are known
+  const Network& today_;
   Network after_;
   std::map<PodKey, Client, ByName> clients_;
   std::map<Address, std::string> evicted_by_;
@@ -309,7 +305,7 @@ class Forecaster {
 
 }  // namespace
 
-Forecast forecast_of(const Network* today, const Network& planned) {
+Forecast forecast_of(const Network& today, const Network& planned) {
   return Forecaster(today, planned).take();
 }
 

@@ -4,8 +4,8 @@
 /// It is choose() that is asked, for one pod after the other, as after a restart of all of them.
 /// Nobody knows in which order pods come back, so it is the one in which most can be told: first
 /// all that get an address of their own again (steps 1 and 3 of the choice), then the others in the
-/// order of their names. Who of these gets the last addresses may be another one in the end; how
-/// many get none is the same. What a pod requests (step 2) is known at its ADD only.
+/// order of their names. Who gets none where some do not fit may be another one in the end. What a
+/// pod requests (step 2) is known at its ADD only.
 #include <array>
 #include <string>
 #include <string_view>
@@ -50,8 +50,8 @@ struct Forecast {
   FamilyCounts counts;            ///< when all of them are back
 };
 
-/// `today`: the network as it is configured; nullptr: it is not. `planned`: the same folder with the
-/// configuration to come, as it was surveyed.
-Forecast forecast_of(const Network* today, const Network& planned);
+/// `today`: the network as it is. `planned`: the same with the configuration to come, in the folder
+/// that this names.
+Forecast forecast_of(const Network& today, const Network& planned);
 
 }  // namespace shim::inspect

@@ -37,13 +37,12 @@ const Range* around(const Network& network, const Address& address) {
 
 class Effects {
  public:
-  Effects(const Network* today, const Network& planned, Findings& findings)
+  Effects(const Network& today, const Network& planned, Findings& findings)
       : today_(today), planned_(planned), findings_(findings) {}
 
   void find() {
-    const bool is_known = today_ != nullptr;
-    if (is_known) compare_folders();
-    for (const auto& [address, one] : (is_known ? *today_ : planned_).survey.addresses) {
+    compare_folders();
+    for (const auto& [address, one] : today_.survey.addresses) {
       if (one.is_in_use && !one.is_dead) look_at(one.address);
     }
     if (!left_.empty())
@@ -60,12 +59,12 @@ class Effects {
   }
 
   void compare_folders() {
-    const std::string& state = today_->conf.placement.state_dir;
-    if (today_->network_dir != planned_.network_dir) {
+    const std::string& state = today_.conf.placement.state_dir;
+    if (today_.network_dir != planned_.network_dir) {
       tell(rules::kFolderChanges,
-           joined({"what is in use is known in ", today_->network_dir, ", not in ",
+           joined({"what is in use is known in ", today_.network_dir, ", not in ",
                    planned_.network_dir, ": two pods could get one address"}));
-    } else if (today_->survey.has_records && state != planned_.conf.placement.state_dir) {
+    } else if (today_.survey.has_records && state != planned_.conf.placement.state_dir) {
       tell(rules::kFolderChanges, joined({"what is kept is known in ", state, ", not in ",
                                           planned_.conf.placement.state_dir}));
     }
@@ -80,12 +79,12 @@ class Effects {
     if (then->gateway == address)
       tell(rules::kGatewayInUse,
            joined({address.to_string(), " becomes a gateway, and is in use"}));
-    const Range* now = today_ == nullptr ? nullptr : around(*today_, address);
+    const Range* now = around(today_, address);
     if (now != nullptr && now->gateway != then->gateway)
       by_gateway_[{now->gateway, then->gateway}].push_back(address);
   }
 
-  const Network* today_;
+  const Network& today_;
   const Network& planned_;
   Findings& findings_;
   std::vector<Address> left_;
@@ -94,7 +93,7 @@ class Effects {
 
 }  // namespace
 
-void find_live_effects(const Network* today, const Network& planned, Findings& findings) {
+void find_live_effects(const Network& today, const Network& planned, Findings& findings) {
   Effects(today, planned, findings).find();
 }
 

@@ -8,6 +8,6 @@ namespace shim::inspect {
 
 /// Adds what is found: addresses in use in no subnet any more, another gateway, a gateway that is
 /// somebody's address, other folders. As of forecast_of().
-void find_live_effects(const Network* today, const Network& planned, Findings& findings);
+void find_live_effects(const Network& today, const Network& planned, Findings& findings);
 
 }  // namespace shim::inspect

@@ -1,4 +1,4 @@
-// `plan`: what a new configuration does to the addresses of the node's pods, before it is installed.
+// `plan`: what a new configuration does to the node's pods before it is installed.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -176,8 +176,8 @@ void add_network(Plan& plan, const Network& today, const Network& planned,
                   " hands out: what a pod gets is not known here"}));
     return;
   }
-  find_live_effects(&today, planned, findings);
-  const Forecast forecast = forecast_of(&today, planned);
+  find_live_effects(today, planned, findings);
+  const Forecast forecast = forecast_of(today, planned);
   for (const auto& one : forecast.pods) {
     if (options.pod_namespace.empty() || one.pod.pod_namespace == options.pod_namespace)
       add_pod(plan, planned, one, wanted);
