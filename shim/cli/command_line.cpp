@@ -112,10 +112,13 @@ void CommandSpec::list(const std::string& name, std::vector<std::string>& target
 }
 
 void CommandSpec::argument(const std::string& name, std::string& target, const std::string& what) {
-  app_->add_option_function<std::string>(
-          name, [&target](const std::string& value) { target = value; }, what)
-      ->type_name("")
-      ->required();
+  optional_argument(name, target, what);
+  app_->get_option(name)->required();
+}
+
+void CommandSpec::optional_argument(const std::string& name, std::string& target,
+                                    const std::string& what) {
+  text(name, target, what);
 }
 
 void CommandSpec::arguments(const std::string& name, std::vector<std::string>& target,
@@ -153,7 +156,7 @@ int run_command_line(int argc, char** argv) {
   ChosenCommand chosen;
   CommandSpec root(app, chosen);
   for (const auto add :
-       {&add_status, &add_list, &add_show, &add_report, &add_gc, &add_release, &add_pin,
+       {&add_status, &add_list, &add_show, &add_report, &add_plan, &add_gc, &add_release, &add_pin,
         &add_generate, &add_validate, &add_install, &add_uninstall, &add_pause})
     add(root);
   try {

@@ -10,6 +10,7 @@ void add_status(CommandSpec& root);
 void add_list(CommandSpec& root);
 void add_show(CommandSpec& root);
 void add_report(CommandSpec& root);
+void add_plan(CommandSpec& root);
 void add_release(CommandSpec& root);
 void add_pin(CommandSpec& root);
 void add_gc(CommandSpec& root);

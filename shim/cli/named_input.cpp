@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "allocator/store/disk/file_system.hpp"
+#include "shim/cli/command.hpp"
 
 namespace shim {
 namespace {
@@ -32,6 +33,16 @@ std::string read_named(const std::string& name, std::size_t limit) {
   const allocator::store::Fd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.is_open()) throw std::system_error(errno, std::generic_category(), "open");
   return read_all(fd.number(), limit);
+}
+
+std::string read_input_text(const std::string& name) {
+  try {
+    std::string text = read_named(name, kInputLimit);
+    if (text.size() <= kInputLimit) return text;
+  } catch (const std::system_error& error) {
+    throw UsageError(name + ": " + error.code().message() + "; name a file that can be read");
+  }
+  throw UsageError(name + ": larger than 4 MiB; name the conflist, manifest or values file");
 }
 
 }  // namespace shim

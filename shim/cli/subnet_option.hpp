@@ -1,5 +1,6 @@
 #pragma once
-/// The option --subnet of `generate` and `validate`: the ranges of one node.
+/// The options of `generate`, `validate` and `plan` that say what a node hands out: --subnet, its
+/// ranges, and --pin.
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,5 +24,9 @@ bool is_more_than_a_share(const allocator::Address& first, const allocator::Addr
 
 /// `ranges` of the built-in allocator: one range set a family, IPv4 first.
 Json make_range_sets(const std::vector<allocator::Cidr>& subnets);
+
+/// Adds what --pin was given, "namespace/pod=address[,address]", to the object `pins`.
+/// Errors: throws UsageError.
+void add_pin(const std::string& text, Json& pins);
 
 }  // namespace shim

@@ -111,6 +111,24 @@ def excluded_from_retention():
         agree(node, "batch/job", 4, "c1")
 
 
+def a_lost_record():
+    """An ADD does not find what the pod's own record does not lead to."""
+    with Looked(HOME, FIVE, name="pods") as node:
+        node.add("a0", "shop/web-0")
+        os.unlink(f"{node.record_dir}/pod.shop_web-0@eth0")
+        agree(node, "shop/web-0", 4, "a1")
+
+
+def kept_no_more():
+    """Records of before do not count where nothing is kept."""
+    with Looked(HOME, FIVE, name="pods") as node:
+        node.add("a0", "shop/web-0")
+        node.delete("a0", "shop/web-0")
+        node.ipam["retain"] = False
+        node.configure(node.conf())
+        agree(node, "shop/web-0", 4, "a1")
+
+
 def never_writes():
     with Looked(HOME, name="pods", **KEEPS) as node:
         node.tell_two_boots()
@@ -145,6 +163,8 @@ def tests(golden):
         ("the round robin is foretold for both families", round_robin_of_two_families),
         ("an ADD that would fail", nothing_left),
         ("a pod that is not held", excluded_from_retention),
+        ("a pod whose own record is lost", a_lost_record),
+        ("a network that keeps nothing any more", kept_no_more),
         ("a pod in two networks", two_networks),
         ("never a system call that changes a file", never_writes),
     ]

@@ -6,6 +6,7 @@ usage: status_test.py [--update] [WORD ...]
 
 --update writes status.golden.txt from what the tool says now: read the difference before you keep it.
 """
+import collections
 import contextlib
 import json
 import os
@@ -13,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from xml.etree import ElementTree
 
 import plugin
 import promtool
@@ -25,6 +27,7 @@ from node import fake_boots, new_boot
 from plugin import BINARY, HOST_LOCAL, require
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+SVG, HTML = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xhtml}"
 FIVE = [[{"subnet": "10.9.0.0/29"}]]
 KEEPS = {"exclude": ["10.9.0.12-10.9.0.13"], "pins": {"shop/pinned": ["10.9.0.9"]}}
 METRIC = re.compile(r'^delegated_ipam_[a-z_]+(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})? \d+$')
@@ -109,10 +112,77 @@ def maps(golden):
         golden.call("a picture of a small one, none of a network without", "status", *node.look(), "--map", alike=alike(node))
 
 
+def cells_of(svg):
+    """(class, title, letter) of each cell below the legend, of an <svg> that is parsed."""
+    cells = []
+    for cell in svg.findall(f"{SVG}g"):
+        assert cell.find(f"{SVG}rect") is not None, cell
+        cells.append((cell.get("class"), cell.find(f"{SVG}title").text, cell.find(f"{SVG}text").text))
+    assert [letter for _, _, letter in cells[:5]] == list("#xhr."), cells[:5]
+    return cells[5:]
+
+
+def pictures(golden):
+    """The map as a picture: a cell an address, of the right class, letter and title; a small one as it is."""
+    with node_on_disk([[{"subnet": "10.9.0.0/24", "rangeEnd": "10.9.0.219"}], [{"subnet": "fd00:9::/64"}]],
+                      exclude=["10.9.0.40-10.9.0.60"], pins={"shop/pinned": ["10.9.0.9"]}) as node:
+        node.tell_two_boots()
+        svg = tool.call("status", *node.look(), "-o", "svg").stdout
+        cells = [cell for cell in cells_of(ElementTree.fromstring(svg)) if cell[1].startswith("10.")]
+        counted = collections.Counter((name, letter) for name, _, letter in cells)
+        assert counted == {("in-use", "#"): 3, ("dead", "x"): 1, ("held", "h"): 1, ("reserved", "r"): 1 + 1 + 21,
+                           ("free", "."): 219 - 28}, counted
+        titles = [title for _, title, _ in cells]
+        assert titles[:5] == ["10.9.0.1 reserved a gateway", "10.9.0.2 in-use shop/web-0 eth0", "10.9.0.3 in-use shop/web-1 eth0",
+                              "10.9.0.4 dead shop/web-2 eth0", "10.9.0.5 held shop/web-3 eth0"], titles
+        assert "10.9.0.9 reserved pinned to shop/pinned" in titles and "10.9.0.41 reserved excluded" in titles, titles
+        out = f"{node.home}/status.html"
+        done = tool.call("status", *node.look(), "-o", "html", "--out", out)
+        assert done.exit == tool.FOUND and not done.stdout, done
+        page = ElementTree.parse(out).getroot()
+        text = page.find(f"{HTML}body/{HTML}pre").text
+        whole = tool.call("status", *node.look()).stdout
+        assert [line for line in text.splitlines() if "IN-USE" in line or "verdict" in line] == [
+            line for line in whole.splitlines() if "IN-USE" in line or "verdict" in line], text
+        assert len(cells_of(page.find(f"{HTML}body/{SVG}svg"))) == len(cells_of(ElementTree.fromstring(svg)))
+        with open(out) as file:
+            html = file.read()
+        assert html.count("http") == 2 and "<script" not in html and "url(" not in html, html  # the names of namespaces
+    with node_on_disk([[{"subnet": "10.9.0.0/29"}]]) as node:
+        node.add("c0", "shop/web-0")
+        golden.call("a small picture as SVG", "status", *node.look(), "-o", "svg", alike=alike(node))
+        golden.call("a small picture in a page", "status", *node.look(), "-o", "html", alike=alike(node))
+    with node_on_disk([[{"subnet": "10.9.0.0/20"}]], exclude=["10.9.4.0-10.9.5.255"]) as node:
+        node.write("networks/pods/10.9.0.7", "c7\r\neth0")
+        cells = cells_of(ElementTree.fromstring(tool.call("status", *node.look(), "-o", "svg").stdout))
+        assert len(cells) == 256 and cells[0] == ("part", "10.9.0.0-10.9.0.15 1 tenth taken", "1"), cells[0]
+        assert cells[64] == ("reserved", "10.9.4.0-10.9.4.15 reserved", "r"), cells[64]
+
+
+def hostile_pictures():
+    """Names that pods and files have are text there, whatever is in them."""
+    name = "<script>alert(1)</script>&'\"]]>"
+    with node_on_disk([[{"subnet": "10.9.0.0/29"}]]) as node:
+        node.add("c0", "shop/web-0")
+        node.write("networks/pods/10.9.0.3", "c3\r\neth0")
+        node.cache("c3", f"shop/{name}".replace("</", "<"), ["10.9.0.3"])
+        node.write("networks/pods/<b>&amp;\u202e", "x")
+        for form in ("svg", "html"):
+            text = tool.call("status", *node.look(), "-o", form).stdout
+            found = ElementTree.fromstring(text)
+            svg = found if form == "svg" else found.find(f"{HTML}body/{SVG}svg")
+            title, = (title for _, title, _ in cells_of(svg) if title.startswith("10.9.0.3 "))
+            assert title.startswith("10.9.0.3 in-use shop/<script>alert(1)<") and title.endswith("&'\"]]> eth0"), title
+            assert not [one for one in found.iter() if one.tag.endswith(("script", "}b"))], text
+        assert "<b>&amp;\\u202e" in found.find(f"{HTML}body/{HTML}pre").text, found.find(f"{HTML}body/{HTML}pre").text
+    shutil.rmtree("/var/lib/cni/results")
+
+
 def refused(golden):
     with node_on_disk() as node:
         for wrong in (["--out", "x"], ["-x", "-o", "json"], ["-o", "name"], ["-o", "prometheus", "--out", "/nowhere/x"],
-                      ["-o", "prometheus", "--out", node.home], ["--map", "-x"], ["--map", "-o", "json"]):
+                      ["-o", "prometheus", "--out", node.home], ["--map", "-x"], ["--map", "-o", "json"], ["-o", "svg", "-x"],
+                      ["-o", "html", "--map"]):
             title = f"refused {' '.join(wrong).replace(node.home, 'FOLDER')}"
             done = golden.call(title, "status", *node.look(), *wrong, alike=alike(node))
             assert done.exit == tool.USAGE and not done.stdout, done
@@ -352,6 +422,8 @@ def tests(golden):
         ("a torn configuration", torn_configuration),
         ("Flannel's ranges in memory and on a disk", flannels_file),
         ("a pool of one family that is nearly used up", low_in_one_family),
+        ("the ranges as SVG and HTML", lambda: pictures(golden)),
+        ("pictures of hostile names", hostile_pictures),
         ("metrics into a file, by rename", metrics),
         ("metrics as promtool wants them", checked_by_promtool),
         ("never a system call that changes a file", never_writes),

@@ -59,6 +59,7 @@ const Arrows& arrows() {
               {"allocator/store/survey", "shim/cli/validate/document", "shim/cni/verbs"});
     all["shim/cli/inspect"] =
         below("shim/cli/inspect/networks", {"allocator/store/alive", "shim/cni/announce"});
+    all["shim/cli/inspect/plan"] = below("shim/cli/inspect");
     all["shim/cli/change/gc"] = below("shim/cli/inspect/networks");
     all["shim/cli/change"] = below("shim/cli/change/gc", {"shim/cli/inspect"});
     all["shim"] = below("shim/cli", {"shim/cni/announce", "delegate"});

@@ -96,12 +96,8 @@ const Pin* pin_beside(const Network& network, const Pin& pin) {
 
 /// Why the address is not pinned to the pod; empty when nothing is in the way.
 std::string obstacle_to(const Network& network, const Pin& pin, bool force) {
-  const auto& reservations = network.conf.allocation.reservations;
   const SurveyedAddress* one = network.survey.find(pin.address);
-  if (const Pin* other = pin_on(reservations, pin.address))
-    return "pinned to " + other->pod_namespace + "/" + other->pod_name;
-  if (span_around(reservations, pin.address) != nullptr) return "excluded";
-  if (unpinned_state_of(network, pin.address, false) == State::reserved) return "a gateway";
+  if (const auto reserved = reservation_of(network, pin.address)) return reserved->reserved_text();
   if (force) return {};
   if (const Pin* other = pin_beside(network, pin))
     return "pinned to " + other->address.to_string() +
@@ -149,8 +145,9 @@ void plan_unpin(PinPlan& plan, const Pin& pin) {
   const Network& network = *plan.change.network;
   Step step = pin_step(network, pin);
   const SurveyedAddress* one = network.survey.find(pin.address);
-  if (step.was == State::reserved)
-    step.becomes = unpinned_state_of(network, pin.address, one != nullptr && one->has_record);
+  const auto reserved = reservation_of(network, pin.address);
+  if (step.was == State::reserved && reserved && reserved->pin != nullptr)
+    step.becomes = one != nullptr && one->has_record ? State::held : State::free;
   step.why = "its pin ends";
   plan.change.steps.push_back(std::move(step));
   plan.pins.push_back(pin);

@@ -25,29 +25,6 @@ void add_ranges_from(const std::string& source, Json& ipam) {
   }
 }
 
-/// "namespace/pod=address[,address]"
-void add_pin(const std::string& text, Json& pins) {
-  const auto equals = text.find('=');
-  const auto slash = text.find('/');
-  if (equals == std::string::npos || slash == std::string::npos || slash > equals || slash == 0 ||
-      slash + 1 == equals)
-    refuse_option("--pin", text,
-                  "is not namespace/pod=address; write one such as default/web-0=10.244.1.10");
-  Json& addresses = pins[text.substr(0, equals)];
-  for (std::size_t at = equals; at != std::string::npos;) {
-    const auto next = text.find(',', at + 1);
-    const std::string address =
-        text.substr(at + 1, next == std::string::npos ? next : next - at - 1);
-    if (!allocator::Address::parse(address))
-      refuse_option(
-          "--pin", text,
-          "has " + go_quoted(address) +
-              ", which is no address; write IPv4 or IPv6 addresses, with commas between them");
-    addresses.push_back(address);
-    at = next;
-  }
-}
-
 void add_shared_subnet(const ConflistOptions& options, Json& block) {
   const auto& subnet = *options.shared_subnet;
   block["subnet"] = subnet.to_string();

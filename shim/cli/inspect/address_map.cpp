@@ -26,9 +26,8 @@ constexpr std::string_view kLetters = "#xrh.";  // of the states, in their order
 char letter_of(State state) { return kLetters[static_cast<std::size_t>(state)]; }
 
 std::string painted(char letter, Colour colour) {
-  const auto state = kLetters.find(letter);
-  const std::string_view word =
-      state == kLetters.npos ? std::string_view() : name_of(static_cast<State>(state));
+  const auto state = state_of_letter(letter);
+  const std::string_view word = state ? name_of(*state) : std::string_view();
   return coloured_as(word, std::string_view(&letter, 1), colour);
 }
 
@@ -60,11 +59,9 @@ struct Cell {
   }
 };
 
-using Line = std::pair<Address, std::string>;
-
 /// One character for each address from `first` on, as far as the subnet goes.
-Line single_line(const Network& network, const Cidr& subnet, const Address& first) {
-  Line line{first, {}};
+MapLine single_line(const Network& network, const Cidr& subnet, const Address& first) {
+  MapLine line{first, {}};
   std::optional<Address> next = first;
   for (unsigned column = 0; column < kColumns && next && *next <= subnet.last(); ++column) {
     line.second += letter_at(network, *next);
@@ -73,12 +70,12 @@ Line single_line(const Network& network, const Cidr& subnet, const Address& firs
   return line;
 }
 
-std::vector<Line> single_lines(const Network& network, const Cidr& subnet) {
-  std::vector<Line> lines;
+std::vector<MapLine> single_lines(const Network& network, const Cidr& subnet) {
+  std::vector<MapLine> lines;
   const Uint128 first = subnet.network().number();
   for (Uint128 number = first; number <= subnet.last().number(); number += kColumns)
     lines.push_back(single_line(network, subnet, Address(Family::v4, number)));
-  std::erase_if(lines, [](const Line& line) {
+  std::erase_if(lines, [](const MapLine& line) {
     return line.second.find_first_not_of(' ') == line.second.npos;
   });
   return lines;
@@ -86,7 +83,7 @@ std::vector<Line> single_lines(const Network& network, const Cidr& subnet) {
 
 /// IPv6: the lines with an address that is anything but free. Spans that are excluded have no end:
 /// of them only where they begin and end.
-std::vector<Line> used_lines(const Network& network, const Cidr& subnet) {
+std::vector<MapLine> used_lines(const Network& network, const Cidr& subnet) {
   std::set<Uint128> starts;
   const auto touch = [&](const Address& address) {
     if (address.family() == Family::v6 && subnet.contains(address) &&
@@ -103,7 +100,7 @@ std::vector<Line> used_lines(const Network& network, const Cidr& subnet) {
   for (const auto& set : allocation.sets) {
     for (const auto& range : set.ranges()) touch(range.gateway);
   }
-  std::vector<Line> lines;
+  std::vector<MapLine> lines;
   lines.reserve(starts.size());
   for (const auto& start : starts)
     lines.push_back(single_line(network, subnet, Address(Family::v6, start)));
@@ -111,7 +108,7 @@ std::vector<Line> used_lines(const Network& network, const Cidr& subnet) {
 }
 
 /// A large subnet's.
-std::vector<Line> wide_lines(const Network& network, const Cidr& subnet, Uint128 width) {
+std::vector<MapLine> wide_lines(const Network& network, const Cidr& subnet, Uint128 width) {
   std::vector<Cell> cells(kCells);
   const Uint128 begin = subnet.network().number();
   const auto add = [&](State state, Uint128 from, Uint128 to) {
@@ -131,7 +128,7 @@ std::vector<Line> wide_lines(const Network& network, const Cidr& subnet, Uint128
     if (subnet.contains(stretch.first) && subnet.contains(stretch.last))
       add(stretch.state, stretch.first.number(), stretch.last.number());
   }
-  std::vector<Line> lines;
+  std::vector<MapLine> lines;
   for (unsigned cell = 0; cell < kCells; ++cell) {
     if (cell % kColumns == 0) lines.emplace_back(Address(Family::v4, begin + cell * width), "");
     lines.back().second += cells[cell].letter();
@@ -139,41 +136,55 @@ std::vector<Line> wide_lines(const Network& network, const Cidr& subnet, Uint128
   return lines;
 }
 
-std::string print_lines(const std::vector<Line>& lines, Colour colour) {
+SubnetMap map_of(const Network& network, const Cidr& subnet) {
+  SubnetMap map{subnet.network().to_string() + "/" + std::to_string(subnet.prefix_length)};
+  const Uint128 size = subnet.last().number() - subnet.network().number() + 1;
+  if (subnet.address.family() == Family::v6) {
+    map.lines = used_lines(network, subnet);
+  } else if (size <= kMostSingle) {
+    map.lines = single_lines(network, subnet);
+  } else {
+    map.width = static_cast<std::uint64_t>(size / kCells);
+    map.lines = wide_lines(network, subnet, map.width);
+  }
+  map.hidden = map.lines.size() - std::min(map.lines.size(), kMostLines);
+  map.lines.resize(map.lines.size() - map.hidden, {subnet.address, {}});
+  return map;
+}
+
+std::string print_lines(const SubnetMap& map, Colour colour) {
   constexpr std::size_t gap = 3;
   std::size_t label = 0;
-  const std::size_t shown = std::min(lines.size(), kMostLines);
-  for (std::size_t i = 0; i < shown; ++i)
-    label = std::max(label, lines[i].first.to_string().size());
+  for (const auto& line : map.lines) label = std::max(label, line.first.to_string().size());
   std::string text;
-  for (std::size_t i = 0; i < shown; ++i) {
-    std::string line = lines[i].first.to_string();
+  for (const auto& [first, letters] : map.lines) {
+    std::string line = first.to_string();
     line.resize(label + gap, ' ');
-    for (const char letter : lines[i].second) line += painted(letter, colour);
+    for (const char letter : letters) line += painted(letter, colour);
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }
-  if (shown < lines.size())
-    text += joined({"and ", std::to_string(lines.size() - shown), " lines more\n"});
   return text;
-}
-
-std::string print_subnet(const Network& network, const Cidr& subnet, Colour colour) {
-  const std::string name =
-      subnet.network().to_string() + "/" + std::to_string(subnet.prefix_length);
-  if (subnet.address.family() == Family::v6)
-    return name + "\n" + print_lines(used_lines(network, subnet), colour);
-  const Uint128 size = subnet.last().number() - subnet.network().number() + 1;
-  if (size <= kMostSingle) return name + "\n" + print_lines(single_lines(network, subnet), colour);
-  const Uint128 width = size / kCells;
-  return joined({name, ", ", std::to_string(static_cast<std::uint64_t>(width)),
-                 " addresses a character: tenths that are taken\n",
-                 print_lines(wide_lines(network, subnet, width), colour)});
 }
 
 }  // namespace
 
-std::string print_map(const Network& network, Colour colour) {
+std::string SubnetMap::title() const {
+  if (width == 1) return name;
+  return joined(
+      {name, ", ", std::to_string(width), " addresses a character: tenths that are taken"});
+}
+
+std::string SubnetMap::rest() const {
+  return hidden == 0 ? "" : joined({"and ", std::to_string(hidden), " lines more"});
+}
+
+std::optional<State> state_of_letter(char letter) {
+  const auto state = kLetters.find(letter);
+  return state == kLetters.npos ? std::nullopt : std::optional(static_cast<State>(state));
+}
+
+std::vector<SubnetMap> maps_of(const Network& network) {
   std::vector<Cidr> subnets;
   for (const auto& set : network.conf.allocation.sets) {
     for (const auto& range : set.ranges()) {
@@ -181,9 +192,20 @@ std::string print_map(const Network& network, Colour colour) {
         subnets.push_back(range.subnet);
     }
   }
-  if (subnets.empty()) return {};
-  std::string text = joined({network.name, ": # in use, x dead, h held, r reserved, . free\n"});
-  for (const auto& subnet : subnets) text += print_subnet(network, subnet, colour);
+  std::vector<SubnetMap> maps;
+  maps.reserve(subnets.size());
+  for (const auto& subnet : subnets) maps.push_back(map_of(network, subnet));
+  return maps;
+}
+
+std::string print_map(const Network& network, Colour colour) {
+  const auto maps = maps_of(network);
+  if (maps.empty()) return {};
+  std::string text = joined({network.name, ": ", kMapLegend, "\n"});
+  for (const auto& map : maps) {
+    text += joined(
+        {map.title(), "\n", print_lines(map, colour), map.rest(), map.hidden == 0 ? "" : "\n"});
+  }
   return text;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <tuple>
 
 #include "shim/cli/inspect/networks/states.hpp"
 #include "shim/cli/validate/document/edit.hpp"
@@ -15,18 +14,6 @@ using allocator::Binding;
 using allocator::PodKey;
 using allocator::store::SurveyedAddress;
 using validate::joined;
-
-struct ByName {
-  bool operator()(const PodKey& left, const PodKey& right) const {
-    return std::tie(left.pod_namespace, left.pod_name, left.ifname) <
-           std::tie(right.pod_namespace, right.pod_name, right.ifname);
-  }
-};
-
-bool has_family(const std::vector<Address>& addresses, allocator::Family family) {
-  return std::any_of(addresses.begin(), addresses.end(),
-                     [&](const Address& one) { return one.family() == family; });
-}
 
 void add_once(std::vector<Address>& addresses, const std::vector<Address>& more) {
   for (const auto& one : more) {
@@ -267,11 +254,8 @@ class Reporter {
     const auto reservation = reservation_of(network_, address);
     const std::string text = address.to_string();
     if (!reservation) return text + " is reserved";
-    if (reservation->pin == nullptr)
-      return joined(
-          {text, " is ", reservation->why == "gateway" ? "a gateway" : "excluded", " now"});
     return joined(
-        {text, " is pinned to ", reservation->pin->pod_namespace, "/", reservation->pin->pod_name});
+        {text, " is ", reservation->reserved_text(), reservation->pin == nullptr ? " now" : ""});
   }
 
   const Network& network_;

@@ -3,7 +3,6 @@
 #include <functional>
 #include <map>
 
-#include "allocator/choose.hpp"
 #include "allocator/store/survey/survey_snapshot.hpp"
 
 namespace shim::inspect {
@@ -13,6 +12,22 @@ using allocator::Address;
 using allocator::Pick;
 using allocator::PodKey;
 using allocator::Reason;
+
+/// What the pod is bound to: what it runs on first, then what it had last. An ADD does not find
+/// what the pod's own record does not lead to.
+void find_bound(const Network& network, const PodKey& pod, allocator::Wish& wish,
+                std::vector<allocator::Attachment>& ended) {
+  std::multimap<std::uint64_t, Address, std::greater<>> by_age;
+  for (const auto& [address, one] : network.survey.addresses) {
+    if (!one.binding || one.binding->pod != pod) continue;
+    if (one.is_led_to)
+      by_age.emplace(one.binding->sequence - 1, one.address);  // 0, in use, is the newest
+    if (one.is_bound_now() && one.attachment) ended.push_back(*one.attachment);
+  }
+  for (const auto& [age, address] : by_age) wish.bound.push_back(address);
+}
+
+}  // namespace
 
 NextAdd explain(const Pick& pick) {
   NextAdd next{pick.address.to_string(), 0, {}};
@@ -48,20 +63,6 @@ NextAdd explain(const Pick& pick) {
   return next;
 }
 
-/// What the pod is bound to: what it runs on first, then what it had last.
-void find_bound(const Network& network, const PodKey& pod, allocator::Wish& wish,
-                std::vector<allocator::Attachment>& ended) {
-  std::multimap<std::uint64_t, Address, std::greater<>> by_age;
-  for (const auto& [address, one] : network.survey.addresses) {
-    if (!one.binding || one.binding->pod != pod) continue;
-    by_age.emplace(one.binding->sequence - 1, one.address);  // 0, in use, is the newest
-    if (one.is_bound_now() && one.attachment) ended.push_back(*one.attachment);
-  }
-  for (const auto& [age, address] : by_age) wish.bound.push_back(address);
-}
-
-}  // namespace
-
 std::string NextAdd::to_string() const {
   if (address.empty()) return "fails: " + why;
   return address + ", step " + std::to_string(step) + ": " + why;
@@ -73,8 +74,7 @@ std::vector<NextAdd> next_add(const Network& network, const PodKey& pod) {
   wish.pod = pod;
   std::vector<allocator::Attachment> ended;
   find_bound(network, pod, wish, ended);
-  if (network.is_excluded({pod.pod_namespace, pod.pod_name, pod.ifname, {}, {}}))
-    wish.bound.clear();
+  if (!network.keeps(pod)) wish.bound.clear();
   allocator::store::SurveySnapshot snapshot(network.survey, std::move(ended));
   const auto choice = choose(allocation.sets, allocation.reservations, wish, snapshot);
   std::vector<NextAdd> answers;

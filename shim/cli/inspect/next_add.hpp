@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "allocator/choose.hpp"
 #include "shim/cli/inspect/networks/network.hpp"
 
 namespace shim::inspect {
@@ -19,6 +20,9 @@ struct NextAdd {
   /// "10.244.1.7, step 3: its own held address"
   [[nodiscard]] std::string to_string() const;
 };
+
+/// What choose() has picked.
+NextAdd explain(const allocator::Pick& pick);
 
 /// One answer for each range set. A choice that fails ends with why.
 std::vector<NextAdd> next_add(const Network& network, const allocator::PodKey& pod);

@@ -4,7 +4,9 @@
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/inspect/boot_report.hpp"
+#include "shim/cli/inspect/networks/states.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
+#include "shim/cli/inspect/output/outcomes.hpp"
 #include "shim/cli/standard_output.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/announce/linux_wire.hpp"
@@ -14,7 +16,6 @@ namespace shim {
 namespace {
 
 using namespace inspect;
-using allocator::Address;
 using validate::joined;
 
 struct ReportOptions {
@@ -61,20 +62,6 @@ struct Totals {
   [[nodiscard]] std::size_t of(Fate fate) const { return pods[static_cast<std::size_t>(fate)]; }
 };
 
-std::string listed(const std::vector<Address>& addresses) {
-  std::string text;
-  for (const auto& one : addresses) text.append(text.empty() ? "" : ",").append(one.to_string());
-  return text;
-}
-
-std::optional<Fate> read_outcome(const ReportOptions& options) {
-  if (options.outcome.empty()) return std::nullopt;
-  for (std::size_t fate = 0; fate < kFateNames.size(); ++fate) {
-    if (same_key(kFateNames[fate], options.outcome)) return static_cast<Fate>(fate);
-  }
-  refuse_option("--outcome", options.outcome, joined({"is none; write ", kFateNameList}));
-}
-
 /// A copy's neighbours are not those of this node.
 NeighbourTable read_neighbours(const ReportOptions& options) {
   if (!options.node.root.empty()) return {};
@@ -83,7 +70,7 @@ NeighbourTable read_neighbours(const ReportOptions& options) {
 }
 
 Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& options,
-                  std::optional<Fate> wanted) {
+                  std::optional<std::size_t> wanted) {
   const NeighbourTable neighbours = read_neighbours(options);
   Totals totals;
   for (const auto& network : networks) {
@@ -93,7 +80,7 @@ Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& o
       if (!options.pod_namespace.empty() && one.pod.pod_namespace != options.pod_namespace)
         continue;
       ++totals.pods[static_cast<std::size_t>(one.fate)];
-      if (wanted && one.fate != *wanted) continue;
+      if (wanted && one.fate != static_cast<Fate>(*wanted)) continue;
       Row row(kFields);
       row[kNetwork] = network.name;
       row[kOutcome] = name_of(one.fate);
@@ -110,13 +97,8 @@ Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& o
   return totals;
 }
 
-/// "20 KEPT, 1 NEW, 0 CHANGED, ..."
-std::string print_totals(const Totals& totals) {
-  std::string text;
-  for (std::size_t fate = kFateNames.size(); fate-- > 0;) {
-    text += joined(
-        {text.empty() ? "" : ", ", std::to_string(totals.pods[fate]), " ", kFateNames[fate]});
-  }
+std::string print_all_totals(const Totals& totals) {
+  std::string text = print_totals(kFateNames, totals.pods);
   if (totals.untold != 0)
     text += joined({"; ", std::to_string(totals.untold),
                     " in use by containers without a pod, or not started by delegated-ipam"});
@@ -126,10 +108,7 @@ std::string print_totals(const Totals& totals) {
 std::string print_document_of(const Node& node, const Table& table, const Totals& totals,
                               Format format) {
   Json document = make_document("report");
-  Json counts = Json::object();
-  for (std::size_t fate = 0; fate < kFateNames.size(); ++fate)
-    put(counts, kFateNames[fate], totals.pods[fate]);
-  put(document, "totals", std::move(counts));
+  put(document, "totals", totals_json(kFateNames, totals.pods));
   put(document, "untold", totals.untold);
   put(document, "items", items_of(table));
   put(document, "findings", findings_json(node.findings()));
@@ -138,7 +117,7 @@ std::string print_document_of(const Node& node, const Table& table, const Totals
 
 ExitCode report(const ReportOptions& options) {
   const Look look = read_look(options.look, Forms::all);
-  const auto wanted = read_outcome(options);
+  const auto wanted = read_outcome(options.outcome, kFateNames, kFateNameList);
   allocator::store::PosixFileSystem fs;
   const Node node(fs, options.node, ReadCache::always);
   Table table = make_report_table(node.networks());
@@ -149,7 +128,7 @@ ExitCode report(const ReportOptions& options) {
     write_stderr(printable_line("no network found in " + node.places()) + "\n");
   } else {
     write_stdout(print_table(table, look));
-    if (look.format != Format::name) write_stdout(print_totals(totals));
+    if (look.format != Format::name) write_stdout(print_all_totals(totals));
     write_stderr(print_findings(node.findings(), {}));
   }
   const bool is_fine = node.findings().empty() && !node.networks().empty() &&

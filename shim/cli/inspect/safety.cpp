@@ -83,7 +83,7 @@ class Check {
     if (!one.is_bound_now() || network_.is_excluded(network_.owner_of(one))) return false;
     // Who holds it is never proven dead; what a power cut left empty is removed.
     if (network_.chooses() && !one.attachment && !is_healed(one.address)) return true;
-    return !one.is_led_to || is_kept_back(one.address, one.binding->pod);
+    return !one.is_led_to || is_kept_back(network_, one.address, one.binding->pod);
   }
 
   [[nodiscard]] bool is_healed(const allocator::Address& address) const {
@@ -92,21 +92,6 @@ class Check {
     return std::any_of(oddities.begin(), oddities.end(), [&](const auto& oddity) {
       return oddity.kind == allocator::store::Oddity::Kind::empty_file && oddity.path == path;
     });
-  }
-
-  /// By today's ranges, as far as they are known.
-  [[nodiscard]] bool is_kept_back(const allocator::Address& address,
-                                  const allocator::PodKey& pod) const {
-    const auto& sets = network_.conf.allocation.sets;
-    const auto& reservations = network_.conf.allocation.reservations;
-    if (sets.empty()) return false;
-    const std::size_t number = set_of(sets, address);
-    if (number == sets.size() || !may_use(sets[number], reservations, pod, address)) return true;
-    return std::any_of(reservations.pins.begin(), reservations.pins.end(),
-                       [&](const allocator::Pin& pin) {
-                         return pin.address != address && is_of_pod(pin, pod) &&
-                                sets[number].contains(pin.address);
-                       });
   }
 
   /// One that is missing is made by the next ADD.

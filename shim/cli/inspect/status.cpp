@@ -5,6 +5,7 @@
 #include "shim/cli/commands.hpp"
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/inspect/address_map.hpp"
+#include "shim/cli/inspect/address_picture.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/inspect/safety.hpp"
 #include "shim/cli/standard_output.hpp"
@@ -224,6 +225,9 @@ std::string print_metrics(const Node& node, const Status& status) {
 std::string print(const Node& node, const Status& status, const StatusOptions& options,
                   const Look& look) {
   if (options.look.output == "prometheus") return print_metrics(node, status);
+  if (options.look.output == "svg") return print_svg(node.networks());
+  if (options.look.output == "html")
+    return print_page(print_whole(node, status, {}), node.networks());
   if (options.is_short) return print_short(node, status, look);
   if (look.format != Format::table) return print_json_of(node, status, look.format);
   std::string text = print_whole(node, status, look);
@@ -235,9 +239,13 @@ std::string print(const Node& node, const Status& status, const StatusOptions& o
   return text;
 }
 
+bool is_for_file(const std::string& form) {
+  return form == "prometheus" || form == "svg" || form == "html";
+}
+
 void refuse_contradictions(const StatusOptions& options) {
-  if (!options.out.empty() && options.look.output != "prometheus")
-    throw UsageError("--out: for -o prometheus only; redirect the others");
+  if (!options.out.empty() && !is_for_file(options.look.output))
+    throw UsageError("--out: for -o prometheus, svg and html only; redirect the others");
   if (options.is_short && options.look.output != "table")
     throw UsageError("-x: is a line for people; leave -o out");
   if (options.has_map && (options.is_short || options.look.output != "table"))
@@ -271,10 +279,11 @@ void add_status(CommandSpec& root) {
                    "rebooted; writes nothing but --out");
   command.flag("-x", options.is_short, "one line");
   command.flag("--map", options.has_map, "with a picture of each network's ranges");
-  command.text("--out", options.out, "with -o prometheus: into this file, by rename");
+  command.text("--out", options.out, "with -o prometheus, svg or html: into this file, by rename");
   add_look_options(command, Forms::metrics, options.look);
   add_node_options(command, options.node);
   command.example("delegated-ipam status --map");
+  command.example("delegated-ipam status -o html --out status.html");
   command.example(
       "delegated-ipam status -o prometheus --out "
       "/var/lib/node_exporter/textfile/delegated-ipam.prom");

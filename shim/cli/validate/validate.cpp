@@ -24,9 +24,6 @@ namespace {
 
 using namespace validate;
 
-/// More than any manifest of a network has.
-constexpr std::size_t kFileLimit = std::size_t{4} << 20;
-
 struct Options {
   std::vector<std::string> files;
   std::vector<std::string> subnets;
@@ -35,16 +32,6 @@ struct Options {
   bool node = false;
   bool strict = false;
 };
-
-Input read_input(const std::string& name) {
-  try {
-    Input input{name, read_named(name, kFileLimit)};
-    if (input.text.size() <= kFileLimit) return input;
-  } catch (const std::system_error& error) {
-    throw UsageError(name + ": " + error.code().message() + "; name a file that can be read");
-  }
-  throw UsageError(name + ": larger than 4 MiB; name the conflist, manifest or values file");
-}
 
 /// Where the runtime looks for plugins on this machine.
 std::vector<std::string> bin_dirs(const std::string& option) {
@@ -70,7 +57,7 @@ std::optional<std::string> read_mounted(const std::string& host_path, const File
   allocator::store::PosixFileSystem fs;
   for (const auto& path : candidates) {
     try {
-      return fs.read_regular(path, kFileLimit);
+      return fs.read_regular(path, kInputLimit);
     } catch (const std::system_error&) {
       continue;
     }
@@ -150,7 +137,7 @@ ExitCode validate_files(const Options& options) {
   if (options.output != "text" && options.output != "json")
     throw UsageError("-o: no format " + options.output + "; write text or json");
   std::vector<Input> inputs;
-  for (const auto& name : options.files) inputs.push_back(read_input(name));
+  for (const auto& name : options.files) inputs.push_back({name, read_input_text(name)});
   allocator::store::PosixFileSystem fs;
   add_drop_ins(fs, inputs);
   const auto validation = [&](const std::vector<Input>& files, Findings& found) {

@@ -43,6 +43,19 @@ std::vector<std::string> files_of(FileSystem& fs, const std::string& conf) {
   return files;
 }
 
+/// With "/" at its end; empty for the present one.
+std::string folder_of(const std::string& file) { return file.substr(0, file.rfind('/') + 1); }
+
+/// The same of a folder of configurations, or of one of them.
+std::string folder_around(FileSystem& fs, const std::string& conf) {
+  try {
+    const auto folder = fs.open_directory(conf.empty() ? kDefaultConfFolder : conf);
+    return folder ? folder->path + "/" : folder_of(conf);
+  } catch (const std::system_error&) {  // it is a file
+    return folder_of(conf);
+  }
+}
+
 std::string flannel_file_of(const Json& plugin) {
   const std::string named(text_member(plugin, "subnetFile"));
   return named.empty() ? kFlannelSubnetFile : named;
@@ -82,7 +95,7 @@ class Reader {
     try {
       const Json document = parse_json(fs_.read_regular(file, kFileLimit));
       if (file.ends_with(".conflist")) {
-        read_list(file, document);
+        read_list(file, folder_of(file), document);
       } else {
         add(file, document, document);
       }
@@ -93,6 +106,14 @@ class Reader {
     }
   }
 
+  void read_to_come(const std::string& file, const std::string& folder, const Json& document) {
+    if (find_member(document, "type") == nullptr) {
+      read_list(file, folder, document);
+    } else {
+      add(file, document, document);
+    }
+  }
+
   [[nodiscard]] std::vector<PluginConf> take() { return std::move(confs_); }
 
  private:
@@ -100,11 +121,11 @@ class Reader {
     found(findings_, rules::kConfUnreadable, {}, file, why);
   }
 
-  void read_list(const std::string& file, const Json& list) {
+  void read_list(const std::string& file, const std::string& beside, const Json& list) {
     for (const auto& plugin : elements(list, "plugins")) add(file, list, plugin);
     const auto network = completed_network(list);
     if (!network) return;
-    const std::string folder = file.substr(0, file.rfind('/') + 1) + *network;
+    const std::string folder = beside + *network;
     for (const auto& drop_in : drop_ins_in(fs_, folder)) {
       const std::string path = folder + "/" + drop_in.name;
       try {
@@ -141,6 +162,14 @@ class Reader {
 std::vector<PluginConf> plugin_confs(FileSystem& fs, const std::string& conf, Findings& findings) {
   Reader reader(fs, findings);
   for (const auto& file : files_of(fs, conf)) reader.read(file);
+  return reader.take();
+}
+
+std::vector<PluginConf> plugin_confs_to_come(FileSystem& fs, const std::string& conf,
+                                             const std::string& file, const Json& document,
+                                             Findings& findings) {
+  Reader reader(fs, findings);
+  reader.read_to_come(file, folder_around(fs, conf), document);
   return reader.take();
 }
 

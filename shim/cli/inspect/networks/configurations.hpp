@@ -33,4 +33,10 @@ struct PluginConf {
 std::vector<PluginConf> plugin_confs(allocator::store::FileSystem& fs, const std::string& conf,
                                      Findings& findings);
 
+/// Those of a configuration that is to be installed, a list or a single one; of a list with the
+/// drop-in plugins that are there for it. `file`: what it is called in the answer.
+std::vector<PluginConf> plugin_confs_to_come(allocator::store::FileSystem& fs,
+                                             const std::string& conf, const std::string& file,
+                                             const Json& document, Findings& findings);
+
 }  // namespace shim::inspect

@@ -110,6 +110,19 @@ inline constexpr Rule kPoolLow{
     "pool-low", warning, safe,
     "give the node a larger range, or look for what holds addresses: delegated-ipam list"};
 
+// What a configuration to come changes for who is there.
+inline constexpr Rule kSubnetLeft{
+    "subnet-left", warning, safe,
+    "let those pods start anew soon, or keep the old subnet as a range until they are gone"};
+inline constexpr Rule kGatewayChanges{
+    "gateway-changes", warning, safe,
+    "let those pods start anew soon, or keep the gateway: ipam.ranges has it"};
+inline constexpr Rule kGatewayInUse{"gateway-in-use", error, safe,
+                                    "name another gateway, or let who has the address end first"};
+inline constexpr Rule kFolderChanges{
+    "folder-changes", error, safe,
+    "leave dataDir and stateDir as they are, or drain the node before"};
+
 }  // namespace rules
 
 /// "error ID PLACE: message" and below it "fix: remedy", for people; empty for none.

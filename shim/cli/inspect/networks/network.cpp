@@ -68,6 +68,13 @@ OddityRule rule_of(Oddity::Kind kind) {
   return {rules::kFolder, ""};
 }
 
+[[noreturn]] void refuse(const std::system_error& error, const NodeOptions& options) {
+  const int number = error.code().value();
+  if (number == ENOSYS && !options.root.empty())
+    throw UsageError("--root: needs Linux 5.6 or newer");
+  throw UsageError(std::string(error.what()) + (number == EACCES ? "; run it as root" : ""));
+}
+
 /// The pod whose address a file or record is about: "shop/web-0"; empty for none that is known.
 std::string pod_at(const Network& network, const std::string& path) {
   std::string name = path.substr(path.rfind('/') + 1);
@@ -119,25 +126,44 @@ bool Network::is_excluded(const Owner& owner) const {
   return owner.is_known() && !options.retains(owner.key());
 }
 
+bool Network::keeps(const allocator::PodKey& pod) const {
+  return !is_host_locals() && conf.placement.retain.enabled &&
+         !is_excluded({pod.pod_namespace, pod.pod_name, pod.ifname, {}, {}});
+}
+
 Node::Node(FileSystem& under, const NodeOptions& options, ReadCache when_cache) try
     : options_(options), when_cache_(when_cache), fs_(under, options.root) {
-  for (std::string* folder : {&options_.data_dir, &options_.state_dir})
-    if (!folder->empty()) *folder = validate::clean_path(*folder);
-  add_configured();
+  set_folders();
+  for (const auto& one : plugin_confs(fs_, options_.conf, findings_)) add_conf(one);
   add_folders();
   add_remembered();
+  survey_all();
+} catch (const std::system_error& error) {
+  refuse(error, options);
+}
+
+Node::Node(FileSystem& under, const NodeOptions& options, const std::vector<PluginConf>& confs) try
+    : options_(options), when_cache_(ReadCache::where_needed), fs_(under, options.root) {
+  set_folders();
+  for (const auto& one : confs) add_conf(one);
+  survey_all();
+} catch (const std::system_error& error) {
+  refuse(error, options);
+}
+
+void Node::set_folders() {
+  for (std::string* folder : {&options_.data_dir, &options_.state_dir})
+    if (!folder->empty()) *folder = validate::clean_path(*folder);
+}
+
+void Node::survey_all() {
   networks_.sort([](const Network& left, const Network& right) {
     return std::tie(left.name, left.network_dir) < std::tie(right.name, right.network_dir);
   });
   for (auto& network : networks_) survey(network);
-  if (networks_.empty() && !options.network.empty())
-    refuse_option("--network", options.network,
+  if (networks_.empty() && !options_.network.empty())
+    refuse_option("--network", options_.network,
                   "is none of this node's networks; looked in " + places());
-} catch (const std::system_error& error) {
-  const int number = error.code().value();
-  if (number == ENOSYS && !options.root.empty())
-    throw UsageError("--root: needs Linux 5.6 or newer");
-  throw UsageError(std::string(error.what()) + (number == EACCES ? "; run it as root" : ""));
 }
 
 std::string Node::places() const {

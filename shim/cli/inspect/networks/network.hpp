@@ -6,6 +6,7 @@
 #include <list>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "allocator/store/state/attachment_source.hpp"
@@ -45,6 +46,14 @@ struct Owner {
   [[nodiscard]] allocator::PodKey key() const { return {pod_namespace, pod_name, ifname}; }
 };
 
+/// The order of pods' interfaces.
+struct ByName {
+  bool operator()(const allocator::PodKey& left, const allocator::PodKey& right) const {
+    return std::tie(left.pod_namespace, left.pod_name, left.ifname) <
+           std::tie(right.pod_namespace, right.pod_name, right.ifname);
+  }
+};
+
 struct Network {
   std::string name;
   std::string file;       ///< that configures it; empty: none was found
@@ -77,6 +86,8 @@ struct Network {
   [[nodiscard]] Owner owner_of(const allocator::store::SurveyedAddress& one) const;
   /// True for the pods that are not to be held.
   [[nodiscard]] bool is_excluded(const Owner& owner) const;
+  /// True when what the pod has had counts at its next ADD.
+  [[nodiscard]] bool keeps(const allocator::PodKey& pod) const;
 };
 
 /// By name, then by folder. They are large, and stay where they are.
@@ -94,6 +105,11 @@ class Node {
   Node(allocator::store::FileSystem& under, const NodeOptions& options,
        ReadCache when_cache = ReadCache::where_needed);
 
+  /// The node with other configurations than those that are installed, and nothing but their
+  /// networks. Errors: as above.
+  Node(allocator::store::FileSystem& under, const NodeOptions& options,
+       const std::vector<PluginConf>& confs);
+
   [[nodiscard]] const Networks& networks() const { return networks_; }
   [[nodiscard]] const Findings& findings() const { return findings_; }
   [[nodiscard]] Findings& findings() { return findings_; }
@@ -102,7 +118,8 @@ class Node {
   [[nodiscard]] std::string places() const;
 
  private:
-  void add_configured();
+  void set_folders();
+  void survey_all();
   void add_conf(const PluginConf& conf);
   void add_folders();
   void add_remembered();

@@ -75,10 +75,6 @@ void Node::end() {
     networks_.pop_back();
 }
 
-void Node::add_configured() {
-  for (const auto& one : plugin_confs(fs_, options_.conf, findings_)) add_conf(one);
-}
-
 void Node::add_conf(const PluginConf& conf) {
   Network& network = begin();
   network.file = conf.file;

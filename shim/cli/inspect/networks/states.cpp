@@ -119,22 +119,17 @@ State state_of(const Network& network, const Address& address) {
 }
 
 State unused_state_of(const Network& network, const Address& address, bool is_bound) {
-  const bool is_pinned = pin_on(network.conf.allocation.reservations, address) != nullptr;
-  return is_pinned ? State::reserved : unpinned_state_of(network, address, is_bound);
-}
-
-State unpinned_state_of(const Network& network, const Address& address, bool is_bound) {
-  const auto& allocation = network.conf.allocation;
-  const bool is_gateway =
-      std::any_of(allocation.sets.begin(), allocation.sets.end(),
-                  [&](const allocator::RangeSet& set) { return set.is_gateway(address); });
-  if (is_gateway || span_around(allocation.reservations, address) != nullptr)
-    return State::reserved;
+  if (reservation_of(network, address)) return State::reserved;
   return is_bound ? State::held : State::free;
 }
 
 std::string Stretch::to_string() const {
   return first == last ? first.to_string() : first.to_string() + "-" + last.to_string();
+}
+
+std::string Stretch::reserved_text() const {
+  if (pin != nullptr) return "pinned to " + pin->pod_namespace + "/" + pin->pod_name;
+  return why == "gateway" ? "a gateway" : "excluded";
 }
 
 std::vector<Stretch> unused_of(const Network& network) {
@@ -146,11 +141,20 @@ std::vector<Stretch> unused_of(const Network& network) {
 }
 
 std::optional<Stretch> reservation_of(const Network& network, const Address& address) {
-  for (const auto& stretch : unused_of(network)) {
-    if (stretch.state == State::reserved && stretch.first <= address && address <= stretch.last)
-      return stretch;
+  const auto& sets = network.conf.allocation.sets;
+  const auto& reservations = network.conf.allocation.reservations;
+  Stretch stretch{address, address, State::reserved};
+  const bool is_gateway =
+      std::any_of(sets.begin(), sets.end(),
+                  [&](const allocator::RangeSet& set) { return set.is_gateway(address); });
+  if (span_around(reservations, address) != nullptr) {
+    stretch.why = "excluded";
+  } else if (is_gateway) {
+    stretch.why = "gateway";
+  } else if ((stretch.pin = pin_on(reservations, address)) != nullptr) {
+    stretch.why = "pinned";
   }
-  return std::nullopt;
+  return stretch.why.empty() ? std::nullopt : std::optional(stretch);
 }
 
 Counts FamilyCounts::all() const {
@@ -180,6 +184,29 @@ FamilyCounts count(const Network& network) {
 bool is_outside(const Network& network, const Address& address) {
   const auto& sets = network.conf.allocation.sets;
   return !sets.empty() && set_of(sets, address) == sets.size();
+}
+
+bool is_kept_back(const Network& network, const Address& address, const allocator::PodKey& pod) {
+  const auto& sets = network.conf.allocation.sets;
+  const auto& reservations = network.conf.allocation.reservations;
+  if (sets.empty()) return false;
+  const std::size_t number = set_of(sets, address);
+  if (number == sets.size() || !may_use(sets[number], reservations, pod, address)) return true;
+  return std::any_of(
+      reservations.pins.begin(), reservations.pins.end(), [&](const allocator::Pin& pin) {
+        return pin.address != address && is_of_pod(pin, pod) && sets[number].contains(pin.address);
+      });
+}
+
+bool has_family(const std::vector<Address>& addresses, allocator::Family family) {
+  return std::any_of(addresses.begin(), addresses.end(),
+                     [&](const Address& one) { return one.family() == family; });
+}
+
+std::string listed(const std::vector<Address>& addresses) {
+  std::string text;
+  for (const auto& one : addresses) text.append(text.empty() ? "" : ",").append(one.to_string());
+  return text;
 }
 
 }  // namespace shim::inspect

@@ -30,9 +30,6 @@ State state_of(const Network& network, const allocator::Address& address);
 /// The state of one address when no attachment has it, and a record binds it or not.
 State unused_state_of(const Network& network, const allocator::Address& address, bool is_bound);
 
-/// The same if it is pinned to nobody.
-State unpinned_state_of(const Network& network, const allocator::Address& address, bool is_bound);
-
 /// Addresses one after the other that are in one state for one reason.
 struct Stretch {
   allocator::Address first;
@@ -43,14 +40,16 @@ struct Stretch {
 
   /// "10.244.1.7", or "10.244.1.7-10.244.1.20".
   [[nodiscard]] std::string to_string() const;
+  /// Of a reserved one: "a gateway", "excluded", "pinned to shop/web-0".
+  [[nodiscard]] std::string reserved_text() const;
 };
 
 /// The network's reserved addresses in which nobody is, and its free ones, by address. Only those
 /// of its ranges are known.
 std::vector<Stretch> unused_of(const Network& network);
 
-/// What reserves an address: a pin that is inside an excluded span is no use to its pod. nullopt
-/// where nothing does, or somebody is in it.
+/// What reserves an address, whoever is in it: a pin that is inside an excluded span is no use to
+/// its pod. nullopt where nothing does.
 std::optional<Stretch> reservation_of(const Network& network, const allocator::Address& address);
 
 /// How many addresses of a network are in each state; those beyond 2^64 are not counted.
@@ -77,5 +76,15 @@ FamilyCounts count(const Network& network);
 
 /// True for an address that no range of today's hands out, where the ranges are known.
 bool is_outside(const Network& network, const allocator::Address& address);
+
+/// True for one that the ranges, as far as they are known, the excludes and the pins do not give to
+/// the pod that it is bound to.
+bool is_kept_back(const Network& network, const allocator::Address& address,
+                  const allocator::PodKey& pod);
+
+bool has_family(const std::vector<allocator::Address>& addresses, allocator::Family family);
+
+/// "10.9.0.2,fd00:9::2"
+std::string listed(const std::vector<allocator::Address>& addresses);
 
 }  // namespace shim::inspect

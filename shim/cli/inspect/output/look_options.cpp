@@ -16,14 +16,15 @@ std::string_view forms_text(Forms forms) {
     case Forms::documents:
       return "table, json or yaml";
     case Forms::metrics:
-      return "table, json, yaml or prometheus";
+      return "table, json, yaml, prometheus, svg or html";
   }
   return "";
 }
 
 Format read_format(const LookOptions& options, Forms forms) {
   const std::string& name = options.output;
-  if (name == "table" || (name == "prometheus" && forms == Forms::metrics)) return Format::table;
+  const bool is_own = name == "prometheus" || name == "svg" || name == "html";
+  if (name == "table" || (is_own && forms == Forms::metrics)) return Format::table;
   if (name == "json") return Format::json;
   if (name == "yaml") return Format::yaml;
   if (name == "wide" && forms == Forms::all) return Format::wide;

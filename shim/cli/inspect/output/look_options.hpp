@@ -17,7 +17,7 @@ struct LookOptions {
 enum class Forms : std::uint8_t {
   all,        ///< table, wide, json, yaml, name
   documents,  ///< a text for people, json, yaml
-  metrics     ///< those, and prometheus
+  metrics     ///< those, and prometheus, svg and html
 };
 
 /// Declares -o and, where there is a table, --columns and --no-headers. `options` must outlive the
