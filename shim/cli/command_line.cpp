@@ -118,6 +118,11 @@ void CommandSpec::argument(const std::string& name, std::string& target, const s
       ->required();
 }
 
+void CommandSpec::optional_argument(const std::string& name, std::string& target,
+                                    const std::string& what) {
+  text(name, target, what);
+}
+
 void CommandSpec::arguments(const std::string& name, std::vector<std::string>& target,
                             const std::string& what) {
   app_->add_option_function<std::vector<std::string>>(
@@ -152,8 +157,9 @@ int run_command_line(int argc, char** argv) {
   });
   ChosenCommand chosen;
   CommandSpec root(app, chosen);
-  for (const auto add : {&add_status, &add_list, &add_show, &add_report, &add_release,
-                         &add_generate, &add_validate, &add_install, &add_uninstall, &add_pause})
+  for (const auto add :
+       {&add_status, &add_list, &add_show, &add_report, &add_release, &add_export, &add_import,
+        &add_generate, &add_validate, &add_install, &add_uninstall, &add_pause})
     add(root);
   try {
     app.parse(argc, argv);
