@@ -212,10 +212,10 @@ def places(golden):
         assert sorted((name.split("/")[0].rsplit("_", 1)[1], os.path.basename(name)) for name in node.records()
                       if "/ip." in name) == [("lan", "ip.10.8.0.5"), ("pods", "ip.10.9.0.5"), ("pods", "ip.10.9.0.6")]
         assert not [name for name in os.listdir(node.state_dir) if name.endswith(("stock", "never", "static"))]
-        calls("into one of them", path, "--network", "twin", env=NAMED)
+        assert calls("into one that it has not", path, "--network", "twin", env=NAMED).exit == tool.USAGE
         calls("only that one's", path, "--network", "lan", env=NAMED)
-        done = take(node, file_of({"old": [binding("10.8.0.6", "shop/web-3")]}), "--network", "twin", "--apply")
-        assert done.exit == tool.FINE, done
+        path = file_of({"old": [binding("10.8.0.6", "shop/web-3")]})
+        assert calls("into one of another name", path, "--network", "twin", "--apply", env=NAMED).exit == tool.FINE
 
 
 def two_nodes(golden):
@@ -257,7 +257,7 @@ def moved_from_host_local(golden):
         node.configure(node.conf())
         calls("from host-local", "--from", "host-local", env=NAMED)
         done = take(node, "--from", "host-local", "--apply")
-        assert done.exit == tool.FOUND and done.stdout.count("bound to it") == 3, done
+        assert done.exit == tool.FOUND and done.stdout.count("bound to the pod") == 3, done
         calls("from host-local, again", "--from", "host-local", "--apply", env=NAMED)
         assert {address: (one.pod, one.sequence) for address, one in node.bindings().items()} == {
             f"10.9.0.{2 + number}": (f"web-{number}", 0) for number in range(3)}

@@ -32,9 +32,10 @@ class HandHolder {
   /// What cannot be read costs its own pod.
   std::vector<Hold> hold(const HandHold& wanted) {
     try {
-      const auto bound = bindings_of(records_, wanted.pod);
+      const auto known = records_.hint(wanted.pod);
+      const auto bound = bound_by(known, wanted.pod);
       auto holds = judge(wanted, bound);
-      if (std::any_of(holds.begin(), holds.end(), is_news)) write(wanted, bound, holds);
+      if (std::any_of(holds.begin(), holds.end(), is_news)) write(wanted, known, bound, holds);
       return holds;
     } catch (const ClosedRecord&) {
       return std::vector<Hold>(wanted.addresses.size(), Hold::closed);
@@ -42,6 +43,17 @@ class HandHolder {
   }
 
  private:
+  /// Errors: throws ClosedRecord: what cannot be read may be the pod's, and only the hint leads to
+  /// it.
+  Bindings bound_by(const std::optional<PodHint>& hint, const PodKey& pod) {
+    Bindings bound;
+    for (const auto& address : hint ? hint->addresses : std::vector<Address>()) {
+      auto binding = records_.binding(address);
+      if (binding && binding->pod == pod) bound.emplace_back(address, std::move(*binding));
+    }
+    return bound;
+  }
+
   std::vector<Hold> judge(const HandHold& wanted, const Bindings& bound) {
     std::vector<HoldFacts> facts;
     for (const auto& one : wanted.addresses) facts.push_back(facts_of(wanted, one, bound));
@@ -85,10 +97,11 @@ class HandHolder {
     return found;
   }
 
-  void write(const HandHold& wanted, const Bindings& bound, const std::vector<Hold>& holds) {
+  void write(const HandHold& wanted, const std::optional<PodHint>& known, const Bindings& bound,
+             const std::vector<Hold>& holds) {
     Rebinding change;
-    change.known = records_.hint(wanted.pod);
-    if (change.known) change.hint.previous_boot = change.known->previous_boot;
+    change.known = known;
+    if (known) change.hint.previous_boot = known->previous_boot;
     give(wanted, holds, change);
     keep_or_end(wanted, bound, change);
     session_.held().touch({});

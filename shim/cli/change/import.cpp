@@ -1,5 +1,5 @@
 // `import`: what pods had on another node, or before this one was made anew, is kept for them here.
-#include <algorithm>
+#include <set>
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/change/import_plan.hpp"
@@ -41,12 +41,16 @@ ImportSource read_source(FileSystem& fs, const ImportOptions& options, const Net
   refuse_option("--from", options.from, "is none; write export, host-local, openyurt or yurthub");
 }
 
-/// Of a source that has the named network under its name only that one is meant.
+/// Of an export that has the named network only that one is meant; one that has not may have one
+/// only, of another name.
 void keep_named(ImportSource& source, const std::string& network) {
-  auto& all = source.addresses;
-  const auto is_of_another = [&](const auto& one) { return one.network != network; };
-  if (!network.empty() && !std::all_of(all.begin(), all.end(), is_of_another))
-    std::erase_if(all, is_of_another);
+  std::set<std::string> names;
+  for (const auto& one : source.addresses) names.insert(one.network);
+  if (network.empty() || (names.size() < 2 && !names.contains(network))) return;
+  if (!names.contains(network))
+    refuse_option("--network", network,
+                  "is not in the export, which has several; export the one that is meant");
+  std::erase_if(source.addresses, [&](const auto& one) { return one.network != network; });
 }
 
 /// Two nodes have no address in common, but those of a node that is gone may be this one's now.

@@ -18,7 +18,4 @@ struct ImportManner {
 Changes plan_import(const inspect::Networks& networks, const ImportSource& source,
                     const ImportManner& manner);
 
-/// How many addresses are changed while the network's lock is held once.
-inline constexpr std::size_t kBatch = 512;
-
 }  // namespace shim::change

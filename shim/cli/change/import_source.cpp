@@ -43,8 +43,17 @@ std::string read_all_of_stdin() {
   }
 }
 
-/// The number of DELs that came before: none has come yet for what is in use.
-std::uint64_t place_of(const ExportedBinding& binding) { return binding.sequence - 1; }
+std::string read_file_at(FileSystem& fs, const std::string& path) {
+  try {
+    return fs.read_regular(path, kExportLimit);
+  } catch (const std::system_error& error) {
+    if (error.code().value() != EISDIR) throw;
+    throw UsageError(path + ": is a folder; say whose it is with --from openyurt or yurthub");
+  }
+}
+
+/// For what is in use no DEL has come yet: unsigned arithmetic makes the largest number of its 0.
+std::uint64_t order_of(const ExportedBinding& binding) { return binding.sequence - 1; }
 
 using InUse = std::multimap<std::string, const SurveyedAddress*>;
 
@@ -173,14 +182,14 @@ Directory pods_folder(FileSystem& fs, const std::string& named) {
 }  // namespace
 
 ImportSource read_export_file(FileSystem& fs, const std::string& path) {
-  const std::string text = path == "-" ? read_all_of_stdin() : fs.read_regular(path, kExportLimit);
+  const std::string text = path == "-" ? read_all_of_stdin() : read_file_at(fs, path);
   const ExportedNode node = read_export(text, path == "-" ? "standard input" : path);
   std::vector<std::pair<const ExportedNetwork*, const ExportedBinding*>> all;
   for (const auto& network : node.networks) {
     for (const auto& binding : network.bindings) all.emplace_back(&network, &binding);
   }
   std::stable_sort(all.begin(), all.end(), [](const auto& left, const auto& right) {
-    return place_of(*left.second) < place_of(*right.second);
+    return order_of(*left.second) < order_of(*right.second);
   });
   ImportSource source{{}, node.node};
   for (const auto& [network, one] : all)
@@ -191,7 +200,7 @@ ImportSource read_export_file(FileSystem& fs, const std::string& path) {
 ImportSource read_host_local(const Networks& networks) {
   ImportSource source;
   for (const auto& network : networks) {
-    if (network.is_host_locals() || !network.chooses()) continue;
+    if (!network.chooses()) continue;
     InUse unbound = unbound_in(network);
     add_known(network, unbound, source);
     for (const auto& [container, one] : unbound)

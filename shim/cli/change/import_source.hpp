@@ -37,8 +37,8 @@ struct ImportSource {
 /// Errors: throws UsageError for what is no export, or not whole; std::system_error.
 ImportSource read_export_file(allocator::store::FileSystem& fs, const std::string& path);
 
-/// Addresses in use that no record binds to who has them. Networks that are not ours are left out,
-/// and pods that are not to be kept.
+/// Addresses in use that no record binds to who has them. Callers without a pod are left out, and
+/// pods that are not to be kept.
 ImportSource read_host_local(const inspect::Networks& networks);
 
 /// Errors: throws UsageError for a folder that there is not; std::system_error.
