@@ -10,6 +10,11 @@
 
 namespace allocator {
 
+// How many addresses of a family are kept at most.
+inline constexpr std::size_t kHeldPerFamily = 4096;  ///< in no use
+inline constexpr std::size_t kHeldPerPod = 16;       ///< of these one pod's, on all its interfaces
+inline constexpr std::size_t kBoundPerFamily = 4;    ///< in use or not, of one interface of a pod
+
 /// An address that is bound and in no use. Names are told apart by numbers, which whoever reads the
 /// store makes of them.
 struct HeldAddress {

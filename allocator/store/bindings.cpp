@@ -9,9 +9,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr std::size_t kHeldPerFamily = 4096;
-constexpr std::size_t kHeldPerPod = 16;      // of a family, on all its interfaces
-constexpr std::size_t kBoundPerFamily = 4;   // of one pod
 constexpr std::uint64_t kTrimInterval = 64;  // counting all records is for now and then
 
 std::uint64_t highest_sequence(RecordFolder& records) {
@@ -257,11 +254,15 @@ void forget(RecordFolder& records, const PodKey& pod) {
   records.forget_evicted(pod);
 }
 
+std::uint64_t next_release_number(RecordFolder& records, RunFolder& run) {
+  return run.next_sequence([&] { return highest_sequence(records); });
+}
+
 bool hold(RecordFolder& records, RunFolder& run, const std::vector<Address>& freed,
           const Owner& owner) {
   std::optional<std::uint64_t> sequence;
   const auto next = [&] {
-    if (!sequence) sequence = run.next_sequence([&] { return highest_sequence(records); });
+    if (!sequence) sequence = next_release_number(records, run);
     return *sequence;
   };
   const auto hold_one = [&](const Address& address) {

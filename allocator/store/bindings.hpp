@@ -23,6 +23,9 @@ HeldAddress as_held(const Address& address, const Binding& binding);
 /// The number that stands for a namespace there.
 std::uint64_t number_of_namespace(const std::string& name);
 
+/// The next sequence number: who gets it has been held shortest of all.
+std::uint64_t next_release_number(RecordFolder& records, RunFolder& run);
+
 /// Stamps the bindings of freed addresses with the next sequence number. A binding that cannot be
 /// stamped (full disk, a closed record) stays as it is: that costs its place in the
 /// queue, nothing else, and the release has happened. An address without a binding is adopted for

@@ -13,9 +13,6 @@
 namespace allocator::store {
 namespace {
 
-/// The interface that pods have where nobody says its name.
-constexpr const char* kPodInterface = "eth0";
-
 /// Runs one step; trouble with one file is that file's own and is told in the log. Returns false
 /// when it may be tried again.
 template <typename Step>
@@ -34,11 +31,7 @@ bool attempt(std::vector<std::string>& notes, const std::string& name, Step step
 /// No owner in it: nothing but NULs, if anything.
 bool is_blank(const std::string& owner) { return owner.find_first_not_of('\0') == owner.npos; }
 
-/// What an OpenYurt marker's name says: "<address>_<namespace>_<pod>".
-struct Marker {
-  Address address;
-  PodKey pod;
-};
+}  // namespace
 
 std::optional<Marker> parse_marker(const std::string& name) {
   const auto first = name.find('_');
@@ -53,8 +46,6 @@ std::optional<Marker> parse_marker(const std::string& name) {
   return Marker{*address, PodKey{name.substr(first + 1, second - first - 1),
                                  name.substr(second + 1), kPodInterface}};
 }
-
-}  // namespace
 
 bool BootScan::look_at_files() {
   network_.scan();
@@ -314,8 +305,6 @@ bool BootScan::adopt_attachment(RecordFolder& records, const CachedAttachment& c
   return !addresses.empty();
 }
 
-/// OpenYurt's patched host-local keeps an empty file "<address>_<namespace>_<pod>" beside the
-/// address' own.
 void BootScan::adopt_marker(RecordFolder& records, const std::string& name, bool wants_in_use) {
   const auto marker = parse_marker(name);
   if (!marker || !parts_.options.retains(marker->pod)) return;

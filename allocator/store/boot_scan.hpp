@@ -21,6 +21,18 @@
 
 namespace allocator::store {
 
+/// The interface that pods have where nobody says its name.
+inline constexpr const char* kPodInterface = "eth0";
+
+/// What the name of a file of OpenYurt's patched host-local says: "<address>_<namespace>_<pod>", an
+/// empty file beside the address' own.
+struct Marker {
+  Address address;
+  PodKey pod;
+};
+/// Errors: nullopt for any other name.
+std::optional<Marker> parse_marker(const std::string& name);
+
 class BootScan {
  public:
   struct Parts {

@@ -14,8 +14,7 @@
 namespace allocator::store {
 namespace {
 
-constexpr std::size_t kBoot8Length = 8;        // as bindings and the list of boots have it
-constexpr unsigned kNetworkFolderMode = 0755;  // what the Go plugin makes
+constexpr std::size_t kBoot8Length = 8;  // as bindings and the list of boots have it
 
 /// Looks again at our own names: a DEL may have come between the lock and the answer.
 void verify(NetworkDir& network, const AddRequest& request,

@@ -38,6 +38,8 @@ namespace allocator::store {
 
 class DeathJudge;
 
+inline constexpr unsigned kNetworkFolderMode = 0755;  ///< what the Go plugin makes
+
 class LeaseStore {
  public:
   /// `source`: the runtime's result cache, if there is one to read; must outlive the store.
@@ -112,6 +114,16 @@ class LeaseStore {
   std::vector<Pin> pin(const std::vector<Pin>& pins);
   /// Takes pins by hand away, as pin() puts them.
   void unpin(const std::vector<Pin>& pins);
+
+  /// Binds pods to addresses, durably: to one that nobody uses as their DEL would leave it, each
+  /// pod held shorter than those before it; to one that the pod uses as its ADD would. Never more
+  /// are held than may be: nothing goes for it. Returns for each pod what became of each of its
+  /// addresses. The lock is held for all of them: who has many pods calls several times. The store
+  /// must be one with retention.
+  /// Errors: throws TryAgain, Unsupported, std::system_error; what is written stays, perhaps not
+  /// durably.
+  /// After a crash: some may be bound; the same call binds the rest, and flushes all.
+  std::vector<std::vector<Hold>> hold_by_hand(const std::vector<HandHold>& pods, Force force);
 
  private:
   [[nodiscard]] std::optional<Directory> open_existing() const;

@@ -1,4 +1,4 @@
-// What frees attachments whose DEL never comes: GC, and an operator's hand.
+// GC: frees attachments whose DEL never comes.
 #include <algorithm>
 #include <system_error>
 
@@ -7,19 +7,6 @@
 #include "allocator/store/state/call_start.hpp"
 
 namespace allocator::store {
-namespace {
-
-/// Exactly this attachment's, whatever a DEL of it would find as well.
-std::vector<AttachmentFile> files_named_by(NetworkDir& network, const Attachment& attachment) {
-  std::vector<AttachmentFile> files;
-  for (const auto& file : network.files()) {
-    if (file.address && names_attachment(file) && parse_owner(file.owner) == attachment)
-      files.push_back(file);
-  }
-  return files;
-}
-
-}  // namespace
 
 std::vector<FreedAddress> LeaseStore::collect(const std::vector<Attachment>& valid) {
   std::vector<FreedAddress> collected;
@@ -55,77 +42,6 @@ std::vector<FreedAddress> LeaseStore::collect(const std::vector<Attachment>& val
   if (!freed.empty()) session.flush_release(failures);
   failures.raise();
   return collected;
-}
-
-HandRelease LeaseStore::release_by_hand(const Attachment& attachment, const Owner& owner,
-                                        Proof proof) {
-  HandRelease outcome;
-  auto folder = open_existing();
-  if (!folder) return outcome;
-  Session session = open_session(std::move(*folder));
-  NetworkDir& network = session.network();
-  FailureList failures;
-  {
-    const NetworkLock lock = session.lock(Session::Purpose::release);
-    session.prepare({});
-    network.scan();
-    const auto files = files_named_by(network, attachment);
-    DeathJudge judge(fs_, session.viewpoint(), {});
-    const auto may_be_freed = [&](const AttachmentFile& file) {
-      if (proof == Proof::waived) return true;
-      return session.records() && judge.is_owner_dead(network, file, network.stamp_of(file.name));
-    };
-    const bool all_may = std::all_of(files.begin(), files.end(), may_be_freed);
-    outcome = {!files.empty(), !all_may, {}};
-    if (files.empty() || !all_may) return outcome;
-    session.will_remove(attachment);
-    for (const auto& file : files) {
-      failures.attempt([&] {
-        network.remove(file.name);
-        outcome.freed.push_back(*file.address);
-      });
-    }
-    network.seal();
-    if (owner.pod) session.try_records();
-    session.end_use(outcome.freed, owner);
-    session.held().settle();
-    session.set_asides().end(attachment);
-    if (!failures.any()) session.run().put_tombstone(attachment, boottime_now());
-  }
-  session.flush_release(failures);
-  failures.raise();
-  return outcome;
-}
-
-Forgotten LeaseStore::forget_pod(const PodKey& pod, std::uint64_t newest) {
-  Forgotten outcome;
-  std::vector<std::string> changed;
-  auto folder = open_for_release({}, changed);
-  if (!folder) return outcome;
-  Session session = open_session(std::move(*folder), std::move(changed));
-  FailureList failures;
-  {
-    const NetworkLock lock = session.lock(Session::Purpose::release);
-    session.prepare({});
-    session.look_at_network();
-    if (!session.records()) return outcome;
-    RecordFolder& records = *session.records();
-    for (const auto& [address, binding] : records.bindings()) {
-      if (binding.pod != pod) continue;
-      const bool may_live = binding.sequence > newest || session.network().is_in_use(address) ||
-                            session.is_lost(address, binding);
-      (may_live ? outcome.in_use : outcome.ended).push_back(address);
-    }
-    if (!outcome.in_use.empty()) outcome.ended.clear();
-    if (outcome.ended.empty()) return outcome;
-    session.held().touch(outcome.ended);
-    for (const auto& address : outcome.ended) records.remove(address);
-    records.forget_evicted(pod);
-    session.held().settle();
-  }
-  session.flush_release(failures);
-  failures.raise();
-  return outcome;
 }
 
 /// A runtime's list may be older than the attachment: a network namespace that is still there, at

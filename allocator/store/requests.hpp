@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "allocator/choose.hpp"
+#include "allocator/hand_hold.hpp"
 #include "allocator/store/owner.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/store_options.hpp"
@@ -65,6 +66,19 @@ struct Forgotten {
   std::vector<Address> ended;
   /// Bound, and in use, perhaps so, or used since the caller looked: then nothing has ended.
   std::vector<Address> in_use;
+};
+
+/// What an operator wants kept for one interface of a pod.
+struct HandHold {
+  struct Wanted {
+    Address address;
+    std::uint64_t kept = 0;  ///< how often the pod came back to it, as far as somebody counted
+    /// The pod's, as far as anybody tells: where it has the address, the pod is bound in use.
+    std::optional<Attachment> attachment = {};
+  };
+  PodKey pod;
+  std::string uid;
+  std::vector<Wanted> addresses;  ///< the one that is to be held longest first
 };
 
 /// What a collection freed: one of an attachment's addresses.

@@ -57,6 +57,7 @@ class CommandSpec {
   void list(const std::string& name, std::vector<std::string>& target, const std::string& what);
   /// What is given without an option's name; `name` as in "DIR".
   void argument(const std::string& name, std::string& target, const std::string& what);
+  /// The same, where it may be missing: the target keeps its default then.
   void optional_argument(const std::string& name, std::string& target, const std::string& what);
   /// One or more of them.
   void arguments(const std::string& name, std::vector<std::string>& target,

@@ -140,7 +140,7 @@ void name_file(FileSystem& fs, const Directory& folder, const Fd& file, const st
 }
 
 void write_path(FileSystem& fs, const std::string& path, std::string_view bytes,
-                const std::string& option) {
+                const std::string& option, Flush flush) {
   const auto slash = path.rfind('/');
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
@@ -150,7 +150,7 @@ void write_path(FileSystem& fs, const std::string& path, std::string_view bytes,
   const bool is_file =
       !there || there->kind == FileKind::regular || there->kind == FileKind::symbolic_link;
   if (!is_file) throw UsageError(option + ": " + path + " is no regular file; name another one");
-  write_file(fs, folder, name, bytes, 0644, Flush::no);
+  write_file(fs, folder, name, bytes, 0644, flush);
 }
 
 }  // namespace shim

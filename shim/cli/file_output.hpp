@@ -32,7 +32,7 @@ void write_file(allocator::store::FileSystem& fs, const allocator::store::Direct
 /// The same by path.
 /// Errors: throws UsageError when its folder is missing.
 void write_path(allocator::store::FileSystem& fs, const std::string& path, std::string_view bytes,
-                const std::string& option);
+                const std::string& option, Flush flush = Flush::no);
 
 /// Gives an open file this name too, whatever was there. Errors and crashes: as write_file().
 void name_file(allocator::store::FileSystem& fs, const allocator::store::Directory& folder,

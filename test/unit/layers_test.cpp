@@ -35,6 +35,7 @@ const Arrows& arrows() {
     all["allocator/store/alive"] = below("allocator/store/state");
     all["allocator/store"] = below("allocator/store/alive");
     all["allocator/store/delegates"] = below("allocator/store");
+    all["allocator/store/hand"] = below("allocator/store");
     all["allocator/store/survey"] = below("allocator/store");
     // The plugin.
     all["shim/cni/protocol"] = {"allocator", "allocator/store/disk"};

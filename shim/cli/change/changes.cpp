@@ -18,20 +18,43 @@ using namespace inspect;
 using allocator::store::FileSystem;
 using allocator::store::LeaseStore;
 
+Row row_of(const Change& change, const Step& step) {
+  return {change.network->name,
+          step.address.to_string(),
+          step.owner.pod_namespace,
+          step.owner.pod_name,
+          step.owner.ifname,
+          step.container,
+          std::string(name_of(step.was)),
+          std::string(name_of(step.becomes)),
+          step.why};
+}
+
+/// Of the steps that are made.
 std::vector<Row> rows_of(const Change& change) {
   std::vector<Row> rows;
-  for (const auto& step : change.steps)
-    rows.push_back({change.network->name, step.address.to_string(), step.owner.pod_namespace,
-                    step.owner.pod_name, step.owner.ifname, step.container,
-                    std::string(name_of(step.was)), std::string(name_of(step.becomes)), step.why});
+  for (const auto& step : change.steps) {
+    if (step.course == Course::made) rows.push_back(row_of(change, step));
+  }
   return rows;
 }
 
 /// Where only host-local writes nothing of ours may appear: with records it would look like ours,
 /// and so as if addresses were kept.
-void announce(FileSystem& fs, const Change& change, std::string_view command) {
-  if (!change.network->is_host_locals())
-    append_audit(fs, *change.network, std::string(command), rows_of(change));
+void announce(FileSystem& fs, const Change& change, std::string_view command,
+              const std::vector<Row>& rows) {
+  if (!change.network->is_host_locals() && !rows.empty())
+    append_audit(fs, *change.network, std::string(command), rows);
+}
+
+/// Refuses those steps.
+std::vector<Row> refused_rows(Change& change, const std::map<std::size_t, std::string>& why) {
+  std::vector<Row> rows;
+  for (const auto& [place, obstacle] : why) {
+    refuse(change.steps[place], obstacle);
+    rows.push_back(row_of(change, change.steps[place]));
+  }
+  return rows;
 }
 
 allocator::store::StoreOptions options_of(const Network& network) {
@@ -41,13 +64,15 @@ allocator::store::StoreOptions options_of(const Network& network) {
 }
 
 void apply(FileSystem& fs, Change& change, std::string_view command) {
-  announce(fs, change, command);
+  announce(fs, change, command, rows_of(change));
   ResultCache cache(fs);
   LeaseStore store(fs, options_of(*change.network), &cache);
-  const auto obstacle = change.make(store);
-  if (!obstacle) return;
-  refuse(change, *obstacle);
-  announce(fs, change, command);
+  if (change.make_each) {
+    announce(fs, change, command, refused_rows(change, change.make_each(store)));
+  } else if (const auto obstacle = change.make(store)) {
+    refuse(change, *obstacle);
+    announce(fs, change, command, rows_of(change));
+  }
 }
 
 /// Makes all that can be made. Returns what the first of the others failed with.
@@ -78,7 +103,7 @@ Table make_table(const Changes& changes) {
   Table table{change_columns(), {}};
   table.columns.front().shown = networks.size() > 1 ? Shown::always : Shown::on_demand;
   for (const auto& change : changes) {
-    for (auto& row : rows_of(change)) table.rows.push_back(std::move(row));
+    for (const auto& step : change.steps) table.rows.push_back(row_of(change, step));
   }
   return table;
 }
@@ -118,6 +143,23 @@ Step make_step(const Network& network, const allocator::store::SurveyedAddress& 
           {}};
 }
 
+bool Change::is_news() const {
+  return is_to_be_made() && std::any_of(steps.begin(), steps.end(), [](const Step& step) {
+           return step.course == Course::made;
+         });
+}
+
+bool Change::has_refused() const {
+  return is_refused || std::any_of(steps.begin(), steps.end(),
+                                   [](const Step& step) { return step.course == Course::refused; });
+}
+
+void refuse(Step& step, const std::string& why) {
+  step.becomes = step.was;
+  step.why = why;
+  step.course = Course::refused;
+}
+
 void refuse(Change& change, const std::string& why) {
   change.is_refused = true;
   for (auto& step : change.steps) {
@@ -128,7 +170,7 @@ void refuse(Change& change, const std::string& why) {
 
 bool carry_out(FileSystem& fs, Changes& changes, const Manner& manner) {
   const bool is_change = std::any_of(changes.begin(), changes.end(), [](const Change& change) {
-    return change.is_to_be_made() || change.is_noted;
+    return change.is_news() || change.is_noted;
   });
   std::exception_ptr failure;
   if (manner.is_applied) failure = apply_all(fs, changes, manner.command);
@@ -137,7 +179,7 @@ bool carry_out(FileSystem& fs, Changes& changes, const Manner& manner) {
     write_stderr("this was a dry run: nothing is changed without --apply\n");
   if (failure) std::rethrow_exception(failure);
   return std::none_of(changes.begin(), changes.end(),
-                      [](const Change& change) { return change.is_refused; });
+                      [](const Change& change) { return change.has_refused(); });
 }
 
 }  // namespace shim::change

@@ -1,0 +1,233 @@
+#include "shim/cli/change/import_source.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "allocator/store/alive/death.hpp"
+#include "allocator/store/boot_scan.hpp"
+#include "shim/cli/validate/document/edit.hpp"
+
+namespace shim::change {
+namespace {
+
+using namespace inspect;
+using allocator::Address;
+using allocator::store::CachedAttachment;
+using allocator::store::Directory;
+using allocator::store::FileSystem;
+using allocator::store::kPodInterface;
+using allocator::store::SurveyedAddress;
+
+constexpr std::size_t kExportLimit = std::size_t{256} << 20;
+constexpr std::size_t kPodLimit = std::size_t{4} << 20;
+constexpr const char* kYurthubCache = "/etc/kubernetes/cache";
+
+constexpr Rule kPodUnreadable{"import-pod-unreadable", Severity::warning, Reboot::safe,
+                              "nothing, if the pod is gone; else let YurtHub write the file again"};
+
+std::string read_all_of_stdin() {
+  std::string text;
+  std::array<char, 16384> piece{};
+  for (;;) {
+    const auto got = ::read(STDIN_FILENO, piece.data(), piece.size());
+    if (got == 0) return text;
+    if (got == -1 && errno == EINTR) continue;
+    if (got == -1) throw UsageError("standard input: cannot be read; give the file's name");
+    text.append(piece.data(), static_cast<std::size_t>(got));
+    if (text.size() > kExportLimit)
+      throw UsageError("standard input: is too long for an export; give it one");
+  }
+}
+
+std::string read_file_at(FileSystem& fs, const std::string& path) {
+  try {
+    return fs.read_regular(path, kExportLimit);
+  } catch (const std::system_error& error) {
+    if (error.code().value() != EISDIR) throw;
+    throw UsageError(path + ": is a folder; say whose it is with --from openyurt or yurthub");
+  }
+}
+
+/// For what is in use no DEL has come yet: unsigned arithmetic makes the largest number of its 0.
+std::uint64_t order_of(const ExportedBinding& binding) { return binding.sequence - 1; }
+
+using InUse = std::multimap<std::string, const SurveyedAddress*>;
+
+/// By container: the addresses in use that no record binds to who has them.
+InUse unbound_in(const Network& network) {
+  InUse found;
+  for (const auto& [address, one] : network.survey.addresses) {
+    const bool counts = one.is_in_use && one.attachment && !one.is_bound_now() &&
+                        !allocator::store::has_no_namespace(*one.attachment);
+    if (counts) found.emplace(one.attachment->container_id, &one);
+  }
+  return found;
+}
+
+/// The runtime's entries, the newest last: of several sandboxes of a pod it is the one that counts.
+std::vector<const CachedAttachment*> by_age(const Network& network) {
+  std::vector<const CachedAttachment*> all;
+  for (const auto& [container, one] : network.cached) all.push_back(&one);
+  std::sort(all.begin(), all.end(), [](const auto* left, const auto* right) {
+    return std::tie(left->written_ns, left->entry) < std::tie(right->written_ns, right->entry);
+  });
+  return all;
+}
+
+/// What the cache knows leaves the list.
+void add_known(const Network& network, InUse& unbound, ImportSource& source) {
+  for (const CachedAttachment* cached : by_age(network)) {
+    const auto [first, last] = unbound.equal_range(cached->attachment.container_id);
+    for (auto at = first; at != last;) {
+      const SurveyedAddress& one = *at->second;
+      const auto here = at++;
+      if (*one.attachment != cached->attachment) continue;
+      unbound.erase(here);
+      if (!cached->pod || network.is_excluded(network.owner_of(one))) continue;
+      source.addresses.push_back({one.address,
+                                  *cached->pod,
+                                  cached->uid,
+                                  0,
+                                  network.name,
+                                  network.network_dir,
+                                  {},
+                                  one.attachment});
+    }
+  }
+}
+
+std::string pod_text(const Json& pod, std::string_view path) {
+  return std::string(validate::text_at(pod, path));
+}
+
+/// An ended pod's address may be another one's by now.
+bool has_address(const Json& pod) {
+  const Json* host = validate::at_path(pod, "spec/hostNetwork");
+  const bool is_hosts = host != nullptr && host->is_boolean() && host->get<bool>();
+  const auto phase = validate::text_at(pod, "status/phase");
+  return !is_hosts && phase != "Succeeded" && phase != "Failed";
+}
+
+std::vector<Address> addresses_of_pod(const Json& pod) {
+  std::vector<std::string> texts = {pod_text(pod, "status/podIP")};
+  for (const auto& one : validate::elements_at(pod, "status/podIPs"))
+    texts.emplace_back(validate::text_member(one, "ip"));
+  std::vector<Address> addresses;
+  for (const auto& text : texts) {
+    const auto address = Address::parse(text);
+    if (address && !contains(addresses, *address)) addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+void add_pod(const std::string& path, const std::string& text, ImportSource& source) {
+  const auto complain = [&](std::string_view why) {
+    found(source.findings, kPodUnreadable, {}, path, why);
+  };
+  try {
+    const Json pod = parse_json(text);
+    const allocator::PodKey key{pod_text(pod, "metadata/namespace"), pod_text(pod, "metadata/name"),
+                                kPodInterface};
+    if (key.pod_namespace.empty() || key.pod_name.empty()) return complain("names no pod");
+    if (!has_address(pod)) return;
+    for (const auto& address : addresses_of_pod(pod))
+      source.addresses.push_back({address, key, pod_text(pod, "metadata/uid")});
+  } catch (const JsonSyntaxError& error) {
+    complain(error.what());
+  }
+}
+
+std::vector<std::string> sorted_names(FileSystem& fs, const Directory& folder) {
+  auto names = fs.list(folder);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void add_namespace(FileSystem& fs, const std::string& path, ImportSource& source) {
+  try {
+    const auto folder = fs.open_directory(path);
+    if (!folder) return;
+    for (const auto& name : sorted_names(fs, *folder)) {
+      const std::string file = path + "/" + name;
+      try {
+        if (const auto content = fs.read_file(*folder, name, kPodLimit))
+          add_pod(file, content->bytes, source);
+      } catch (const std::system_error& error) {
+        found(source.findings, kPodUnreadable, {}, file, error.code().message());
+      }
+    }
+  } catch (const std::system_error& error) {
+    if (error.code().value() != ENOTDIR) throw;
+  }
+}
+
+/// The folder of pods; of two layouts today's, as the other one is what an update left behind.
+Directory pods_folder(FileSystem& fs, const std::string& named) {
+  const std::string top = named.empty() ? kYurthubCache : validate::clean_path(named);
+  for (const char* below : {"/kubelet/pods.v1.core", "/kubelet/pods", "/pods.v1.core", "/pods"}) {
+    if (auto folder = fs.open_directory(top + below)) return std::move(*folder);
+  }
+  const bool is_it = top.ends_with("/pods.v1.core") || top.ends_with("/pods");
+  auto folder = is_it ? fs.open_directory(top) : std::nullopt;
+  if (!folder)
+    throw UsageError("--from yurthub: there are no pods in " + top +
+                     "; name YurtHub's cache folder, which has kubelet/pods.v1.core in it");
+  return std::move(*folder);
+}
+
+}  // namespace
+
+ImportSource read_export_file(FileSystem& fs, const std::string& path) {
+  const std::string text = path == "-" ? read_all_of_stdin() : read_file_at(fs, path);
+  const ExportedNode node = read_export(text, path == "-" ? "standard input" : path);
+  std::vector<std::pair<const ExportedNetwork*, const ExportedBinding*>> all;
+  for (const auto& network : node.networks) {
+    for (const auto& binding : network.bindings) all.emplace_back(&network, &binding);
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& left, const auto& right) {
+    return order_of(*left.second) < order_of(*right.second);
+  });
+  ImportSource source{{}, node.node};
+  for (const auto& [network, one] : all)
+    source.addresses.push_back({one->address, one->pod, one->uid, one->kept, network->name});
+  return source;
+}
+
+ImportSource read_host_local(const Networks& networks) {
+  ImportSource source;
+  for (const auto& network : networks) {
+    if (!network.chooses()) continue;
+    InUse unbound = unbound_in(network);
+    add_known(network, unbound, source);
+    for (const auto& [container, one] : unbound)
+      source.addresses.push_back(
+          {one->address, {}, {}, 0, network.name, network.network_dir, {}, one->attachment});
+  }
+  return source;
+}
+
+ImportSource read_markers(FileSystem& fs, const std::string& folder) {
+  const std::string path = validate::clean_path(folder);
+  const auto opened = fs.open_directory(path);
+  if (!opened) throw UsageError(path + ": is missing; name the folder of OpenYurt's host-local");
+  ImportSource source;
+  for (const auto& name : sorted_names(fs, *opened)) {
+    const auto marker = allocator::store::parse_marker(name);
+    if (marker) source.addresses.push_back({marker->address, marker->pod});
+    if (marker) source.addresses.back().beside = path;
+  }
+  return source;
+}
+
+ImportSource read_yurthub(FileSystem& fs, const std::string& folder) {
+  const Directory pods = pods_folder(fs, folder);
+  ImportSource source;
+  for (const auto& name : sorted_names(fs, pods)) add_namespace(fs, pods.path + "/" + name, source);
+  return source;
+}
+
+}  // namespace shim::change
