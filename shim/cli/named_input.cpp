@@ -35,14 +35,15 @@ std::string read_named(const std::string& name, std::size_t limit) {
   return read_all(fd.number(), limit);
 }
 
-std::string read_input_text(const std::string& name) {
+std::string read_input_text(const std::string& name, std::size_t limit) {
   try {
-    std::string text = read_named(name, kInputLimit);
-    if (text.size() <= kInputLimit) return text;
+    std::string text = read_named(name, limit);
+    if (text.size() <= limit) return text;
   } catch (const std::system_error& error) {
     throw UsageError(name + ": " + error.code().message() + "; name a file that can be read");
   }
-  throw UsageError(name + ": larger than 4 MiB; name the conflist, manifest or values file");
+  throw UsageError(name + ": larger than " + std::to_string(limit >> 20) +
+                   " MiB; name the file that was meant");
 }
 
 }  // namespace shim

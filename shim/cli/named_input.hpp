@@ -13,8 +13,8 @@ inline constexpr std::size_t kInputLimit = std::size_t{4} << 20;
 /// Errors: throws std::system_error.
 std::string read_named(const std::string& name, std::size_t limit);
 
-/// The whole text of a configuration or manifest.
-/// Errors: throws UsageError naming the file, for one that cannot be read or is over kInputLimit.
-std::string read_input_text(const std::string& name);
+/// The same of a configuration, a manifest, or an export, which may be larger.
+/// Errors: throws UsageError naming the file, for one that cannot be read or is over the limit.
+std::string read_input_text(const std::string& name, std::size_t limit = kInputLimit);
 
 }  // namespace shim

@@ -34,7 +34,7 @@ void check_path(const ImportOptions& options) {
 }
 
 ImportSource read_source(FileSystem& fs, const ImportOptions& options, const Networks& networks) {
-  if (options.from == "export") return read_export_file(fs, options.path);
+  if (options.from == "export") return read_exported(fs, options.path);
   if (options.from == "host-local") return read_host_local(networks);
   if (options.from == "openyurt") return read_markers(fs, options.path);
   if (options.from == "yurthub") return read_yurthub(fs, options.path);

@@ -1,10 +1,6 @@
 #include "shim/cli/change/import_source.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "allocator/store/alive/death.hpp"
@@ -22,33 +18,17 @@ using allocator::store::FileSystem;
 using allocator::store::kPodInterface;
 using allocator::store::SurveyedAddress;
 
-constexpr std::size_t kExportLimit = std::size_t{256} << 20;
 constexpr std::size_t kPodLimit = std::size_t{4} << 20;
 constexpr const char* kYurthubCache = "/etc/kubernetes/cache";
 
 constexpr Rule kPodUnreadable{"import-pod-unreadable", Severity::warning, Reboot::safe,
                               "nothing, if the pod is gone; else let YurtHub write the file again"};
 
-std::string read_all_of_stdin() {
-  std::string text;
-  std::array<char, 16384> piece{};
-  for (;;) {
-    const auto got = ::read(STDIN_FILENO, piece.data(), piece.size());
-    if (got == 0) return text;
-    if (got == -1 && errno == EINTR) continue;
-    if (got == -1) throw UsageError("standard input: cannot be read; give the file's name");
-    text.append(piece.data(), static_cast<std::size_t>(got));
-    if (text.size() > kExportLimit)
-      throw UsageError("standard input: is too long for an export; give it one");
-  }
-}
-
-std::string read_file_at(FileSystem& fs, const std::string& path) {
+bool is_folder(FileSystem& fs, const std::string& path) {
   try {
-    return fs.read_regular(path, kExportLimit);
-  } catch (const std::system_error& error) {
-    if (error.code().value() != EISDIR) throw;
-    throw UsageError(path + ": is a folder; say whose it is with --from openyurt or yurthub");
+    return fs.open_directory(path).has_value();
+  } catch (const std::system_error&) {
+    return false;  // whoever reads it says what it is
   }
 }
 
@@ -181,9 +161,10 @@ Directory pods_folder(FileSystem& fs, const std::string& named) {
 
 }  // namespace
 
-ImportSource read_export_file(FileSystem& fs, const std::string& path) {
-  const std::string text = path == "-" ? read_all_of_stdin() : read_file_at(fs, path);
-  const ExportedNode node = read_export(text, path == "-" ? "standard input" : path);
+ImportSource read_exported(FileSystem& fs, const std::string& path) {
+  if (path != "-" && is_folder(fs, path))
+    throw UsageError(path + ": is a folder; say whose it is with --from openyurt or yurthub");
+  const ExportedNode node = read_export_file(path);
   std::vector<std::pair<const ExportedNetwork*, const ExportedBinding*>> all;
   for (const auto& network : node.networks) {
     for (const auto& binding : network.bindings) all.emplace_back(&network, &binding);

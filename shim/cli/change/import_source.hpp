@@ -35,7 +35,7 @@ struct ImportSource {
 
 /// `path`: "-" for standard input.
 /// Errors: throws UsageError for what is no export, or not whole; std::system_error.
-ImportSource read_export_file(allocator::store::FileSystem& fs, const std::string& path);
+ImportSource read_exported(allocator::store::FileSystem& fs, const std::string& path);
 
 /// Addresses in use that no record binds to who has them. Callers without a pod are left out, and
 /// pods that are not to be kept.

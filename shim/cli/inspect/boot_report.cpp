@@ -45,6 +45,11 @@ class Reporter {
     }
   }
 
+  void compare_with(const FormerPods& former) {
+    for (auto& [pod, seen] : pods_) forget_former(seen);
+    for (const auto& [pod, had] : former) remember(pod, had);
+  }
+
   BootReport take() {
     for (auto& [pod, seen] : pods_) {
       if (auto report = judge(pod, seen)) report_.pods.push_back(std::move(*report));
@@ -96,6 +101,27 @@ class Reporter {
     } else if (one.binding && ended_in_this_boot(*one.binding)) {
       wait(one, "released since the boot, and no ADD since");
     }
+  }
+
+  static void forget_former(Seen& seen) {
+    for (auto* list : {&seen.before, &seen.waiting, &seen.evicted, &seen.older, &seen.unheld})
+      list->clear();
+  }
+
+  /// A pod that is not back is told of only if it ran.
+  void remember(const PodKey& pod, const Former& had) {
+    Seen& seen = pods_[pod];
+    seen.before = had.used.empty() ? had.held : had.used;
+    if (!seen.now.empty()) return;
+    seen.why_waiting = "it does not run here";
+    for (const auto& address : had.used)
+      (is_anothers(address, pod) ? seen.evicted : seen.waiting).push_back(address);
+  }
+
+  [[nodiscard]] bool is_anothers(const Address& address, const PodKey& pod) const {
+    const SurveyedAddress* one = network_.survey.find(address);
+    return one != nullptr && network_.owner_of(*one).is_known() &&
+           network_.owner_of(*one).key() != pod;
   }
 
   void tell_nothing(const SurveyedAddress& one) {
@@ -267,9 +293,11 @@ class Reporter {
 
 }  // namespace
 
-BootReport report_of(const Network& network, const Networks& all,
-                     const NeighbourTable& neighbours) {
-  return Reporter(network, all, neighbours).take();
+BootReport report_of(const Network& network, const Networks& all, const NeighbourTable& neighbours,
+                     const FormerPods* former) {
+  Reporter reporter(network, all, neighbours);
+  if (former != nullptr) reporter.compare_with(*former);
+  return reporter.take();
 }
 
 }  // namespace shim::inspect

@@ -5,6 +5,7 @@
 /// and the boot's run folder whose binding ended in it.
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,8 +48,17 @@ struct BootReport {
   std::size_t untold = 0;  ///< addresses in use by attachments of which no record tells
 };
 
+/// What pods had at another time, each of their interfaces.
+struct Former {
+  std::vector<allocator::Address> used;
+  std::vector<allocator::Address> held;
+};
+using FormerPods = std::map<allocator::PodKey, Former, ByName>;
+
 /// `all`: the node's networks, `network` among them; the pods' MAC addresses are those that the
-/// runtime's cache has.
-BootReport report_of(const Network& network, const Networks& all, const NeighbourTable& neighbours);
+/// runtime's cache has. `former`: what is compared with, in the place of what the records keep of
+/// the time before the boot; may be null.
+BootReport report_of(const Network& network, const Networks& all, const NeighbourTable& neighbours,
+                     const FormerPods* former = nullptr);
 
 }  // namespace shim::inspect

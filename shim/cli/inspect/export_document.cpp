@@ -5,6 +5,7 @@
 
 #include "allocator/store/disk/sha256.hpp"
 #include "shim/cli/inspect/output/table.hpp"
+#include "shim/cli/named_input.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/protocol/printable.hpp"
 
@@ -198,6 +199,11 @@ ExportedNode read_export(std::string_view text, const std::string& source) {
   ExportedNode node{object.text("node"), object.text("boot"), {}};
   object.each("networks", [&](const ObjectOf& one) { node.networks.push_back(read_network(one)); });
   return node;
+}
+
+ExportedNode read_export_file(const std::string& name) {
+  constexpr std::size_t limit = std::size_t{256} << 20;
+  return read_export(read_input_text(name, limit), name == "-" ? "standard input" : name);
 }
 
 }  // namespace shim::inspect

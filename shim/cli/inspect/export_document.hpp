@@ -10,7 +10,7 @@
 ///
 /// Networks by name, bindings by address. Empty texts are null. `sequence` is the place in the
 /// order of DELs, 0 before one. The checksum is that of the document without it, written without
-/// white space: it tells a torn or changed file, and says nothing of who wrote it. Pure.
+/// white space: it tells a torn or changed file, and says nothing of who wrote it.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -52,5 +52,9 @@ std::string print_export(const ExportedNode& node);
 /// Reads it. `source` names it in errors.
 /// Errors: throws UsageError for anything else than print_export() makes, of this version.
 ExportedNode read_export(std::string_view text, const std::string& source);
+
+/// The same of a file, or of standard input ("-").
+/// Errors: throws UsageError for what cannot be read, too.
+ExportedNode read_export_file(const std::string& name);
 
 }  // namespace shim::inspect

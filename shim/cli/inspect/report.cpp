@@ -4,6 +4,7 @@
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/inspect/boot_report.hpp"
+#include "shim/cli/inspect/export_document.hpp"
 #include "shim/cli/inspect/networks/states.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/inspect/output/outcomes.hpp"
@@ -23,6 +24,7 @@ struct ReportOptions {
   LookOptions look;
   std::string pod_namespace;
   std::string outcome;
+  std::string against;
 };
 
 enum Field : std::size_t {
@@ -69,12 +71,40 @@ NeighbourTable read_neighbours(const ReportOptions& options) {
   return NeighbourTable::read(wire);
 }
 
+/// What pods had, by the name of their network.
+using FormerNetworks = std::map<std::string, FormerPods>;
+
+/// nullopt: the records tell what pods had.
+std::optional<FormerNetworks> read_former(const ReportOptions& options) {
+  if (options.against.empty()) return std::nullopt;
+  FormerNetworks former;
+  for (const auto& network : read_export_file(options.against).networks) {
+    FormerPods& pods = former[network.name];
+    for (const auto& one : network.bindings) {
+      Former& had = pods[one.pod];
+      (one.state == State::held ? had.held : had.used).push_back(one.address);
+    }
+  }
+  return former;
+}
+
+/// A network that was not there then had no pods.
+const FormerPods* find_former(const std::optional<FormerNetworks>& former,
+                              const std::string& name) {
+  static const FormerPods nobody;
+  if (!former) return nullptr;
+  const auto found = former->find(name);
+  return found == former->end() ? &nobody : &found->second;
+}
+
 Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& options,
                   std::optional<std::size_t> wanted) {
   const NeighbourTable neighbours = read_neighbours(options);
+  const auto former = read_former(options);
   Totals totals;
   for (const auto& network : networks) {
-    const BootReport report = report_of(network, networks, neighbours);
+    const BootReport report =
+        report_of(network, networks, neighbours, find_former(former, network.name));
     totals.untold += report.untold;
     for (const auto& one : report.pods) {
       if (!options.pod_namespace.empty() && one.pod.pod_namespace != options.pod_namespace)
@@ -147,9 +177,12 @@ void add_report(CommandSpec& root) {
   command.text("-n,--namespace", options.pod_namespace, "pods of this namespace only");
   command.text("--outcome", options.outcome,
                joined({"rows of this outcome only: ", kFateNameList}));
+  command.text("--against", options.against,
+               "compare with what export wrote, here before a change or on another node");
   add_look_options(command, Forms::all, options.look);
   add_node_options(command, options.node);
   command.example("delegated-ipam report");
+  command.example("delegated-ipam report --against /backup/edge-7.json");
   command.example("delegated-ipam report --outcome changed -o json");
   command.runs([] { return report(options); });
 }
