@@ -197,6 +197,16 @@ TEST_CASE("nothing is kept by another plugin, in another folder, or for whom ret
   CHECK(told(today, planned) == lost);
 }
 
+TEST_CASE("a pin counts for whom nothing is kept, too", "[forecast]") {
+  Today today({"10.0.0.0/29"});
+  today.run(test::pod("a"), "10.0.0.2");
+  today.run(test::pod("b"), "10.0.0.3");
+  Network planned = today.network();
+  planned.conf.placement.retain.exclude = {"default/*"};
+  planned.conf.allocation.reservations.pins = {test::pin("a", "10.0.0.2")};
+  CHECK(told(today, planned) == "b MOVES 10.0.0.3>, a KEEPS 10.0.0.2>10.0.0.2");
+}
+
 TEST_CASE("another state folder knows who is in use from the runtime's cache", "[forecast]") {
   Today today({"10.0.0.0/29"});
   today.run(test::pod("a"), "10.0.0.2");

@@ -272,10 +272,12 @@ class Forecaster {
       told.after.clear();
       told.why = client.lost;
       add_words(told.why, client.failure);
+    } else if (gets_all) {
+      told.outlook = Outlook::keeps;  // a pin counts for whom nothing is kept, too
     } else if (!keeps_after(pod) && !keeps_today(pod)) {
       told.outlook = Outlook::not_kept;
       told.after.clear();
-    } else if (!gets_all || !keeps_after(pod)) {
+    } else {
       told.outlook = Outlook::moves;
       if (!keeps_after(pod)) told.after.clear();  // by chance
       told.why = client.lost.empty() ? "its record does not lead to it" : client.lost;
