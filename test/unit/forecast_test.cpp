@@ -68,7 +68,7 @@ std::string told(const Forecast& forecast) {
   return text;
 }
 
-std::string told(const Today& today, const Network& planned) {
+std::string told(const Today& today, Network planned) {
   return told(forecast_of(today.network(), planned));
 }
 
@@ -81,7 +81,8 @@ TEST_CASE("who has an address inside the new ranges keeps it, the others move be
   today.run(test::pod("b"), "10.0.0.2");
   today.hold("c", "10.0.0.3", 1);
   today.hold("d", "10.0.0.30", 2);
-  const auto forecast = forecast_of(today.network(), today.with({"10.0.0.0/29"}));
+  Network planned = today.with({"10.0.0.0/29"});
+  const auto forecast = forecast_of(today.network(), planned);
   CHECK(told(forecast) ==
         "a MOVES 10.0.0.20>10.0.0.4, d DORMANT 10.0.0.30>, b KEEPS 10.0.0.2>10.0.0.2, "
         "c KEEPS 10.0.0.3>10.0.0.3");
@@ -169,7 +170,8 @@ TEST_CASE("what an ADD does not find, or must not take, is no return", "[forecas
   today.run(test::pod("note"), "10.0.0.3").attachment.reset();
   today.run(test::pod("aside"), "10.0.0.4");
   today.network().survey.set_aside = test::ips({"10.0.0.4"});
-  const auto forecast = forecast_of(today.network(), today.network());
+  Network planned = today.network();
+  const auto forecast = forecast_of(today.network(), planned);
   CHECK(
       told(forecast) ==
       "aside MOVES 10.0.0.4>10.0.0.5, lost MOVES 10.0.0.2>10.0.0.6, note MOVES 10.0.0.3>10.0.0.2");
@@ -193,6 +195,16 @@ TEST_CASE("nothing is kept by another plugin, in another folder, or for whom ret
     planned.survey = {};
   }
   CHECK(told(today, planned) == lost);
+}
+
+TEST_CASE("a pin counts for whom nothing is kept, too", "[forecast]") {
+  Today today({"10.0.0.0/29"});
+  today.run(test::pod("a"), "10.0.0.2");
+  today.run(test::pod("b"), "10.0.0.3");
+  Network planned = today.network();
+  planned.conf.placement.retain.exclude = {"default/*"};
+  planned.conf.allocation.reservations.pins = {test::pin("a", "10.0.0.2")};
+  CHECK(told(today, planned) == "b MOVES 10.0.0.3>, a KEEPS 10.0.0.2>10.0.0.2");
 }
 
 TEST_CASE("another state folder knows who is in use from the runtime's cache", "[forecast]") {

@@ -111,6 +111,7 @@ class Node {
        const std::vector<PluginConf>& confs);
 
   [[nodiscard]] const Networks& networks() const { return networks_; }
+  [[nodiscard]] Networks& networks() { return networks_; }
   [[nodiscard]] const Findings& findings() const { return findings_; }
   [[nodiscard]] Findings& findings() { return findings_; }
   [[nodiscard]] allocator::store::ReadingFileSystem& fs() { return fs_; }

@@ -45,10 +45,10 @@ struct Client {
   }
 };
 
-/// Lets everybody come back, one after the other, to a network of its own.
+/// Lets everybody come back, one after the other.
 class Forecaster {
  public:
-  Forecaster(const Network& today, const Network& planned) : today_(today), after_(planned) {}
+  Forecaster(const Network& today, Network& planned) : today_(today), after_(planned) {}
 
   Forecast take() {
     for (const auto& [address, one] : today_.survey.addresses) look_at_bound(one);
@@ -59,15 +59,22 @@ class Forecaster {
     for (auto& [pod, client] : clients_) settle_own(pod, client);
     for (auto& [pod, client] : clients_) settle(pod, client);
     for (const auto& [pod, client] : clients_) tell(pod, client);
-    std::stable_sort(forecast_.pods.begin(), forecast_.pods.end(),
-                     [](const PodForecast& left, const PodForecast& right) {
-                       return left.outlook < right.outlook;
-                     });
+    sort_by_outlook();
     forecast_.counts = count(after_);
     return std::move(forecast_);
   }
 
  private:
+  void sort_by_outlook() {
+    std::vector<PodForecast> sorted;
+    for (std::size_t outlook = 0; outlook < kOutlookNames.size(); ++outlook) {
+      for (auto& one : forecast_.pods) {
+        if (one.outlook == static_cast<Outlook>(outlook)) sorted.push_back(std::move(one));
+      }
+    }
+    forecast_.pods = std::move(sorted);
+  }
+
   [[nodiscard]] bool is_elsewhere() const { return today_.network_dir != after_.network_dir; }
   [[nodiscard]] bool has_other_state() const {
     return today_.conf.placement.state_dir != after_.conf.placement.state_dir;
@@ -265,10 +272,12 @@ class Forecaster {
       told.after.clear();
       told.why = client.lost;
       add_words(told.why, client.failure);
+    } else if (gets_all) {
+      told.outlook = Outlook::keeps;  // a pin counts for whom nothing is kept, too
     } else if (!keeps_after(pod) && !keeps_today(pod)) {
       told.outlook = Outlook::not_kept;
       told.after.clear();
-    } else if (!gets_all || !keeps_after(pod)) {
+    } else {
       told.outlook = Outlook::moves;
       if (!keeps_after(pod)) told.after.clear();  // by chance
       told.why = client.lost.empty() ? "its record does not lead to it" : client.lost;
@@ -297,7 +306,7 @@ class Forecaster {
   }
 
   const Network& today_;
-  Network after_;
+  Network& after_;
   std::map<PodKey, Client, ByName> clients_;
   std::map<Address, std::string> evicted_by_;
   Forecast forecast_;
@@ -305,7 +314,7 @@ class Forecaster {
 
 }  // namespace
 
-Forecast forecast_of(const Network& today, const Network& planned) {
+Forecast forecast_of(const Network& today, Network& planned) {
   return Forecaster(today, planned).take();
 }
 

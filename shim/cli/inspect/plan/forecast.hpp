@@ -51,7 +51,7 @@ struct Forecast {
 };
 
 /// `today`: the network as it is. `planned`: the same with the configuration to come, in the folder
-/// that this names.
-Forecast forecast_of(const Network& today, const Network& planned);
+/// that this names; what it would be when all are back is left there.
+Forecast forecast_of(const Network& today, Network& planned);
 
 }  // namespace shim::inspect

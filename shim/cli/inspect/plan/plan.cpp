@@ -167,8 +167,8 @@ std::string free_of(const Network& network, FamilyCounts counts, allocator::Fami
   return has_any ? std::to_string(counts.of(family).free) : std::string();
 }
 
-void add_network(Plan& plan, const Network& today, const Network& planned,
-                 const PlanOptions& options, Findings& findings) {
+void add_network(Plan& plan, const Network& today, Network& planned, const PlanOptions& options,
+                 Findings& findings) {
   const auto wanted = read_outcome(options.outcome, kOutlookNames, kOutlookNameList);
   if (!today.chooses() || !planned.chooses()) {
     found(findings, rules::kDelegateKeeps, planned.name, planned.file,
@@ -227,12 +227,12 @@ ExitCode plan(const PlanOptions& options) {
   Findings unreadable;
   const auto confs = confs_to_come(today, options, unreadable);
   refuse_unusable(unreadable);
-  const Node planned(fs, options.node, confs);
+  Node planned(fs, options.node, confs);
   refuse_unusable(planned.findings());
   refuse_ambiguous(planned.networks(), options);
   Plan made{make_plan_table(planned.networks()), make_room_table()};
   Findings findings = planned.findings();
-  for (const auto& network : planned.networks())
+  for (auto& network : planned.networks())
     add_network(made, require_today(today.networks(), network), network, options, findings);
   print(made, findings, look);
   if (planned.networks().empty())
