@@ -526,6 +526,37 @@ def random_histories():
     assert seen == {"KEPT", "NEW", "CHANGED", "EVICTED", "MISSING"}, seen
 
 
+def against_an_export(golden):
+    """A node that was made anew, or another one: compared with what export wrote before, whatever its own records say."""
+    with Looked(HOME, FIVE, name="pods") as node:
+        new_boot(BOOTS[0])
+        for number in range(4):
+            node.add(f"c-web-{number}", f"shop/web-{number}")
+        node.add("c-held", "shop/held")
+        node.delete("c-held", "shop/held")
+        exported = tool.call("export", *node.look()).stdout
+        shutil.rmtree(node.data_dir)
+        shutil.rmtree(node.state_dir)
+        new_boot(BOOTS[1])
+        for name in ("web-1", "web-0", "new-0"):  # .2, which was web-0's; .3, which was web-1's; .4, which was web-2's
+            node.add(f"d-{name}", f"shop/{name}")
+        node.add("d-web-3", "shop/web-3", args=args_of("shop/web-3", "") + ";IP=10.9.0.5")
+        file = node.write("before.json", exported)
+        golden.call("report: against an export", "report", *node.look(), "--against", file,
+                    alike=lambda text: text.replace(" " + " ".join(node.look()), ""))
+        assert {item["outcome"] for item in report(node)["items"]} == {"NEW"}
+        node.delete("d-new-0", "shop/new-0")
+        node.add("d-held", "shop/held", args=args_of("shop/held", "") + ";IP=10.9.0.6")
+        told = {item["pod"]: item["outcome"] for item in report(node, "--against", file)["items"]}
+        assert told == {"web-0": "CHANGED", "web-1": "CHANGED", "web-2": "EVICTED", "web-3": "KEPT", "held": "KEPT"}, told
+        on_stdin = tool.call("report", *node.look(), "--against", "-", stdin=exported)
+        assert on_stdin.stdout == tool.call("report", *node.look(), "--against", file).stdout
+        for broken in (exported[:-40], exported.replace("web-0", "web-9"), "{}", ""):
+            line = tool.refused("report", *node.look(), "--against", node.write("broken.json", broken))
+            assert "broken.json" in line, line
+        assert "No such file" in tool.refused("report", *node.look(), "--against", f"{HOME}/none.json")
+
+
 def nothing_there():
     os.makedirs(f"{HOME}/empty")
     done = tool.call("report", "--root", f"{HOME}/empty")
@@ -553,6 +584,7 @@ def tests(golden):
         ("pods that ended, and the next boot", never_forgotten_twice),
         ("the node's neighbour table contradicts", unreachable, golden),
         ("two networks, host-local's containers, callers without a pod", two_networks_and_others, golden),
+        ("against what export wrote before", against_an_export, golden),
         ("a copy of the node's folders", of_a_copy),
         ("never a system call that changes a file", never_writes),
         ("a run folder of nonsense", a_hostile_run_folder),
