@@ -75,24 +75,34 @@ void apply(FileSystem& fs, Change& change, std::string_view command) {
   }
 }
 
+/// Returns what it failed with; then the change is refused. `locked`: why the network's lock cannot
+/// be had, once that is known: each try would wait as long again.
+std::exception_ptr apply_or_refuse(FileSystem& fs, Change& change, std::string_view command,
+                                   std::string& locked) {
+  try {
+    if (locked.empty())
+      apply(fs, change, command);
+    else
+      refuse(change, locked);
+    return nullptr;
+  } catch (const allocator::store::LockTimeout& error) {
+    locked = error.what();
+    refuse(change, locked);
+    return std::current_exception();
+  } catch (const std::exception& error) {
+    refuse(change, error.what());
+    return std::current_exception();
+  }
+}
+
 /// Makes all that can be made. Returns what the first of the others failed with.
 std::exception_ptr apply_all(FileSystem& fs, Changes& changes, std::string_view command) {
   std::exception_ptr first;
-  std::map<const Network*, std::string> locked;  // each try would wait for the lock as long again
+  std::map<const Network*, std::string> locked;
   for (auto& change : changes) {
     if (!change.is_to_be_made()) continue;
-    if (const auto known = locked.find(change.network); known != locked.end()) {
-      refuse(change, known->second);
-      continue;
-    }
-    try {
-      apply(fs, change, command);
-    } catch (const std::exception& error) {
-      refuse(change, error.what());
-      if (dynamic_cast<const allocator::store::LockTimeout*>(&error) != nullptr)
-        locked.emplace(change.network, error.what());
-      if (!first) first = std::current_exception();
-    }
+    const auto failure = apply_or_refuse(fs, change, command, locked[change.network]);
+    if (!first) first = failure;
   }
   return first;
 }
