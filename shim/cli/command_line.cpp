@@ -152,7 +152,7 @@ int run_command_line(int argc, char** argv) {
   });
   ChosenCommand chosen;
   CommandSpec root(app, chosen);
-  for (const auto add : {&add_status, &add_list, &add_show, &add_report, &add_release,
+  for (const auto add : {&add_status, &add_list, &add_show, &add_report, &add_release, &add_check,
                          &add_generate, &add_validate, &add_install, &add_uninstall, &add_pause})
     add(root);
   try {

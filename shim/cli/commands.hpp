@@ -11,6 +11,7 @@ void add_list(CommandSpec& root);
 void add_show(CommandSpec& root);
 void add_report(CommandSpec& root);
 void add_release(CommandSpec& root);
+void add_check(CommandSpec& root);
 void add_install(CommandSpec& root);
 void add_uninstall(CommandSpec& root);
 void add_pause(CommandSpec& root);

@@ -35,7 +35,8 @@ const Arrows& arrows() {
     all["allocator/store/alive"] = below("allocator/store/state");
     all["allocator/store"] = below("allocator/store/alive");
     all["allocator/store/delegates"] = below("allocator/store");
-    all["allocator/store/survey"] = below("allocator/store");
+    all["allocator/store/repair"] = below("allocator/store");
+    all["allocator/store/survey"] = below("allocator/store/repair");
     // The plugin.
     all["shim/cni/protocol"] = {"allocator", "allocator/store/disk"};
     all["shim/cni/result"] = below("shim/cni/protocol", {"allocator/store/state"});
@@ -59,7 +60,7 @@ const Arrows& arrows() {
               {"allocator/store/survey", "shim/cli/validate/document", "shim/cni/verbs"});
     all["shim/cli/inspect"] =
         below("shim/cli/inspect/networks", {"allocator/store/alive", "shim/cni/announce"});
-    all["shim/cli/change"] = below("shim/cli/inspect");
+    all["shim/cli/change"] = below("shim/cli/inspect", below("shim/cli/validate"));
     all["shim"] = below("shim/cli", {"shim/cni/announce", "delegate"});
     return all;
   }();

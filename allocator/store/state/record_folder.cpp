@@ -243,6 +243,16 @@ void RecordFolder::replace_damaged(const PodKey& pod, const PodHint& hint) {
   read_.erase(name);
 }
 
+void RecordFolder::remove_damaged(const std::string& name) {
+  write(name, std::nullopt);
+  read_.erase(name);
+}
+
+void RecordFolder::name_owner(const std::string& netdir) {
+  write(kNetdirName, "1~" + netdir);
+  read_.erase(kNetdirName);
+}
+
 void RecordFolder::remove(const Address& address) { remove_record(binding_name(address)); }
 
 void RecordFolder::forget_evicted(const PodKey& pod) {

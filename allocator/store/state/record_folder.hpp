@@ -91,6 +91,10 @@ class RecordFolder {
   void put(const PodKey& pod, const PodHint& hint);
   /// The same in the place of one that the disk does not give. No undo() takes it back.
   void replace_damaged(const PodKey& pod, const PodHint& hint);
+  /// Takes away what lies under a name, whatever it is; nor does an undo() take that back.
+  void remove_damaged(const std::string& name);
+  /// Writes the record `netdir` in the place of a wrong one, likewise.
+  void name_owner(const std::string& netdir);
   void remove(const Address& address);
   /// Ends a binding of `pod` that its address was given away from: without another one, its hint
   /// goes too.

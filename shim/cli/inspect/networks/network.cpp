@@ -60,6 +60,8 @@ OddityRule rule_of(Oddity::Kind kind) {
       return {rules::kRecordClosed, "its address is given to nobody"};
     case Oddity::Kind::malformed_record:
       return {rules::kRecordMalformed, "makes no sense"};
+    case Oddity::Kind::cursor:
+      return {rules::kCursor, "is no address"};
     case Oddity::Kind::lock:
       return {rules::kLock, "the folder was read without its lock"};
   }
@@ -117,8 +119,8 @@ bool Network::is_excluded(const Owner& owner) const {
   return owner.is_known() && !options.retains(owner.key());
 }
 
-Node::Node(FileSystem& under, const NodeOptions& options, ReadCache when_cache) try
-    : options_(options), when_cache_(when_cache), fs_(under, options.root) {
+Node::Node(FileSystem& under, const NodeOptions& options, ReadCache when_cache, Compare compare) try
+    : options_(options), when_cache_(when_cache), compare_(compare), fs_(under, options.root) {
   for (std::string* folder : {&options_.data_dir, &options_.state_dir})
     if (!folder->empty()) *folder = validate::clean_path(*folder);
   add_configured();
@@ -150,6 +152,11 @@ void Node::survey(Network& network) {
   place.state_dir = network.conf.placement.state_dir;
   place.is_copy = fs_.has_root();
   place.cursors = network.conf.allocation.sets.size();
+  const bool is_compared = compare_ == Compare::yes && network.chooses();
+  const auto cached =
+      is_compared ? ResultCache(fs_).attachments(network.name) : std::vector<CachedAttachment>();
+  place.cached = is_compared ? &cached : nullptr;
+  place.retains = store_options(network.conf.placement, network.network_dir).retains;
   network.survey = allocator::store::survey(fs_, place);
   if (when_cache_ == ReadCache::always || has_strangers(network.survey)) read_cache(network);
   // What another plugin hands out has no file: its records tell who has it.
