@@ -61,6 +61,7 @@ const Arrows& arrows() {
     all["shim/cli/inspect"] =
         below("shim/cli/inspect/networks", {"allocator/store/alive", "shim/cni/announce"});
     all["shim/cli/change"] = below("shim/cli/inspect", below("shim/cli/validate"));
+    all["shim/cli/change"].insert("allocator/store/repair");
     all["shim"] = below("shim/cli", {"shim/cni/announce", "delegate"});
     return all;
   }();

@@ -402,7 +402,8 @@ class FlawFinder {
                                               const std::vector<Address>& known) const {
     const auto rank = [&](const Address& address) {
       const auto sequence = bindings_.at(address).sequence;
-      return std::make_tuple(!is_in_use(address), !contains(known, address), ~sequence);
+      return std::make_tuple(!is_in_use(address), !contains(known, address),
+                             sequence == 0 ? 0 : ~sequence);
     };
     std::stable_sort(
         addresses.begin(), addresses.end(),

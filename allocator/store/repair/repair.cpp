@@ -10,6 +10,7 @@ namespace allocator::store {
 namespace {
 
 constexpr const char* kChanged = "has changed meanwhile: look again";
+constexpr const char* kNotNoted = "nothing can be noted in /run: its pod may be alive";
 constexpr std::uint64_t kReleasedFirst = 1;  // of what nobody knows when: first to go
 
 /// A hint goes before a binding writes it anew, and who has an address comes before who had it.
@@ -81,13 +82,8 @@ class Repair {
     return {};
   }
 
-  /// Whose a binding was that cannot be read is unknown: he may live, and his file be removed.
   std::string remove(const Flaw& flaw) {
-    if (flaw.kind == Flaw::Kind::binding) {
-      session_.note_unbound(*flaw.address);
-      if (!session_.run().is_unbound(*flaw.address))
-        return "nothing can be noted in " + options_.run_dir + ": its pod may be alive";
-    }
+    if (flaw.kind == Flaw::Kind::binding && !note(*flaw.address)) return kNotNoted;
     records_.remove_damaged(flaw.name);
     return {};
   }
@@ -102,11 +98,17 @@ class Repair {
 
   std::string bind(const Flaw& flaw) {
     const bool is_in_use = !flaw.addresses.empty();
-    auto problem = remove(flaw);
-    if (!problem.empty()) return problem;
+    if (!is_in_use && !note(*flaw.address)) return kNotNoted;
     const Binding binding{*flaw.pod, flaw.uid, is_in_use ? 0 : kReleasedFirst, 0,
                           is_in_use ? boot8_of(session_.boot_id()) : std::string()};
-    return adopt(records_, *flaw.address, binding, flaw.addresses) ? "" : kChanged;
+    return adopt_damaged(records_, *flaw.address, binding, flaw.addresses) ? "" : kChanged;
+  }
+
+  /// Whose a binding was that cannot be read is unknown: he may live, and his file be removed. Then
+  /// the runtime's cache is asked before somebody gets the address.
+  bool note(const Address& address) {
+    session_.note_unbound(address);
+    return session_.run().is_unbound(address);
   }
 
   FileSystem& fs_;

@@ -16,8 +16,7 @@ namespace allocator::store {
 /// Mends these flaws, durably. Returns for each why it was not; empty: it is mended, or it is not
 /// there any more. `source`: the runtime's cache; may be null.
 /// Errors: throws TryAgain (the lock), std::system_error; what is mended stays so.
-/// After a crash: each flaw is mended, or as it was, or a binding is gone that was to be written
-/// anew; the same call does the rest.
+/// After a crash: each flaw is mended, or as it was; the same call does the rest.
 std::vector<std::string> repair(FileSystem& fs, const StoreOptions& options,
                                 AttachmentSource* source, const std::vector<Flaw>& flaws);
 

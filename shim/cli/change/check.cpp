@@ -58,7 +58,7 @@ bool is_clean_now(allocator::store::FileSystem& fs, const CheckOptions& options)
   return look_at_all(node, options).all.findings.empty();
 }
 
-void print(const Checked& checked, const CheckOptions& options, const Look& look) {
+void print_checked(const Checked& checked, const CheckOptions& options, const Look& look) {
   const Table table = make_repair_table(checked.repairs);
   const Findings& findings = checked.all.findings;
   if (look.format == Format::table) {
@@ -88,10 +88,7 @@ Look read_check_look(const CheckOptions& options) {
 }
 
 ExitCode check(const CheckOptions& options) {
-  if (!options.explained.empty()) {
-    write_stdout(explain(options.explained));
-    return ExitCode::fine;
-  }
+  if (!options.explained.empty()) return tell_explanation(options.explained);
   refuse_wrong_options(options);
   const Look look = read_check_look(options);
   allocator::store::PosixFileSystem fs;
@@ -100,7 +97,7 @@ ExitCode check(const CheckOptions& options) {
   if (node.networks().empty())
     write_stderr(printable_line("no network found in " + node.places()) + "\n");
   if (options.apply) make_repairs(fs, checked.repairs);
-  print(checked, options, look);
+  print_checked(checked, options, look);
   if (!options.apply && !checked.repairs.empty())
     write_stderr("this was a dry run: nothing is changed without --apply\n");
   const bool is_clean = options.apply ? is_clean_now(fs, options) : checked.all.findings.empty();
@@ -118,8 +115,7 @@ void add_check(CommandSpec& root) {
   command.text("WHAT", options.what, "store, node or all, which is the default");
   command.flag("--repair", options.repairs,
                "say which records can be mended, so that nobody who may be alive loses anything");
-  command.text("--explain", options.explained,
-               "what the finding of this id means; looks at nothing");
+  add_explain_option(command, options.explained);
   command.text("--bin-dir", options.bin_dir, "where the plugins are (CNI_PATH, else /opt/cni/bin)");
   add_change_options(command, options);
   command.example("delegated-ipam check");

@@ -5,6 +5,7 @@
 #include "shim/cli/commands.hpp"
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/inspect/address_map.hpp"
+#include "shim/cli/inspect/networks/explain.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/inspect/safety.hpp"
 #include "shim/cli/standard_output.hpp"
@@ -22,6 +23,7 @@ struct StatusOptions {
   NodeOptions node;
   LookOptions look;
   std::string out;
+  std::string explained;
   bool is_short = false;
   bool has_map = false;
 };
@@ -245,6 +247,7 @@ void refuse_contradictions(const StatusOptions& options) {
 }
 
 ExitCode tell_status(const StatusOptions& options) {
+  if (!options.explained.empty()) return tell_explanation(options.explained);
   const Look look = read_look(options.look, Forms::metrics);
   refuse_contradictions(options);
   allocator::store::PosixFileSystem fs;
@@ -272,6 +275,7 @@ void add_status(CommandSpec& root) {
   command.flag("-x", options.is_short, "one line");
   command.flag("--map", options.has_map, "with a picture of each network's ranges");
   command.text("--out", options.out, "with -o prometheus: into this file, by rename");
+  add_explain_option(command, options.explained);
   add_look_options(command, Forms::metrics, options.look);
   add_node_options(command, options.node);
   command.example("delegated-ipam status --map");

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
-#include "shim/cli/command.hpp"
 #include "shim/cli/inspect/networks/finding.hpp"
+#include "shim/cli/standard_output.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 
 namespace shim::inspect {
@@ -135,17 +135,22 @@ std::string all_ids() {
 
 }  // namespace
 
-std::string explain(const std::string& id) {
+void add_explain_option(CommandSpec& command, std::string& id) {
+  command.text("--explain", id, "what the finding of this id means; looks at nothing");
+}
+
+ExitCode tell_explanation(const std::string& id) {
   const auto* const known =
       std::find_if(std::begin(kExplanations), std::end(kExplanations),
                    [&](const Explanation& one) { return one.rule->id == id; });
   if (known == std::end(kExplanations))
     refuse_option("--explain", id, "is none of " + all_ids() + "; those of validate say it all");
   const Rule& rule = *known->rule;
-  return validate::joined(
+  write_stdout(validate::joined(
       {rule.id, rule.severity == Severity::error ? " (error)" : " (warning)", "\n", known->text,
        "\nreboot: ", rule.reboot == Reboot::safe ? "safe with it" : "not safe with it",
-       "\nfix: ", rule.fix, "\n"});
+       "\nfix: ", rule.fix, "\n"}));
+  return ExitCode::fine;
 }
 
 }  // namespace shim::inspect
