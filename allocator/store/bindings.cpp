@@ -91,20 +91,38 @@ std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses
   return kept;
 }
 
-bool adopt(RecordFolder& records, const Address& address, const Binding& binding,
-           const std::vector<Address>& of_attachment) {
-  if (records.binding(address)) return false;
-  PodHint hint = records.hint(binding.pod).value_or(PodHint{});
+/// The hint of a pod that adopts an address; nullopt when it must not.
+static std::optional<PodHint> hint_of_adopter(RecordFolder& records, const Address& address,
+                                              const PodKey& pod,
+                                              const std::vector<Address>& of_attachment) {
+  PodHint hint = records.hint(pod).value_or(PodHint{});
   const Family family = address.family();
-  if (is_bound_elsewhere(records, hint, binding.pod, family, of_attachment)) return false;
+  if (is_bound_elsewhere(records, hint, pod, family, of_attachment)) return std::nullopt;
   std::erase_if(hint.addresses, [&](const Address& other) {
     return other == address || (other.family() == family && !contains(of_attachment, other));
   });
   // Behind the others of its attachment: when there are too many, the first sets keep theirs.
   hint.addresses.push_back(address);
-  if (!contains(newest_of_each_family(hint.addresses), address)) return false;
-  records.put(binding.pod, hint);
+  if (!contains(newest_of_each_family(hint.addresses), address)) return std::nullopt;
+  return hint;
+}
+
+bool adopt(RecordFolder& records, const Address& address, const Binding& binding,
+           const std::vector<Address>& of_attachment) {
+  if (records.binding(address)) return false;
+  const auto hint = hint_of_adopter(records, address, binding.pod, of_attachment);
+  if (!hint) return false;
+  records.put(binding.pod, *hint);
   records.put(address, binding);
+  return true;
+}
+
+bool adopt_damaged(RecordFolder& records, const Address& address, const Binding& binding,
+                   const std::vector<Address>& of_attachment) {
+  const auto hint = hint_of_adopter(records, address, binding.pod, of_attachment);
+  if (!hint) return false;
+  records.put(binding.pod, *hint);
+  records.replace_damaged(address, binding);
   return true;
 }
 

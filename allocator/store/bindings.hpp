@@ -46,6 +46,10 @@ void trim(RecordFolder& records);
 bool adopt(RecordFolder& records, const Address& address, const Binding& binding,
            const std::vector<Address>& of_attachment);
 
+/// The same where what binds the address cannot be read, or makes no sense: that ends.
+bool adopt_damaged(RecordFolder& records, const Address& address, const Binding& binding,
+                   const std::vector<Address>& of_attachment);
+
 using Bindings = RecordFolder::Bindings;
 
 /// What the pod is bound to, newest first: the addresses of its hint whose bindings name it.

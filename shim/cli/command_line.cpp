@@ -155,8 +155,8 @@ int run_command_line(int argc, char** argv) {
   });
   ChosenCommand chosen;
   CommandSpec root(app, chosen);
-  for (const auto add : {&add_status, &add_list, &add_show, &add_report, &add_plan, &add_gc,
-                         &add_release, &add_pin, &add_export, &add_import, &add_generate,
+  for (const auto add : {&add_status, &add_list, &add_show, &add_report, &add_plan, &add_check,
+                         &add_gc, &add_release, &add_pin, &add_export, &add_import, &add_generate,
                          &add_validate, &add_install, &add_uninstall, &add_pause})
     add(root);
   try {

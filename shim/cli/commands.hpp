@@ -16,6 +16,7 @@ void add_pin(CommandSpec& root);
 void add_gc(CommandSpec& root);
 void add_export(CommandSpec& root);
 void add_import(CommandSpec& root);
+void add_check(CommandSpec& root);
 void add_install(CommandSpec& root);
 void add_uninstall(CommandSpec& root);
 void add_pause(CommandSpec& root);

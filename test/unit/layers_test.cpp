@@ -36,7 +36,8 @@ const Arrows& arrows() {
     all["allocator/store"] = below("allocator/store/alive");
     all["allocator/store/delegates"] = below("allocator/store");
     all["allocator/store/hand"] = below("allocator/store");
-    all["allocator/store/survey"] = below("allocator/store");
+    all["allocator/store/repair"] = below("allocator/store");
+    all["allocator/store/survey"] = below("allocator/store/repair");
     // The plugin.
     all["shim/cni/protocol"] = {"allocator", "allocator/store/disk"};
     all["shim/cni/result"] = below("shim/cni/protocol", {"allocator/store/state"});
@@ -62,7 +63,8 @@ const Arrows& arrows() {
         below("shim/cli/inspect/networks", {"allocator/store/alive", "shim/cni/announce"});
     all["shim/cli/inspect/plan"] = below("shim/cli/inspect");
     all["shim/cli/change/gc"] = below("shim/cli/inspect/networks");
-    all["shim/cli/change"] = below("shim/cli/change/gc", {"shim/cli/inspect"});
+    all["shim/cli/change"] = below("shim/cli/change/gc", below("shim/cli/validate"));
+    all["shim/cli/change"].insert({"shim/cli/inspect", "allocator/store/repair"});
     all["shim"] = below("shim/cli", {"shim/cni/announce", "delegate"});
     return all;
   }();

@@ -238,8 +238,20 @@ void RecordFolder::put(const PodKey& pod, const PodHint& hint) {
 }
 
 void RecordFolder::replace_damaged(const PodKey& pod, const PodHint& hint) {
-  const std::string name = hint_name(pod);
-  write(name, hint_text(pod, hint));
+  rewrite(hint_name(pod), hint_text(pod, hint));
+}
+
+void RecordFolder::replace_damaged(const Address& address, const Binding& binding) {
+  rewrite(binding_name(address), encode(binding));
+}
+
+void RecordFolder::remove_damaged(const std::string& name) { rewrite(name, std::nullopt); }
+
+void RecordFolder::name_owner(const std::string& netdir) { rewrite(kNetdirName, "1~" + netdir); }
+
+/// What is not looked at before cannot be restored.
+void RecordFolder::rewrite(const std::string& name, const std::optional<std::string>& target) {
+  write(name, target);
   read_.erase(name);
 }
 

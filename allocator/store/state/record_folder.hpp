@@ -93,6 +93,11 @@ class RecordFolder {
   void put(const PodKey& pod, const PodHint& hint);
   /// The same in the place of one that the disk does not give. No undo() takes it back.
   void replace_damaged(const PodKey& pod, const PodHint& hint);
+  void replace_damaged(const Address& address, const Binding& binding);
+  /// Takes away what lies under a name, whatever it is; nor does an undo() take that back.
+  void remove_damaged(const std::string& name);
+  /// Writes the record `netdir` in the place of a wrong one, likewise.
+  void name_owner(const std::string& netdir);
   void remove(const Address& address);
   /// Ends a binding of `pod` that its address was given away from: without another one, its hint
   /// goes too.
@@ -154,6 +159,7 @@ class RecordFolder {
   void put_list(const std::string& name, const std::vector<std::string>& list);
   void remove_record(const std::string& name);
   void write(const std::string& name, const std::optional<std::string>& target);
+  void rewrite(const std::string& name, const std::optional<std::string>& target);
   void change(const std::string& name, const std::string& target);
   [[nodiscard]] bool was_stamped(const RecordChange& change);
   [[nodiscard]] bool may_restore(const RecordChange& change);

@@ -97,6 +97,7 @@ class Look {
     if (!folder) {
       look_at_records(nullptr);
       name_boot();
+      look_for_flaws(nullptr);
       return;
     }
     survey_.has_folder = true;
@@ -107,6 +108,7 @@ class Look {
     name_boot();
     DeathJudge judge(fs_, look_from(run), {});
     attempt(place_.network_dir, [&] { look_at_files(network, judge); });
+    look_for_flaws(&network);
     survey_.pending = run.pending();
     survey_.evicted = run.evicted();
     survey_.sequence_before_boot = run.sequence_before_boot();
@@ -121,8 +123,7 @@ class Look {
         odd(Kind::foreign_name, network.path() + "/" + file.name);
       }
     }
-    for (std::size_t set = 0; set < place_.cursors; ++set)
-      survey_.cursors.push_back(network.cursor(set));
+    for (std::size_t set = 0; set < place_.cursors; ++set) look_at_cursor(network, set);
     attempt(network.path(), [&] { look_at_nested(network); });
   }
 
@@ -153,6 +154,14 @@ class Look {
   [[nodiscard]] bool is_of_now(const Stamp& stamp) const {
     return place_.is_copy ? boot8_of(stamp.boot_id) == boot8_of(survey_.boot_id)
                           : !survey_.boot_id.empty() && stamp.boot_id == survey_.boot_id;
+  }
+
+  void look_at_cursor(NetworkDir& network, std::size_t set) {
+    const auto cursor = network.cursor(set);
+    survey_.cursors.push_back(cursor);
+    if (cursor || place_.cached == nullptr) return;
+    const std::string name = "last_reserved_ip." + std::to_string(set);
+    if (fs_.identify(network.folder(), name)) odd(Kind::cursor, network.path() + "/" + name);
   }
 
   void look_at_nested(NetworkDir& network) {
@@ -222,6 +231,16 @@ class Look {
     } catch (const ClosedRecord&) {
       return;  // the ADD looks at all bindings then
     }
+  }
+
+  void look_for_flaws(NetworkDir* network) {
+    if (!records_ || place_.cached == nullptr) return;
+    attempt(records_->path(), [&] {
+      const auto folder = fs_.open_directory(records_->path());
+      if (folder)
+        survey_.flaws =
+            find_flaws(fs_, *folder, {place_.network_dir, network, *place_.cached, place_.retains});
+    });
   }
 
   /// A copy has no boot of its own: it stopped in the one in which the network was used last.

@@ -6,6 +6,7 @@
 /// read or understood is told as such, and the others go on.
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "allocator/binding.hpp"
 #include "allocator/store/disk/file_system.hpp"
+#include "allocator/store/repair/flaws.hpp"
 #include "allocator/store/state/record_folder.hpp"
 #include "allocator/store/state/run_folder.hpp"
 #include "allocator/store/state/stamp.hpp"
@@ -30,6 +32,9 @@ struct SurveyPlace {
   bool is_copy = false;
   std::size_t cursors = 0;  ///< how many range sets to look for cursors of
   std::chrono::milliseconds lock_patience{2000};
+  /// What the runtime's cache tells: then what is wrong with the records is looked for, too.
+  const std::vector<CachedAttachment>* cached = nullptr;
+  std::function<bool(const PodKey&)> retains = [](const PodKey&) { return true; };
 };
 
 /// One address that an attachment holds, or that a record binds.
@@ -71,6 +76,7 @@ struct Oddity {
     closed_record,     ///< damaged, or of a newer version
     malformed_record,  ///< a binding that makes no sense
     closed_pins,       ///< damaged, or of a newer version: nothing is pinned by hand
+    cursor,            ///< that is no address; looked for where flaws are
     lock               ///< the folder was read without the lock
   };
   Kind kind;
@@ -87,6 +93,7 @@ struct Survey {
   std::vector<std::string> boots;
   std::map<Address, SurveyedAddress> addresses;
   std::vector<Oddity> oddities;
+  std::vector<Flaw> flaws;          ///< of the records, where they were looked for
   std::vector<Attachment> pending;  ///< releases that wait for a disk that takes changes
   std::vector<Address> set_aside;   ///< see set_aside.hpp
   std::vector<Evicted> evicted;

@@ -6,6 +6,7 @@
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/inspect/address_map.hpp"
 #include "shim/cli/inspect/address_picture.hpp"
+#include "shim/cli/inspect/networks/explain.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/inspect/safety.hpp"
 #include "shim/cli/standard_output.hpp"
@@ -23,6 +24,7 @@ struct StatusOptions {
   NodeOptions node;
   LookOptions look;
   std::string out;
+  std::string explained;
   bool is_short = false;
   bool has_map = false;
 };
@@ -253,6 +255,7 @@ void refuse_contradictions(const StatusOptions& options) {
 }
 
 ExitCode tell_status(const StatusOptions& options) {
+  if (!options.explained.empty()) return tell_explanation(options.explained);
   const Look look = read_look(options.look, Forms::metrics);
   refuse_contradictions(options);
   allocator::store::PosixFileSystem fs;
@@ -280,6 +283,7 @@ void add_status(CommandSpec& root) {
   command.flag("-x", options.is_short, "one line");
   command.flag("--map", options.has_map, "with a picture of each network's ranges");
   command.text("--out", options.out, "with -o prometheus, svg or html: into this file, by rename");
+  add_explain_option(command, options.explained);
   add_look_options(command, Forms::metrics, options.look);
   add_node_options(command, options.node);
   command.example("delegated-ipam status --map");

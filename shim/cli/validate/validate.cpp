@@ -1,5 +1,7 @@
 // The linter for the files around the plugin: reads them, applies the rules, prints what was found
 // and the corrected file.
+#include "shim/cli/validate/validate.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
@@ -32,21 +34,6 @@ struct Options {
   bool node = false;
   bool strict = false;
 };
-
-/// Where the runtime looks for plugins on this machine.
-std::vector<std::string> bin_dirs(const std::string& option) {
-  if (!option.empty()) return {option};
-  const char* variable = std::getenv("CNI_PATH");
-  const std::string path = variable == nullptr ? "" : variable;
-  std::vector<std::string> folders;
-  for (std::size_t start = 0; start < path.size();) {
-    const auto end = std::min(path.find(':', start), path.size());
-    if (path[start] == '/') folders.push_back(path.substr(start, end - start));
-    start = end + 1;
-  }
-  if (folders.empty()) folders.emplace_back("/opt/cni/bin");
-  return folders;
-}
 
 /// A file that a kind cluster file mounts: beside it, else where kind would be run.
 std::optional<std::string> read_mounted(const std::string& host_path, const File& cluster) {
@@ -155,6 +142,28 @@ ExitCode validate_files(const Options& options) {
 }
 
 }  // namespace
+
+std::vector<std::string> validate::bin_dirs(const std::string& option) {
+  if (!option.empty()) return {option};
+  const char* variable = std::getenv("CNI_PATH");
+  const std::string path = variable == nullptr ? "" : variable;
+  std::vector<std::string> folders;
+  for (std::size_t start = 0; start < path.size();) {
+    const auto end = std::min(path.find(':', start), path.size());
+    if (path[start] == '/') folders.push_back(path.substr(start, end - start));
+    start = end + 1;
+  }
+  if (folders.empty()) folders.emplace_back("/opt/cni/bin");
+  return folders;
+}
+
+validate::Documents validate::find_mistakes(const std::vector<Input>& inputs, Machine machine,
+                                            const std::string& bin_dir, Findings& findings) {
+  Options options;
+  options.bin_dir = bin_dir;
+  options.node = machine == Machine::looked_at;
+  return validate_inputs(inputs, options, findings);
+}
 
 void add_validate(CommandSpec& root) {
   static Options options;

@@ -24,25 +24,6 @@ bool is_configuration(const std::string& name) {
   return name.ends_with(".conflist") || name.ends_with(".conf") || name.ends_with(".json");
 }
 
-/// The files that `conf` names, and the folder that they lie in.
-std::vector<std::string> files_of(FileSystem& fs, const std::string& conf) {
-  std::optional<allocator::store::Directory> folder;
-  try {
-    folder = fs.open_directory(conf.empty() ? kDefaultConfFolder : conf);
-  } catch (const std::system_error& error) {
-    if (error.code().value() == ENOTDIR) return {conf};
-    throw;
-  }
-  if (!folder && conf.empty()) return {};
-  if (!folder) refuse_option("--conf", conf, "is missing; name a file or a folder of them");
-  std::vector<std::string> files;
-  for (const auto& name : fs.list(*folder)) {
-    if (is_configuration(name)) files.push_back(folder->path + "/" + name);
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 /// With "/" at its end; empty for the present one.
 std::string folder_of(const std::string& file) { return file.substr(0, file.rfind('/') + 1); }
 
@@ -159,9 +140,27 @@ class Reader {
 
 }  // namespace
 
+std::vector<std::string> configuration_files(FileSystem& fs, const std::string& conf) {
+  std::optional<allocator::store::Directory> folder;
+  try {
+    folder = fs.open_directory(conf.empty() ? kDefaultConfFolder : conf);
+  } catch (const std::system_error& error) {
+    if (error.code().value() == ENOTDIR) return {conf};
+    throw;
+  }
+  if (!folder && conf.empty()) return {};
+  if (!folder) refuse_option("--conf", conf, "is missing; name a file or a folder of them");
+  std::vector<std::string> files;
+  for (const auto& name : fs.list(*folder)) {
+    if (is_configuration(name)) files.push_back(folder->path + "/" + name);
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 std::vector<PluginConf> plugin_confs(FileSystem& fs, const std::string& conf, Findings& findings) {
   Reader reader(fs, findings);
-  for (const auto& file : files_of(fs, conf)) reader.read(file);
+  for (const auto& file : configuration_files(fs, conf)) reader.read(file);
   return reader.take();
 }
 

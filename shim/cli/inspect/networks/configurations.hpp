@@ -27,6 +27,12 @@ struct PluginConf {
   std::string flannel_file = {};  ///< that gave the ranges
 };
 
+/// The configuration files in a folder, sorted, or a single one; none where there is no folder and
+/// none is named.
+/// Errors: throws UsageError naming --conf for what is named there and missing.
+std::vector<std::string> configuration_files(allocator::store::FileSystem& fs,
+                                             const std::string& conf);
+
 /// Those in a folder, or of a single file, in the order of the files' names. What no runtime could
 /// read is told in `findings`.
 /// Errors: throws UsageError naming --conf for what is named there and missing.

@@ -87,6 +87,58 @@ inline constexpr Rule kRecordMalformed{
     "record-malformed", warning, safe,
     "remove the record: it binds nobody, and keeps its address from others"};
 
+// What only `check` looks for, of the store ...
+inline constexpr Rule kHintMissing{"hint-missing", warning, unsafe,
+                                   "delegated-ipam check store --repair writes the record anew"};
+inline constexpr Rule kHintUnreadable{"hint-unreadable", warning, safe,
+                                      "nothing: the pod's next ADD writes it anew, and "
+                                      "delegated-ipam check store --repair removes what "
+                                      "binds nobody; of a newer version: install that one again"};
+inline constexpr Rule kHintIdle{
+    "hint-idle", warning, safe,
+    "nothing: it binds nobody; delegated-ipam check store --repair removes it"};
+inline constexpr Rule kBoundTooOften{
+    "bound-too-often", warning, safe,
+    "delegated-ipam check store --repair ends those that were released first"};
+inline constexpr Rule kStampIdle{
+    "stamp-idle", warning, safe,
+    "nothing: heals itself at the first ADD or DEL after the next reboot"};
+inline constexpr Rule kLeftOver{"record-left-over", warning, safe,
+                                "nothing: it never counts, and mostly the next ADD takes it away; "
+                                "delegated-ipam check store --repair removes it"};
+inline constexpr Rule kListUnreadable{
+    "list-unreadable", warning, safe,
+    "remove the record, unless a newer version made it: it is written anew"};
+inline constexpr Rule kRecordStrange{
+    "record-strange", warning, safe,
+    "move it away, unless a newer version of delegated-ipam made it"};
+inline constexpr Rule kFolderName{
+    "record-folder", warning, safe,
+    "delegated-ipam check store --repair writes it; where no network has the folder, remove that"};
+inline constexpr Rule kStateForeign{"state-foreign", warning, safe,
+                                    "move it out of the state folder"};
+inline constexpr Rule kCursor{"store-cursor", warning, safe,
+                              "nothing: heals itself at the next ADD of a new pod"};
+inline constexpr Rule kWritable{"store-writable", warning, safe,
+                                "take the right to write from others: chmod go-w, chown root"};
+
+// ... and of the node.
+inline constexpr Rule kForwarding{"ip-forward", warning, safe,
+                                  "sysctl -w net.ipv4.ip_forward=1, for IPv6 "
+                                  "net.ipv6.conf.all.forwarding=1, and into /etc/sysctl.d"};
+inline constexpr Rule kTwoPlugins{
+    "two-plugins", warning, unsafe,
+    "write delegated-ipam into both, or take one of the configurations away"};
+inline constexpr Rule kOthersState{
+    "state-of-another-node", warning, unsafe,
+    "let one pod start while the source of the ranges is there; give the node its old name again, "
+    "if it was renamed"};
+inline constexpr Rule kOtherBinary{"binary-differs", warning, safe,
+                                   "delegated-ipam install DIR puts this one there"};
+inline constexpr Rule kCacheAgent{
+    "yurthub-cilium-agent", warning, unsafe,
+    "add cilium-agent to cache_agents in the ConfigMap yurt-hub-cfg (separated by commas)"};
+
 // What becomes of pods.
 inline constexpr Rule kNothingKept{"nothing-kept", warning, unsafe,
                                    "set ipam.type to delegated-ipam, and leave ipam.retain out"};

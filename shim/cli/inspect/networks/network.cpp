@@ -62,6 +62,8 @@ OddityRule rule_of(Oddity::Kind kind) {
       return {rules::kRecordMalformed, "makes no sense"};
     case Oddity::Kind::closed_pins:
       return {rules::kRecordClosed, "nothing is pinned by hand"};
+    case Oddity::Kind::cursor:
+      return {rules::kCursor, "is no address"};
     case Oddity::Kind::lock:
       return {rules::kLock, "the folder was read without its lock"};
   }
@@ -131,8 +133,8 @@ bool Network::keeps(const allocator::PodKey& pod) const {
          !is_excluded({pod.pod_namespace, pod.pod_name, pod.ifname, {}, {}});
 }
 
-Node::Node(FileSystem& under, const NodeOptions& options, ReadCache when_cache) try
-    : options_(options), when_cache_(when_cache), fs_(under, options.root) {
+Node::Node(FileSystem& under, const NodeOptions& options, ReadCache when_cache, Compare compare) try
+    : options_(options), when_cache_(when_cache), compare_(compare), fs_(under, options.root) {
   set_folders();
   for (const auto& one : plugin_confs(fs_, options_.conf, findings_)) add_conf(one);
   add_folders();
@@ -178,6 +180,11 @@ void Node::survey(Network& network) {
   place.state_dir = network.conf.placement.state_dir;
   place.is_copy = fs_.has_root();
   place.cursors = network.conf.allocation.sets.size();
+  const bool is_compared = compare_ == Compare::yes && network.chooses();
+  const auto cached =
+      is_compared ? ResultCache(fs_).attachments(network.name) : std::vector<CachedAttachment>();
+  place.cached = is_compared ? &cached : nullptr;
+  place.retains = store_options(network.conf.placement, network.network_dir).retains;
   network.survey = allocator::store::survey(fs_, place);
   if (network.reads_pins()) {
     auto& reservations = network.conf.allocation.reservations;

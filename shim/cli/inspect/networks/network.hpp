@@ -96,6 +96,9 @@ using Networks = std::list<Network>;
 /// When the runtime's cache is read: it costs a file an attachment.
 enum class ReadCache : std::uint8_t { where_needed, always };
 
+/// Whether the records are also compared with each other, see find_flaws().
+enum class Compare : std::uint8_t { no, yes };
+
 /// A node that is looked at.
 class Node {
  public:
@@ -103,7 +106,7 @@ class Node {
   /// Errors: throws UsageError for a network that there is not, a root that cannot be used, a
   /// missing --conf; std::system_error.
   Node(allocator::store::FileSystem& under, const NodeOptions& options,
-       ReadCache when_cache = ReadCache::where_needed);
+       ReadCache when_cache = ReadCache::where_needed, Compare compare = Compare::no);
 
   /// The node with other configurations than those that are installed, and nothing but their
   /// networks. Errors: as above.
@@ -139,6 +142,7 @@ class Node {
 
   NodeOptions options_;
   ReadCache when_cache_;
+  Compare compare_ = Compare::no;
   allocator::store::ReadingFileSystem fs_;
   Networks networks_;
   Findings findings_;
