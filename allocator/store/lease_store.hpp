@@ -99,8 +99,8 @@ class LeaseStore {
 
   /// Ends all bindings of a pod that nobody uses; none while one of its addresses is in use, or was
   /// in this boot and its file is gone: its DEL would bind it anew. `newest`: the highest number of
-  /// a DEL that the caller knows of; with a higher one the pod has used its address since, and keeps
-  /// all.
+  /// a DEL that the caller knows of; with a higher one the pod has used its address since, and
+  /// keeps all.
   /// Errors: throws TryAgain, ClosedRecord, std::system_error.
   /// After a crash: some of them may be there still; the same call ends them.
   Forgotten forget_pod(const PodKey& pod,

@@ -57,7 +57,7 @@ TEST_CASE("a list of pods is read as kubectl and crictl print it", "[gc]") {
   CHECK(listed(list_of("PodList", kUntypedPod)) == "shop/web-0");
   CHECK(listed(list_of("PodList", kListedPod + ", " + kListedPod)) == "shop/web-0 shop/web-0");
   CHECK(listed(R"({"items": [{"id": "f3", "state": "SANDBOX_NOTREADY",
-                   "metadata": {"name": "web-0", "namespace": "shop", "uid": "u", "attempt": 1}}]})") ==
+                   "metadata": {"name": "web-0", "namespace": "shop", "uid": "u"}}]})") ==
         "shop/web-0");
   // What a pod's author writes into it is no name of it.
   CHECK(listed(list_of("List", R"({"kind": "Pod",

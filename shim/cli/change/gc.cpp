@@ -1,5 +1,5 @@
-// `gc`: what nobody gives back, dropped: attachments that are proven dead, and what is kept for pods
-// that no longer exist. Valid until proven leaked, seen twice, looked at again under the lock.
+// `gc`: what nobody gives back, dropped: attachments that are proven dead, and what is kept for
+// pods that no longer exist. Valid until proven leaked, seen twice, looked at again under the lock.
 #include <algorithm>
 #include <exception>
 #include <map>

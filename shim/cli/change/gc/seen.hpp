@@ -1,5 +1,6 @@
 #pragma once
-/// What was found leaked before, and when: nothing is dropped that is seen for the first time. Pure.
+/// What was found leaked before, and when: nothing is dropped that is seen for the first time.
+/// Pure.
 ///
 /// Format: {"seen": [{"candidate": "binding shop/web-3 eth0 17.0.b0070001", "boot": "b0070001",
 /// "uptime": 3600}, ...]}, the uptime in seconds of CLOCK_BOOTTIME. Time of day decides nothing.
