@@ -189,6 +189,18 @@ def dormant(golden):
         assert node.add("c-mine", "shop/mine")[0] == "10.9.0.10"
 
 
+def odd_names():
+    """No record can hold them, and no other pod suffers for it. What a terminal must not see is kept as it is."""
+    with Looked(HOME, SMALL, name="pods") as node:
+        path = file_of({"pods": [binding("10.9.0.5", f"shop/{'n' * 254}"), binding("10.9.0.6", "shop/a", uid="u" * 5000),
+                                 binding("10.9.0.7", "shop/b", interface="i" * 16), binding("10.9.0.8", "../\x1b[31m~%"),
+                                 binding("10.9.0.9", "shop/" + "n" * 253, uid="u" * 253)]})
+        done = take(node, path, "--apply")
+        assert done.exit == tool.FOUND and done.stdout.count("no names that a pod can have") == 3 and "\x1b" not in done.stdout, done
+        assert {address: one.pod for address, one in node.bindings().items()} == {"10.9.0.8": "\x1b[31m~%", "10.9.0.9": "n" * 253}
+        assert node.add("c0", "shop/" + "n" * 253) == ["10.9.0.9"]
+
+
 def places(golden):
     """Several networks: by the export's name, else by their ranges; what is in none or several belongs nowhere."""
     with Looked(HOME, SMALL, name="pods") as node:
@@ -427,6 +439,7 @@ def tests(golden):
         ("standard input", stdin),
         ("conflicts are listed, and end by force only", conflicts, golden),
         ("addresses that are not given out today", dormant, golden),
+        ("names that no pod has", odd_names),
         ("several networks", places, golden),
         ("the exports of two nodes", two_nodes, golden),
         ("moved over from host-local, before the first DEL", moved_from_host_local, golden),

@@ -162,6 +162,7 @@ HoldFacts NetworkImport::facts_of(const Pod& pod, const ImportedAddress& wanted)
 
 std::string NetworkImport::why_refused(const Pod& pod, const ImportedAddress& wanted) const {
   if (wanted.pod.pod_name.empty()) return "the runtime's cache does not know its container";
+  if (is_no_pods(wanted.pod, wanted.uid)) return "no names that a pod can have";
   if (is_no_hosts(network_, wanted.address)) return "no address that a pod can have";
   if (network_.is_excluded(as_owner(wanted))) return "ipam.retain.exclude names the pod";
   if (claims_.at(wanted.address) > 1) return "several pods are said to have it";

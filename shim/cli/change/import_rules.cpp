@@ -1,10 +1,17 @@
 #include "shim/cli/change/import_rules.hpp"
 
+#include <net/if.h>
+
 #include <tuple>
 
 #include "shim/cli/validate/document/edit.hpp"
 
 namespace shim::change {
+namespace {
+
+constexpr std::size_t kNameLimit = 253;  // of objects in Kubernetes
+
+}  // namespace
 
 using allocator::Address;
 using allocator::Family;
@@ -42,6 +49,12 @@ std::string why_nothing_is_kept(const Network& network) {
     return "host-local itself hands out here: set ipam.type to delegated-ipam first";
   if (!network.conf.placement.retain.enabled) return "ipam.retain is false: nothing is kept";
   return {};
+}
+
+bool is_no_pods(const PodKey& pod, const std::string& uid) {
+  const auto is_long = [](const std::string& text) { return text.size() > kNameLimit; };
+  return is_long(pod.pod_namespace) || is_long(pod.pod_name) || is_long(uid) ||
+         pod.ifname.size() >= IFNAMSIZ;
 }
 
 bool is_no_hosts(const Network& network, const Address& address) {

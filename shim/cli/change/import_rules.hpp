@@ -14,6 +14,9 @@ std::string why_not(allocator::Hold hold, const std::string& who = {});
 /// Why nothing can be kept in a network; empty: it can.
 std::string why_nothing_is_kept(const inspect::Network& network);
 
+/// True for names that no pod has: they are longer, and their record may not fit into a link.
+bool is_no_pods(const allocator::PodKey& pod, const std::string& uid);
+
 /// True for what no pod can have: the wildcard, loopback and multicast addresses, and the edges of
 /// the subnets.
 bool is_no_hosts(const inspect::Network& network, const allocator::Address& address);

@@ -58,6 +58,14 @@ std::vector<const CachedAttachment*> by_age(const Network& network) {
   return all;
 }
 
+void add_used(const Network& network, const SurveyedAddress& one, const allocator::PodKey& pod,
+              const std::string& uid, ImportSource& source) {
+  ImportedAddress& added = source.add(one.address, pod, uid);
+  added.network = network.name;
+  added.folder = network.network_dir;
+  added.attachment = one.attachment;
+}
+
 /// What the cache knows leaves the list.
 void add_known(const Network& network, InUse& unbound, ImportSource& source) {
   for (const CachedAttachment* cached : by_age(network)) {
@@ -67,15 +75,8 @@ void add_known(const Network& network, InUse& unbound, ImportSource& source) {
       const auto here = at++;
       if (*one.attachment != cached->attachment) continue;
       unbound.erase(here);
-      if (!cached->pod || network.is_excluded(network.owner_of(one))) continue;
-      source.addresses.push_back({one.address,
-                                  *cached->pod,
-                                  cached->uid,
-                                  0,
-                                  network.name,
-                                  network.network_dir,
-                                  {},
-                                  one.attachment});
+      const bool is_kept = cached->pod && !network.is_excluded(network.owner_of(one));
+      if (is_kept) add_used(network, one, *cached->pod, cached->uid, source);
     }
   }
 }
@@ -115,7 +116,7 @@ void add_pod(const std::string& path, const std::string& text, ImportSource& sou
     if (key.pod_namespace.empty() || key.pod_name.empty()) return complain("names no pod");
     if (!has_address(pod)) return;
     for (const auto& address : addresses_of_pod(pod))
-      source.addresses.push_back({address, key, pod_text(pod, "metadata/uid")});
+      source.add(address, key, pod_text(pod, "metadata/uid"));
   } catch (const JsonSyntaxError& error) {
     complain(error.what());
   }
@@ -161,6 +162,11 @@ Directory pods_folder(FileSystem& fs, const std::string& named) {
 
 }  // namespace
 
+ImportedAddress& ImportSource::add(const Address& address, const allocator::PodKey& pod,
+                                   const std::string& uid) {
+  return addresses.emplace_back(ImportedAddress{address, pod, uid});
+}
+
 ImportSource read_exported(FileSystem& fs, const std::string& path) {
   if (path != "-" && is_folder(fs, path))
     throw UsageError(path + ": is a folder; say whose it is with --from openyurt or yurthub");
@@ -173,8 +179,11 @@ ImportSource read_exported(FileSystem& fs, const std::string& path) {
     return order_of(*left.second) < order_of(*right.second);
   });
   ImportSource source{{}, node.node};
-  for (const auto& [network, one] : all)
-    source.addresses.push_back({one->address, one->pod, one->uid, one->kept, network->name});
+  for (const auto& [network, one] : all) {
+    ImportedAddress& added = source.add(one->address, one->pod, one->uid);
+    added.kept = one->kept;
+    added.network = network->name;
+  }
   return source;
 }
 
@@ -184,9 +193,7 @@ ImportSource read_host_local(const Networks& networks) {
     if (!network.chooses()) continue;
     InUse unbound = unbound_in(network);
     add_known(network, unbound, source);
-    for (const auto& [container, one] : unbound)
-      source.addresses.push_back(
-          {one->address, {}, {}, 0, network.name, network.network_dir, {}, one->attachment});
+    for (const auto& [container, one] : unbound) add_used(network, *one, {}, {}, source);
   }
   return source;
 }
@@ -198,8 +205,7 @@ ImportSource read_markers(FileSystem& fs, const std::string& folder) {
   ImportSource source;
   for (const auto& name : sorted_names(fs, *opened)) {
     const auto marker = allocator::store::parse_marker(name);
-    if (marker) source.addresses.push_back({marker->address, marker->pod});
-    if (marker) source.addresses.back().beside = path;
+    if (marker) source.add(marker->address, marker->pod).beside = path;
   }
   return source;
 }

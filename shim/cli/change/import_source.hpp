@@ -28,6 +28,10 @@ struct ImportedAddress {
 };
 
 struct ImportSource {
+  /// One more, of which the caller tells the rest.
+  ImportedAddress& add(const allocator::Address& address, const allocator::PodKey& pod,
+                       const std::string& uid = {});
+
   std::vector<ImportedAddress> addresses;  ///< what was given up first comes first
   std::string node = {};                   ///< whose they were; empty: nobody says
   inspect::Findings findings = {};         ///< what of it cannot be read

@@ -46,31 +46,42 @@ std::optional<ExportedBinding> binding_of(const Network& network, const Surveyed
   return exported;
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+Table make_binding_table() {
+  return {{{"address", {}},
+           {"namespace", {}},
+           {"pod", {}},
+           {"interface", {}},
+           {"uid", {}},
+           {"state", {}},
+           {"kept", {}, Shown::always, CellKind::number},
+           {"sequence", {}, Shown::always, CellKind::number},
+           {"boot", {}}},
+          {}};
+}
 
-Json binding_json(const ExportedBinding& binding) {
-  Json object = Json::object();
-  put(object, "address", binding.address.to_string());
-  put(object, "namespace", binding.pod.pod_namespace);
-  put(object, "pod", binding.pod.pod_name);
-  put(object, "interface", binding.pod.ifname);
-  put(object, "uid", text_or_null(binding.uid));
-  put(object, "state", std::string(name_of(binding.state)));
-  put(object, "kept", binding.kept);
-  put(object, "sequence", binding.sequence);
-  put(object, "boot", text_or_null(binding.boot8));
-  return object;
+Row cells_of(const ExportedBinding& one) {
+  return {one.address.to_string(),
+          one.pod.pod_namespace,
+          one.pod.pod_name,
+          one.pod.ifname,
+          one.uid,
+          std::string(name_of(one.state)),
+          std::to_string(one.kept),
+          std::to_string(one.sequence),
+          one.boot8};
 }
 
 Json network_json(const ExportedNetwork& network) {
+  Table table = make_binding_table();
+  for (const auto& binding : network.bindings) table.rows.push_back(cells_of(binding));
   Json object = Json::object();
   put(object, "name", network.name);
   put(object, "folder", network.folder);
-  Json bindings = Json::array();
-  for (const auto& binding : network.bindings) bindings.push_back(binding_json(binding));
-  put(object, "bindings", std::move(bindings));
+  put(object, "bindings", items_of(table));
   return object;
 }
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 /// Of the document as it is without it.
 std::string checksum_of(const Json& document) {
