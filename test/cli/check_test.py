@@ -84,11 +84,15 @@ def node_on_disk(ranges=None, **more):
             yield node
 
 
-def on_node(node, *more, forwarding=1, **env):
-    """The rules that `check node` finds broken, in a network namespace of its own."""
-    script = f'echo {forwarding} > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; exec "$@"'
-    return rules(node, "node", "--bin-dir", node.bin_dir, *more, env=env,
-                 wrapper=("unshare", "--net", "sh", "-c", script, "sh"))
+def forwarding(number):
+    """A command that runs another one in a network namespace of its own."""
+    script = f'echo {number} > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; exec "$@"'
+    return "unshare", "--net", "sh", "-c", script, "sh"
+
+
+def on_node(node, *more, forwards=1, **env):
+    """The rules that `check node` finds broken."""
+    return rules(node, "node", "--bin-dir", node.bin_dir, *more, env=env, wrapper=forwarding(forwards))
 
 
 def break_records(node):
@@ -157,6 +161,7 @@ def repaired(golden):
     with Looked(HOME, name="pods") as node:
         node.tell_two_boots()
         break_records(node)
+        os.rmdir(f"{node.network_dir}/10.9.0.8")
         records = f"{node.state_dir}/{escaped(node.network_dir)}"
         newer = ("ip.10.9.0.14", "pod.shop_later@eth0")
         attachments, entries = node.attachments(), node.entries()
@@ -202,7 +207,7 @@ def in_use(golden):
         for address in ("10.9.0.2", "10.9.0.3"):
             record(node.record_dir, f"ip.{address}", "1~torn")
         golden.call("torn bindings of who runs", "check", "store", "--repair", "--apply", *node.look(), alike=alike(node))
-        assert node.bindings()["10.9.0.2"].owner == "shop/web-0"
+        assert os.readlink(f"{node.record_dir}/ip.10.9.0.2").startswith("1~shop~web-0~eth0~")
         assert check(node, "store") == [("record-malformed", "ip.10.9.0.3")]
         assert node.add("c0", "shop/web-0") == ["10.9.0.2", "fd00:9::2"]
     shutil.rmtree("/var/lib/cni/results")
@@ -349,7 +354,10 @@ def node_in_order():
         assert on_node(node) == []
         node.add("c0", "shop/web-0")
         assert on_node(node) == []
-        assert on_node(node, forwarding=0) == ["ip-forward"]
+        assert on_node(node, forwards=0) == ["ip-forward"]
+        node.configure({**node.conf(), "type": "macvlan"})
+        assert "ip-forward" not in on_node(node, forwards=0)
+        node.configure(node.conf())
         node.add("c1", None)
         assert on_node(node) == ["not-bound"], "what status tells"
 
@@ -373,6 +381,9 @@ def configurations(golden):
         conflist = {"cniVersion": "1.0.0", "name": "pods", "plugins": [plugin]}
         node.write("net.d/20-old.conflist", conflist)
         assert on_node(node) == ["two-plugins"]
+        shutil.copy(BINARY, f"{node.bin_dir}/host-local")
+        assert on_node(node) == [], "it is we who are installed as host-local"
+        os.unlink(f"{node.bin_dir}/host-local")
         node.write("net.d/20-old.conflist", {**conflist, "name": "others"})
         assert on_node(node) == []
         multus = {"cniVersion": "1.0.0", "name": "multus", "type": "multus", "delegates": [conflist]}
@@ -381,7 +392,7 @@ def configurations(golden):
         os.unlink(f"{node.conf_dir}/00-multus.conf")
         node.write("net.d/30-torn.conflist", "{")
         node.configure(node.conf(dataDirectory="/x", dataDir=f"{node.data_dir}/pods"))
-        golden.call("configurations", "check", "node", "--bin-dir", node.bin_dir, *node.look(),
+        golden.call("configurations", "check", "node", "--bin-dir", node.bin_dir, *node.look(), wrapper=forwarding(1),
                     alike=lambda text: alike(node)(text).replace(f" --bin-dir {node.bin_dir}", ""))
 
 

@@ -173,6 +173,33 @@ TEST_CASE("a lost hint is written anew from the bindings, and the pod comes back
   CHECK(world.add("c2", "web") == "10.0.0.2");
 }
 
+TEST_CASE("names that are too long for a file's are known by their hints", "[repair]") {
+  CachedWorld world;
+  const std::string name(230, 'w');
+  world.add("c1", name);
+  world.release("c1", "eth0", pod(name));
+  const std::string record = name_of_hint(name);
+  REQUIRE(record.starts_with("pod~"));
+  CHECK(told(flaws_of(world)).empty());
+  SECTION("lost") {
+    remove_record(world, record);
+    CHECK(told(flaws_of(world)) == record + " lead\n");
+  }
+  SECTION("its binding is torn") {
+    put_record(world, "ip.10.0.0.2", "1~torn");
+    CHECK(told(flaws_of(world)) == "ip.10.0.0.2 bind\n");
+  }
+  CHECK(repair(world).empty());
+  CHECK(told(flaws_of(world)).empty());
+  CHECK(world.binding("10.0.0.2")->pod == pod(name));
+  SECTION("idle") {
+    remove_record(world, "ip.10.0.0.2");
+    CHECK(flaws_of(world).front().pod == pod(name));
+    CHECK(repair(world).empty());
+    CHECK(world.records().empty());
+  }
+}
+
 TEST_CASE("a damaged hint is mended, unless another record may be its pod's as well", "[repair]") {
   CachedWorld world;
   world.add("c1", "web");

@@ -138,7 +138,8 @@ std::vector<std::string> repair(FileSystem& fs, const StoreOptions& options,
   {
     const NetworkLock lock = session.lock(Session::Purpose::release);
     session.prepare({});
-    if (!session.records()) return all_refused(flaws, "the records cannot be opened");
+    if (!session.records())
+      return all_refused(flaws, "the records cannot be opened, or retain is off");
     Repair mending(fs, session, options);
     obstacles = mending.mend(flaws);
     has_mended = mending.has_mended();

@@ -33,6 +33,12 @@ const Json* ipam_on_folder(const Json& plugin) {
   return is_host_locals || (is_ours && validate::is_host_local(*ipam)) ? ipam : nullptr;
 }
 
+/// Whose packets leave the node by the kernel's routing.
+bool is_forwarded(const Json& plugin) {
+  const auto type = validate::text_member(plugin, "type");
+  return type == "bridge" || type == "ptp" || type == "flannel";
+}
+
 /// Looks at one node.
 class MachineCheck {
  public:
@@ -138,6 +144,7 @@ class MachineCheck {
       for (const auto& plugin : validate::elements(network.json, "plugins")) {
         const Json* ipam = ipam_on_folder(plugin);
         if (ipam == nullptr) continue;
+        has_forwarded_ = has_forwarded_ || is_forwarded(plugin);
         Users& users = folders[joined(
             {validate::data_dir_of(*ipam), "/", validate::text_member(network.json, "name")})];
         (validate::uses_us(plugin) ? users.ours : users.host_locals) =
@@ -145,7 +152,8 @@ class MachineCheck {
       }
     }
     for (const auto& [folder, users] : folders) {
-      if (users.ours.empty() || users.host_locals.empty()) continue;
+      if (users.ours.empty() || users.host_locals.empty() || is_ours_everywhere("host-local"))
+        continue;
       tell(rules::kTwoPlugins, {}, folder,
            joined({"host-local hands out there by ", users.host_locals, ", delegated-ipam by ",
                    users.ours}));
@@ -178,7 +186,7 @@ class MachineCheck {
             return set.ranges().front().start.family() == family;
           });
         });
-    if (!is_needed || node_.fs().has_root()) return;
+    if (!is_needed || !has_forwarded_ || node_.fs().has_root()) return;
     try {
       if (node_.fs().read_path(path, 1) == "0")
         tell(rules::kForwarding, {}, path, "is 0: packets of pods do not leave the node");
@@ -188,24 +196,44 @@ class MachineCheck {
   }
 
   void check_binary() {
-    if (node_.fs().has_root()) return;
+    for (const auto& path : other_builds("delegated-ipam"))
+      tell(rules::kOtherBinary, {}, path, "is another build than this tool");
+  }
+
+  /// True where the executable is installed under another plugin's name.
+  [[nodiscard]] bool is_ours_everywhere(const std::string& name) {
+    return !node_.fs().has_root() && !files_named(name).empty() && other_builds(name).empty();
+  }
+
+  /// The files of a name in the plugin folders.
+  std::vector<std::string> files_named(const std::string& name) {
+    std::vector<std::string> paths;
+    for (const auto& folder : validate::bin_dirs(places_.bin_dir)) {
+      const auto there = node_.fs().open_directory(folder);
+      if (there && node_.fs().identify(*there, name)) paths.push_back(folder + "/" + name);
+    }
+    return paths;
+  }
+
+  /// Those that are not this executable; what cannot be read, validate tells of.
+  std::vector<std::string> other_builds(const std::string& name) {
+    std::vector<std::string> others;
+    if (node_.fs().has_root()) return others;
     try {
       const std::string own = node_.fs().read_regular("/proc/self/exe", kBinaryLimit);
-      for (const auto& folder : validate::bin_dirs(places_.bin_dir)) {
-        const std::string path = folder + "/delegated-ipam";
-        const auto there = node_.fs().open_directory(folder);
-        if (!there || !node_.fs().identify(*there, "delegated-ipam")) continue;
-        if (node_.fs().read_regular(path, kBinaryLimit) != own)
-          tell(rules::kOtherBinary, {}, path, "is another build than this tool");
+      for (const auto& path : files_named(name)) {
+        if (node_.fs().read_regular(path, kBinaryLimit) != own) others.push_back(path);
       }
     } catch (const std::system_error&) {
-      return;  // validate tells of what cannot be run
+      others.clear();
     }
+    return others;
   }
 
   Node& node_;
   const NodePlaces& places_;
   NodeFindings all_;
+  bool has_forwarded_ = false;  ///< a plugin needs the kernel to forward
 };
 
 }  // namespace

@@ -99,21 +99,24 @@ class StoreCheck {
   }
 
   void check_rights(const std::string& records) {
-    if (network_.survey.has_folder) check_right(network_.network_dir, ".");
-    if (network_.survey.has_records) check_right(records, ".");
+    check_rights_in(records, {"."});
+    std::vector<std::string> names = {"."};
     for (const auto& [address, one] : network_.survey.addresses) {
-      if (one.is_in_use && !one.is_nested) check_right(network_.network_dir, address.to_string());
+      if (one.is_in_use && !one.is_nested) names.push_back(address.to_string());
     }
+    check_rights_in(network_.network_dir, names);
   }
 
   /// What is gone by now, or cannot be looked at, is told by others.
-  void check_right(const std::string& path, const std::string& name) {
+  void check_rights_in(const std::string& path, const std::vector<std::string>& names) {
     try {
       const auto folder = node_.fs().open_directory(path);
-      const auto there = folder ? node_.fs().identify(*folder, name) : std::nullopt;
-      if (there && !there->is_private)
-        tell(rules::kWritable, name == "." ? path : path + "/" + name,
-             "others than root may write to it");
+      for (std::size_t i = 0; folder && i < names.size(); ++i) {
+        const auto there = node_.fs().identify(*folder, names[i]);
+        if (there && !there->is_private)
+          tell(rules::kWritable, names[i] == "." ? path : path + "/" + names[i],
+               "others than root may write to it");
+      }
     } catch (const std::system_error&) {
       return;
     }
