@@ -289,6 +289,8 @@ def newest_sandbox():
         node.add("c0", "shop/first")
         for container in ("a" * 64, "b" * 64):
             node.cache(container, "shop/web-0", node.add(container, "shop/web-0", binary=HOST_LOCAL))
+        path = file_of({"pods": [binding("10.9.0.9", "shop/web-0")]})
+        assert items(node, path, "--force")[0]["why"].startswith("the pod uses 10.9.0."), items(node, path, "--force")
         done = items(node, "--from", "host-local", "--apply")
         assert {item["address"]: item["becomes"] for item in done} == {"10.9.0.3": "in-use", "10.9.0.4": "in-use"}, done
         assert "10.9.0.3" not in node.bindings() and node.bindings()["10.9.0.4"].pod == "web-0"
@@ -357,6 +359,22 @@ def damaged():
         assert done.exit == tool.FOUND, done
         new = {name: target for name, target in node.records().items() if records.get(name) != target}
         assert {os.path.basename(name) for name in new} == {"ip.10.9.0.13", "pod.shop_f@eth0"}, new
+
+
+def looked_at_again():
+    """A caller without a pod lives on, and somebody has removed its file: only the lock's holder knows. Told, in the audit too."""
+    with Looked(HOME, SMALL, name="pods") as node:
+        address, = node.add("e9", None)
+        os.unlink(f"{node.network_dir}/{address}")
+        path = file_of({"pods": [binding(address, "shop/a"), binding("10.9.0.9", "shop/b")]})
+        assert [item["becomes"] for item in items(node, path)] == ["held", "held"]
+        done = items(node, path, "--apply", "--force")
+        assert [(item["becomes"], item["why"]) for item in done] == [
+            ("free", "in use by somebody else"), ("held", "kept for the pod")], done
+        assert list(node.bindings()) == ["10.9.0.9"], node.bindings()
+        with open(f"{node.record_dir}/audit") as file:
+            lines = [json.loads(line) for line in file]
+        assert [(line["pod"], line["becomes"]) for line in lines] == [("a", "held"), ("b", "held"), ("a", "free")], lines
 
 
 def read_only():
@@ -447,6 +465,7 @@ def tests(golden):
         ("OpenYurt's markers", openyurt, golden),
         ("YurtHub's cache", yurthub, golden),
         ("damaged records", damaged),
+        ("looked at again under the lock", looked_at_again),
         ("a disk that takes no changes", read_only),
         ("more than may be held", full),
         ("a large file", large),

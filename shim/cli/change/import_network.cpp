@@ -17,6 +17,7 @@ using allocator::Force;
 using allocator::HeldAddress;
 using allocator::Hold;
 using allocator::HoldFacts;
+using allocator::PodKey;
 using allocator::User;
 using allocator::store::HandHold;
 using allocator::store::LeaseStore;
@@ -65,7 +66,10 @@ Owner as_owner(const ImportedAddress& wanted) {
 NetworkImport::NetworkImport(const Network& network, Force force)
     : network_(network), force_(force), room_(held_in(network)) {
   for (const auto& [address, one] : network.survey.addresses) {
-    if (one.binding) pods_[key_text(one.binding->pod)].bound.push_back(&one);
+    if (one.binding) pods_[key_text(one.binding->pod)].known.push_back(&one);
+    if (!one.is_in_use || one.is_bound_now()) continue;
+    const Owner owner = network.owner_of(one);
+    if (owner.is_known()) pods_[key_text(owner.key())].known.push_back(&one);
   }
 }
 
@@ -131,16 +135,22 @@ User NetworkImport::user_of(const ImportedAddress& wanted, const SurveyedAddress
   return has_it ? User::the_pod : User::somebody_else;
 }
 
-/// Another address of the family that the pod is bound to, rather one that it uses; nullptr for
-/// none.
+/// By its record, or by the runtime's cache.
+bool NetworkImport::uses(const PodKey& pod, const SurveyedAddress& one) const {
+  if (!one.is_in_use) return is_used(one) && one.binding->pod == pod;
+  const Owner owner = network_.owner_of(one);
+  return owner.is_known() && owner.key() == pod;
+}
+
+/// Another address of the family that the pod has, rather one that it uses; nullptr for none.
 const SurveyedAddress* NetworkImport::other_of(const Pod& pod, Family family) const {
   const SurveyedAddress* other = nullptr;
-  for (const SurveyedAddress* one : pod.bound) {
+  for (const SurveyedAddress* one : pod.known) {
     const bool is_wanted = std::any_of(pod.wishes.begin(), pod.wishes.end(), [&](const Wish& wish) {
       return wish.wanted->address == one->address;
     });
     if (is_wanted || one->address.family() != family) continue;
-    if (other == nullptr || is_used(*one)) other = one;
+    if (other == nullptr || uses(pod.wishes.front().wanted->pod, *one)) other = one;
   }
   return other;
 }
@@ -149,9 +159,9 @@ HoldFacts NetworkImport::facts_of(const Pod& pod, const ImportedAddress& wanted)
   const SurveyedAddress one = here(wanted);
   const bool is_own = is_pods(one, wanted);
   const SurveyedAddress* other = other_of(pod, wanted.address.family());
-  const Elsewhere elsewhere = other == nullptr  ? Elsewhere::no
-                              : is_used(*other) ? Elsewhere::in_use
-                                                : Elsewhere::held;
+  const Elsewhere elsewhere = other == nullptr           ? Elsewhere::no
+                              : uses(wanted.pod, *other) ? Elsewhere::in_use
+                                                         : Elsewhere::held;
   return {allocator::store::as_held(wanted.address, {wanted.pod, {}, 1, 0, {}}),
           user_of(wanted, one),
           one.has_record && !one.binding,

@@ -34,11 +34,14 @@ class NetworkImport {
   /// One interface of a pod.
   struct Pod {
     std::vector<Wish> wishes;
-    std::vector<const allocator::store::SurveyedAddress*> bound;
+    /// What it is bound to, and what it uses.
+    std::vector<const allocator::store::SurveyedAddress*> known;
   };
   struct Batch;
 
   [[nodiscard]] allocator::store::SurveyedAddress here(const ImportedAddress& wanted) const;
+  [[nodiscard]] bool uses(const allocator::PodKey& pod,
+                          const allocator::store::SurveyedAddress& one) const;
   [[nodiscard]] bool is_used(const allocator::store::SurveyedAddress& one) const;
   [[nodiscard]] std::optional<allocator::Attachment> attachment_of(
       const ImportedAddress& wanted, const allocator::store::SurveyedAddress& one) const;

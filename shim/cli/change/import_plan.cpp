@@ -20,17 +20,15 @@ struct Place {
 template <typename IsSo>
 Place only_one(const Networks& networks, IsSo is_so, std::string_view none,
                std::string_view several) {
-  Place place;
+  std::vector<const Network*> found;
   std::string names;
   for (const auto& network : networks) {
     if (!is_so(network)) continue;
-    names += (names.empty() ? "" : ", ") + network.name;
-    if (place.network != nullptr) place.why = several;
-    if (place.network == nullptr) place.network = &network;
+    names += (found.empty() ? "" : ", ") + network.name;
+    found.push_back(&network);
   }
-  if (place.network == nullptr) place.why = none;
-  if (!place.why.empty() && place.network != nullptr) place = {nullptr, place.why + ": " + names};
-  return place;
+  if (found.size() == 1) return {found.front()};
+  return {nullptr, found.empty() ? std::string(none) : std::string(several) + ": " + names};
 }
 
 Place place_of(const Networks& networks, const ImportedAddress& one, const ImportManner& manner) {
