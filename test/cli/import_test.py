@@ -384,7 +384,8 @@ def read_only():
         path = file_of({"pods": [binding("10.9.0.5", "shop/web-1")]})
         script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 9; shift; exec "$@"'
         done = take(node, path, "--apply", wrapper=("unshare", "--mount", "sh", "-c", script, "sh", HOME))
-        assert done.exit == tool.USAGE and "Read-only" in done.stderr and not done.stdout, done
+        assert done.exit == tool.USAGE and "Read-only" in done.stderr, done
+        assert tool.must("list", *node.look(), "--state", "held", "--no-headers") == ""
 
 
 def full():

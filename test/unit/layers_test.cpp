@@ -63,8 +63,8 @@ const Arrows& arrows() {
         below("shim/cli/inspect/networks", {"allocator/store/alive", "shim/cni/announce"});
     all["shim/cli/inspect/plan"] = below("shim/cli/inspect");
     all["shim/cli/change/gc"] = below("shim/cli/inspect/networks");
-    all["shim/cli/change"] = below("shim/cli/change/gc", below("shim/cli/validate"));
-    all["shim/cli/change"].insert({"shim/cli/inspect", "allocator/store/repair"});
+    all["shim/cli/change"] = below("shim/cli/inspect", below("shim/cli/validate"));
+    all["shim/cli/change"].insert({"shim/cli/change/gc", "allocator/store/repair"});
     all["shim"] = below("shim/cli", {"shim/cni/announce", "delegate"});
     return all;
   }();

@@ -125,6 +125,16 @@ constexpr Explanation kExplanations[] = {
     {&rules::kCacheAgent,
      "YurtHub keeps nothing for cilium-agent: after a reboot without the cloud the agent does not "
      "start, and no pod gets an address."},
+    {&rules::kSubnetLeft,
+     "Pods run on addresses that the new ranges' subnets do not have: main plugins route by the "
+     "subnet of the next pod."},
+    {&rules::kGatewayChanges,
+     "Pods that run keep the gateway that they were told; new ones get another one."},
+    {&rules::kGatewayInUse,
+     "The new gateway is a pod's address: the main plugin sets it up beside the pod."},
+    {&rules::kFolderChanges,
+     "What is in use, or kept, is known in another folder only. With another dataDir two live pods "
+     "could get one address."},
 };
 
 std::string all_ids() {
