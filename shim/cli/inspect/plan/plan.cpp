@@ -4,12 +4,12 @@
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
-#include "shim/cli/named_input.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/inspect/output/outcomes.hpp"
 #include "shim/cli/inspect/plan/conf_change.hpp"
 #include "shim/cli/inspect/plan/forecast.hpp"
 #include "shim/cli/inspect/plan/live_effects.hpp"
+#include "shim/cli/named_input.hpp"
 #include "shim/cli/standard_output.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/protocol/printable.hpp"
