@@ -144,6 +144,7 @@ std::vector<Pin> RecordFolder::pins() {
 
 void RecordFolder::put_pins(const std::vector<Pin>& pins) {
   std::vector<std::string> list;
+  list.reserve(pins.size());
   for (const auto& pin : pins) list.push_back(text_of(pin));
   put_long_list(kPinsName, "1~", list);
 }

@@ -17,7 +17,6 @@ namespace {
 
 using namespace inspect;
 using allocator::Family;
-using allocator::store::FileSystem;
 using validate::joined;
 
 constexpr std::size_t kConfLimit = std::size_t{4} << 20;
@@ -30,7 +29,8 @@ const Json* ipam_on_folder(const Json& plugin) {
   const bool is_ours = validate::uses_us(plugin);
   const bool is_host_locals =
       ipam != nullptr && !is_ours && validate::text_member(*ipam, "type") == "host-local";
-  return is_host_locals || (is_ours && validate::is_host_local(*ipam)) ? ipam : nullptr;
+  return is_host_locals || (is_ours && ipam != nullptr && validate::is_host_local(*ipam)) ? ipam
+                                                                                          : nullptr;
 }
 
 /// Whose packets leave the node by the kernel's routing.

@@ -18,7 +18,6 @@ using namespace inspect;
 using allocator::store::FileSystem;
 using allocator::store::Flaw;
 using allocator::store::Mend;
-using validate::joined;
 
 std::string record_folder(const Network& network) {
   return network.conf.placement.state_dir + "/" +

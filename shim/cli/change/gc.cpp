@@ -25,7 +25,6 @@ using namespace change;
 using allocator::PodKey;
 using allocator::store::FileSystem;
 using allocator::store::LeaseStore;
-using allocator::store::SurveyedAddress;
 using validate::joined;
 
 struct GcOptions : ChangeOptions {
@@ -117,7 +116,7 @@ void note_candidate(Collection& collection, const std::string& candidate, const 
       wait.kind == Wait::Kind::seen_now ? grace.now : collection.before.at(candidate);
 }
 
-void add_candidates(Collection& collection, Candidates candidates, std::string_view reason,
+void add_candidates(Collection& collection, Candidates&& candidates, std::string_view reason,
                     const Grace& grace) {
   for (auto& [name, change] : candidates) {
     const Wait wait = wait_of(collection.before, name, grace);
@@ -183,7 +182,7 @@ void note_down(FileSystem& fs, const Collection& collection) {
   const std::string text = print_seen(collection.seen);
   if (text == print_seen(collection.before)) return;
   change_state_file(fs, *collection.network, kSeenName, kSeenLimit,
-                    [&](const std::string&) { return text; });
+                    [&](const std::string&) -> const std::string& { return text; });
 }
 
 /// Returns what it failed with.

@@ -9,7 +9,6 @@
 namespace shim::change {
 
 using namespace inspect;
-using allocator::Address;
 using allocator::Attachment;
 using allocator::Elsewhere;
 using allocator::Family;

@@ -180,6 +180,7 @@ std::vector<Address> addresses_of(const Network& network, const Subject& pod) {
     if (known == nullptr || one.binding->sequence - 1 > known->binding->sequence - 1) known = &one;
   }
   std::vector<Address> addresses;
+  addresses.reserve(newest.size());
   for (const auto& [place, one] : newest) addresses.push_back(one->address);
   return addresses;
 }

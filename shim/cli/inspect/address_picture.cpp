@@ -169,11 +169,11 @@ std::string print_svg(const Networks& networks) {
 }
 
 std::string print_page(std::string_view text, const Networks& networks) {
-  return joined(
-      {"<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\"><head>"
-       "<meta charset=\"utf-8\"/><title>delegated-ipam status</title>"
-       "<style>:root{color-scheme:light dark}</style></head><body>\n<pre>",
-       xml(text), "</pre>\n", print_svg(networks), "</body></html>\n"});
+  constexpr std::string_view head =
+      "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\"><head>"
+      "<meta charset=\"utf-8\"/><title>delegated-ipam status</title>"
+      "<style>:root{color-scheme:light dark}</style></head><body>\n<pre>";
+  return joined({head, xml(text), "</pre>\n", print_svg(networks), "</body></html>\n"});
 }
 
 }  // namespace shim::inspect
