@@ -51,7 +51,7 @@ struct CachedWorld : StoreWorld {
   store::LeaseStore cached_leases() { return {fs, options, &cache}; }
   std::string add_cached(const std::string& container_id, const std::string& pod_name = "") {
     auto leases = cached_leases();
-    const auto text = test::joined(picked(leases.add(request(container_id, pod_name))));
+    auto text = test::joined(picked(leases.add(request(container_id, pod_name))));
     for (const auto& note : leases.notes()) notes += note + "\n";
     return text;
   }
