@@ -199,7 +199,7 @@ std::optional<std::string> RecordFolder::why_closed(const Address& address) {
 
 RecordFolder::Survey RecordFolder::survey() {
   Survey found;
-  if (is_new_ && changes_.empty()) return found;
+  if (is_new_ && changes_.empty() && read_.empty()) return found;
   for (const auto& name : fs_->list(folder_)) {
     if (const auto stamped = address_in(name, kStampPrefix)) found.stamped.push_back(*stamped);
     const auto address = address_in(name, kBindingPrefix);

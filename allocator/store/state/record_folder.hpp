@@ -123,7 +123,8 @@ class RecordFolder {
 
   /// From here on changes are counted for undo(): those before belong to somebody else's business.
   void begin() {
-    if (!changes_.empty()) is_new_ = false;
+    // Of a new folder everything stays known: nobody else writes meanwhile.
+    for (const auto& change : changes_) read_.insert_or_assign(change.name, change.after);
     bound_.reset();
     changes_.clear();
   }

@@ -12,6 +12,7 @@ bool is_binding(const RecordChange& change) { return change.name.starts_with("ip
 
 void RecordFolder::undo() {
   read_.clear();
+  is_new_ = false;
   // A DEL that came meanwhile has stamped a binding of ours: it is held now, and its hint must
   // stay.
   const bool taken_up =
