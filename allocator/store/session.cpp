@@ -150,7 +150,16 @@ void Session::remember_ranges(const RememberedRanges& ranges) {
   }
 }
 
+bool Session::has_no_pins() {
+  try {
+    return !records_ || records_->pins().empty();
+  } catch (const ClosedRecord&) {
+    return false;
+  }
+}
+
 std::vector<Pin> Session::readable_pins() {
+  if (run_->mark().is_unpinned) return {};
   try {
     return records_ ? records_->pins() : std::vector<Pin>();
   } catch (const ClosedRecord& error) {
@@ -286,8 +295,10 @@ void Session::run_boot_scan(const RangeSets& sets, bool restores) {
   scan.mark_unbound(records_ ? &*records_ : nullptr);
   // A DEL works on a file system that an ADD refuses: it must not take the ADD's first look away.
   if (!is_fit_ && parts_.fs.unfit_disk(network_.folder().fd)) return;
+  const bool is_unpinned = knows_records_ && has_no_pins();
   run_->change_mark([&](BootMark& mark) {
     mark.scan = restores ? BootScanState::live_restored : BootScanState::files_scanned;
+    mark.is_unpinned = is_unpinned;
   });
 }
 

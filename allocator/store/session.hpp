@@ -148,6 +148,7 @@ class Session {
   void refuse_unfit_disk();
   void open_existing_records();
   [[nodiscard]] std::vector<Pin> readable_pins();
+  [[nodiscard]] bool has_no_pins();
   void replay_pending();
   [[nodiscard]] bool replay(const Attachment& attachment);
   void run_boot_scan(const RangeSets& sets, bool restores);

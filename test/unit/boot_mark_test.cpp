@@ -20,10 +20,10 @@ namespace {
 
 const std::string kGeneration = "11111111-aaaa-4bbb-8ccc-000000000001~7~8~4";
 const std::string kNextGeneration = "22222222-aaaa-4bbb-8ccc-000000000002~7~8~4";
-constexpr bool BootMark::*kFlags[] = {&BootMark::has_kernels_boot, &BootMark::is_flushed,
-                                      &BootMark::has_set_aside,    &BootMark::has_used,
-                                      &BootMark::has_repeats,      &BootMark::has_unbound,
-                                      &BootMark::has_pending,      &BootMark::has_index};
+constexpr bool BootMark::*kFlags[] = {
+    &BootMark::has_kernels_boot, &BootMark::is_flushed,  &BootMark::is_unpinned,
+    &BootMark::has_set_aside,    &BootMark::has_used,    &BootMark::has_repeats,
+    &BootMark::has_unbound,      &BootMark::has_pending, &BootMark::has_index};
 
 /// A run folder that commands open one after the other.
 struct Folder {

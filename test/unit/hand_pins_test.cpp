@@ -109,6 +109,33 @@ TEST_CASE("pins by hand: a list that cannot be read keeps no pod from coming up"
   CHECK(contents_of(world.record_dir()).at("pins") == before);
 }
 
+TEST_CASE("pins by hand: where there are none, only the first ADD of a boot looks",
+          "[hand][pins]") {
+  StoreWorld world;
+  int looks = 0;
+  world.fs.before = [&](const test::Call& call) {
+    looks += call.method == "read_link" && call.subject == "pins" ? 1 : 0;
+  };
+  world.add("c1", "web");
+  world.boot(kSecondBoot);
+  world.add("c2", "db");
+  looks = 0;
+  CHECK(world.add("c3", "other") == "10.0.0.4");
+  CHECK(looks == 0);
+  world.leases().pin({pin_of("new", "10.0.0.5")});
+  CHECK(world.add("c4", "last") == "10.0.0.6");
+  SECTION("and when the last one is taken away, they are looked for in this boot") {
+    world.leases().unpin({pin_of("new", "10.0.0.5")});
+    looks = 0;
+    CHECK(world.add("c5", "more") == "10.0.0.5");
+    CHECK(looks == 1);
+  }
+  SECTION("without /run") {
+    std::filesystem::remove_all(world.options.run_dir);
+    CHECK(world.add("c5", "new") == "10.0.0.5");
+  }
+}
+
 TEST_CASE("pins by hand: without retention there are none", "[hand][pins]") {
   StoreWorld world;
   world.options.retention = test::store::Retention::off;

@@ -123,18 +123,6 @@ void write_over(const Fd& fd, off_t old_size, std::string_view bytes, const std:
     fail("truncate", path);
 }
 
-/// -1 when there is no such file.
-int open_to_read(const Directory& directory, const std::string& name) {
-  const int fd = retried([&] {
-    return ::openat(directory.fd.number(), name.c_str(),
-                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  });
-  // ELOOP: a symbolic link; ENXIO: a socket. Neither is a file that this store or host-local made.
-  if (fd < 0 && errno != ENOENT && errno != ELOOP && errno != ENXIO)
-    fail("open", path_of(directory, name));
-  return fd;
-}
-
 }  // namespace
 
 Fd PosixFileSystem::own(int number) {
@@ -215,12 +203,12 @@ std::optional<FileContent> PosixFileSystem::read_file(const Directory& directory
 std::optional<std::string> PosixFileSystem::read_regular_entry(const Directory& directory,
                                                                const std::string& name,
                                                                std::size_t limit) {
-  const Fd fd = own(open_to_read(directory, name));
-  if (!fd.is_open()) return std::nullopt;
+  const auto fd = open_file(directory, name);
+  if (!fd) return std::nullopt;
   const std::string path = path_of(directory, name);
-  std::string bytes = read_some(fd.number(), std::min(limit, kSmallFile), path, ShortRead::is_end);
+  std::string bytes = read_some(fd->number(), std::min(limit, kSmallFile), path, ShortRead::is_end);
   if (bytes.size() == kSmallFile && limit > kSmallFile)
-    bytes += read_some(fd.number(), limit - kSmallFile, path, ShortRead::is_end);
+    bytes += read_some(fd->number(), limit - kSmallFile, path, ShortRead::is_end);
   return bytes;
 }
 
@@ -279,8 +267,14 @@ void PosixFileSystem::write_all(const Fd& fd, std::string_view bytes,
 }
 
 std::optional<Fd> PosixFileSystem::open_file(const Directory& directory, const std::string& name) {
-  const int fd = open_to_read(directory, name);
-  return fd < 0 ? std::nullopt : std::optional(Fd(fd));
+  const int fd = retried([&] {
+    return ::openat(directory.fd.number(), name.c_str(),
+                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  });
+  if (fd >= 0) return Fd(fd);
+  // ELOOP: a symbolic link; ENXIO: a socket. Neither is a file that this store or host-local made.
+  if (errno == ENOENT || errno == ELOOP || errno == ENXIO) return std::nullopt;
+  fail("open", path_of(directory, name));
 }
 
 Supported PosixFileSystem::set_attribute(const Fd& fd, const std::string& name,

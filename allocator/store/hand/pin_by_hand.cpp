@@ -18,6 +18,11 @@ void LeaseStore::change_pins(const std::function<void(std::vector<Pin>&)>& chang
     if (!session.records()) return;
     auto pins = session.records()->pins();
     change(pins);
+    // First the word that somebody has to look: an ordinary ADD does not.
+    if (!pins.empty() &&
+        !session.run().change_mark([](BootMark& mark) { mark.is_unpinned = false; }))
+      throw TryAgain("pin in " + options_.network_dir + ": nothing can be noted in " +
+                     options_.run_dir + "; try again");
     session.records()->put_pins(pins);
   }
   session.flush({});

@@ -10,8 +10,9 @@ struct Word {
   bool BootMark::*flag;
 };
 
-constexpr std::array<Word, 8> kWords = {{{"own", &BootMark::has_kernels_boot},
+constexpr std::array<Word, 9> kWords = {{{"own", &BootMark::has_kernels_boot},
                                          {"flushed", &BootMark::is_flushed},
+                                         {"unpinned", &BootMark::is_unpinned},
                                          {"aside", &BootMark::has_set_aside},
                                          {"used", &BootMark::has_used},
                                          {"repeats", &BootMark::has_repeats},

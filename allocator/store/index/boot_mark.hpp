@@ -3,8 +3,8 @@
 /// reads it once instead of looking for each thing by itself.
 ///
 ///     scan -> "<generation>" and what holds, in this order: "~scanned" or "~live" (see
-///             BootScanState), "~own", "~flushed", "~aside", "~used", "~repeats", "~unbound",
-///             "~pending", "~index"
+///             BootScanState), "~own", "~flushed", "~unpinned", "~aside", "~used", "~repeats",
+///             "~unbound", "~pending", "~index"
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,6 +24,7 @@ struct BootMark {
   BootScanState scan = BootScanState::due;
   bool has_kernels_boot = false;  ///< somebody has seen that the boot_id is the kernel's own
   bool is_flushed = false;        ///< the folders above the network's and the records'
+  bool is_unpinned = false;       ///< no record pins anything by hand
   bool has_set_aside = true;      ///< something in aside/
   bool has_used = true;           ///< marks of used addresses
   bool has_repeats = true;        ///< something in repeats/
