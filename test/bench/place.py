@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import disk
 import sandbox
@@ -20,6 +21,7 @@ PARENT = os.environ.get("TMPDIR") or "/var/tmp"
 MEMORY = "/var/lib/cni/bench"  # on the sandbox's tmpfs, and not below /run: that is emptied when a boot is pretended
 PR_SET_PDEATHSIG = 1  # prctl(2)
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 10
 IMAGE = {"size": "4G", "inodes": "1000000"}  # sparse; 60 000 reservations with their records are 180 000 inodes
 
 
@@ -45,8 +47,15 @@ def _outside():
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     finally:
-        for _ in range(2):  # what was being measured may make one more file
-            shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
+
+
+def remove(folder):
+    """Remove a folder; what was being measured, and is being killed, may go on making files for a moment."""
+    deadline = time.monotonic() + PATIENCE
+    while os.path.isdir(folder) and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.01)
 
 
 @contextlib.contextmanager
