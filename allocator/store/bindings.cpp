@@ -34,6 +34,22 @@ bool is_bound_elsewhere(RecordFolder& records, const PodHint& hint, const PodKey
   });
 }
 
+/// The hint of a pod that adopts an address; nullopt when it must not.
+std::optional<PodHint> hint_of_adopter(RecordFolder& records, const Address& address,
+                                       const PodKey& pod,
+                                       const std::vector<Address>& of_attachment) {
+  PodHint hint = records.hint(pod).value_or(PodHint{});
+  const Family family = address.family();
+  if (is_bound_elsewhere(records, hint, pod, family, of_attachment)) return std::nullopt;
+  std::erase_if(hint.addresses, [&](const Address& other) {
+    return other == address || (other.family() == family && !contains(of_attachment, other));
+  });
+  // Behind the others of its attachment: when there are too many, the first sets keep theirs.
+  hint.addresses.push_back(address);
+  if (!contains(newest_of_each_family(hint.addresses), address)) return std::nullopt;
+  return hint;
+}
+
 }  // namespace
 
 HeldAddress as_held(const Address& address, const Binding& binding) {
@@ -89,22 +105,6 @@ std::vector<Address> newest_of_each_family(const std::vector<Address>& addresses
     if (static_cast<std::size_t>(same) < kBoundPerFamily) kept.push_back(address);
   }
   return kept;
-}
-
-/// The hint of a pod that adopts an address; nullopt when it must not.
-static std::optional<PodHint> hint_of_adopter(RecordFolder& records, const Address& address,
-                                              const PodKey& pod,
-                                              const std::vector<Address>& of_attachment) {
-  PodHint hint = records.hint(pod).value_or(PodHint{});
-  const Family family = address.family();
-  if (is_bound_elsewhere(records, hint, pod, family, of_attachment)) return std::nullopt;
-  std::erase_if(hint.addresses, [&](const Address& other) {
-    return other == address || (other.family() == family && !contains(of_attachment, other));
-  });
-  // Behind the others of its attachment: when there are too many, the first sets keep theirs.
-  hint.addresses.push_back(address);
-  if (!contains(newest_of_each_family(hint.addresses), address)) return std::nullopt;
-  return hint;
 }
 
 bool adopt(RecordFolder& records, const Address& address, const Binding& binding,

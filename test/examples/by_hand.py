@@ -1,5 +1,6 @@
 """The checks of what is written by hand in examples/: files by schemas and by the programs that read them, blocks by
 syntax."""
+import contextlib
 import json
 import os
 import re
@@ -88,39 +89,37 @@ def unit(path):
         assert os.access("/opt/cni/bin/delegated-ipam", os.X_OK)
 
 
-def status_unit(path):
-    """systemd-analyze verify has nothing to say of it, and what it runs writes metrics"""
+@contextlib.contextmanager
+def installed_unit(path, folder, name):
+    """A service and its timer of a folder of examples/, installed beside the plugin; yields what the service runs."""
     require("systemd-analyze")
     with scratch_root.layer():
-        for name in ("delegated-ipam-status.service", "delegated-ipam-status.timer"):
-            shutil.copyfile(os.path.join(EXAMPLES, "monitoring", name), f"/etc/systemd/system/{name}")
+        for kind in ("service", "timer"):
+            shutil.copyfile(os.path.join(EXAMPLES, folder, f"{name}.{kind}"), f"/etc/systemd/system/{name}.{kind}")
         os.makedirs("/opt/cni/bin")
         shutil.copy(BINARY, "/opt/cni/bin/delegated-ipam")
         unit_path = f"/etc/systemd/system/{os.path.basename(path)}"
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit_path], capture_output=True, text=True)
         told = [line for line in done.stderr.splitlines() if "delegated-ipam" in line]
         assert done.returncode == 0 and not told, done.stderr
-        for command in re.findall(r"^ExecStart=(.*)$", read(unit_path), re.MULTILINE):
-            written = command.split()[-1]
+        yield [command.split() for command in re.findall(r"^ExecStart=(.*)$", read(unit_path), re.MULTILINE)]
+
+
+def status_unit(path):
+    """systemd-analyze verify has nothing to say of it, and what it runs writes metrics"""
+    with installed_unit(path, "monitoring", "delegated-ipam-status") as commands:
+        for command in commands:
+            written = command[-1]
             os.makedirs(os.path.dirname(written))
-            assert subprocess.run(command.split(), stderr=subprocess.DEVNULL).returncode in (0, 1)
+            assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode in (0, 1)
             assert "delegated_ipam_safe_to_reboot" in read(written)
 
 
 def gc_unit(path):
     """systemd-analyze verify has nothing to say of it, and what it runs ends well where nothing leaks"""
-    require("systemd-analyze")
-    with scratch_root.layer():
-        for name in ("delegated-ipam-gc.service", "delegated-ipam-gc.timer"):
-            shutil.copyfile(os.path.join(EXAMPLES, "systemd", name), f"/etc/systemd/system/{name}")
-        os.makedirs("/opt/cni/bin")
-        shutil.copy(BINARY, "/opt/cni/bin/delegated-ipam")
-        unit_path = f"/etc/systemd/system/{os.path.basename(path)}"
-        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit_path], capture_output=True, text=True)
-        told = [line for line in done.stderr.splitlines() if "delegated-ipam" in line]
-        assert done.returncode == 0 and not told, done.stderr
-        for command in re.findall(r"^ExecStart=(.*)$", read(unit_path), re.MULTILINE):
-            subprocess.run(command.split(), check=True, stderr=subprocess.DEVNULL)
+    with installed_unit(path, "systemd", "delegated-ipam-gc") as commands:
+        for command in commands:
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
 def alerts(path):

@@ -7,6 +7,7 @@
 #include "allocator/store/repair/repair.hpp"
 #include "shim/cli/change/check.hpp"
 #include "shim/cli/inspect/networks/audit.hpp"
+#include "shim/cli/inspect/networks/state_file.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/result/libcni_cache.hpp"
 #include "shim/cni/verbs/store_inputs.hpp"
@@ -18,11 +19,6 @@ using namespace inspect;
 using allocator::store::FileSystem;
 using allocator::store::Flaw;
 using allocator::store::Mend;
-
-std::string record_folder(const Network& network) {
-  return network.conf.placement.state_dir + "/" +
-         allocator::store::record_folder_name(network.network_dir);
-}
 
 /// The rule of a flaw; nullptr for what the survey tells already.
 const Rule* rule_of_flaw(Flaw::Kind kind) {
@@ -72,7 +68,7 @@ class StoreCheck {
       : node_(node), network_(network), findings_(findings) {}
 
   void run() {
-    const std::string folder = record_folder(network_);
+    const std::string folder = records_path(network_);
     for (const auto& flaw : network_.survey.flaws) {
       if (const Rule* rule = rule_of_flaw(flaw.kind))
         tell(*rule, folder + "/" + flaw.name, message_of(flaw));
@@ -131,7 +127,7 @@ class StateFolderCheck {
  public:
   StateFolderCheck(Node& node, Findings& findings) : node_(node), findings_(findings) {
     for (const auto& network : node.networks()) {
-      known_.insert(record_folder(network));
+      known_.insert(records_path(network));
       folders_.insert(network.conf.placement.state_dir);
     }
   }

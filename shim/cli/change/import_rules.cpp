@@ -2,8 +2,7 @@
 
 #include <net/if.h>
 
-#include <tuple>
-
+#include "shim/cli/inspect/networks/states.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 
 namespace shim::change {
@@ -73,16 +72,11 @@ bool is_no_hosts(const Network& network, const Address& address) {
 }
 
 std::string why_dormant(const Network& network, const Address& address, const PodKey& pod) {
-  const auto& [sets, reservations] =
-      std::tie(network.conf.allocation.sets, network.conf.allocation.reservations);
-  if (sets.empty()) return "the ranges are not known";
-  const std::size_t set = set_of(sets, address);
-  if (set == sets.size()) return "it is outside the ranges";
-  if (sets[set].is_gateway(address)) return "it is a gateway";
-  if (span_around(reservations, address) != nullptr) return "it is excluded";
-  const auto* const pin = pin_on(reservations, address);
-  if (pin == nullptr || is_of_pod(*pin, pod)) return {};
-  return joined({"it is pinned to ", pin->pod_namespace, "/", pin->pod_name});
+  if (network.conf.allocation.sets.empty()) return "the ranges are not known";
+  if (is_outside(network, address)) return "it is outside the ranges";
+  const auto reserved = reservation_of(network, address);
+  const bool is_own = reserved && reserved->pin != nullptr && is_of_pod(*reserved->pin, pod);
+  return reserved && !is_own ? "it is " + reserved->reserved_text() : std::string();
 }
 
 }  // namespace shim::change

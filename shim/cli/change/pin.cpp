@@ -132,7 +132,7 @@ void plan_pin(PinPlan& plan, const Pin& pin, bool force) {
   std::string why = why_unread(network);
   if (why.empty()) why = obstacle_to(network, pin, force);
   if (!why.empty()) {
-    step.why = std::move(why);
+    refuse(step, why);
     plan.change.is_refused = true;
   } else if (step.was == State::free || step.was == State::held) {
     step.becomes = State::reserved;
@@ -225,9 +225,7 @@ std::vector<PinPlan> plan_unpins(const Networks& networks, const PinSubject& sub
 /// What is refused of one address is refused of all.
 void refuse_all(Change& change) {
   for (auto& step : change.steps) {
-    if (step.becomes == step.was) continue;
-    step.becomes = step.was;
-    step.why = "not without the others";
+    if (step.becomes != step.was) refuse(step, "not without the others");
   }
 }
 

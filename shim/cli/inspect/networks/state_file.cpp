@@ -17,16 +17,16 @@ using allocator::store::RecordFolder;
 constexpr unsigned kFileMode = 0600;
 constexpr std::chrono::milliseconds kFilePatience{10'000};
 
-std::string folder_path(const Network& network) {
+}  // namespace
+
+std::string records_path(const Network& network) {
   return network.conf.placement.state_dir + "/" +
          allocator::store::record_folder_name(network.network_dir);
 }
 
-}  // namespace
-
 std::string read_state_file(FileSystem& fs, const Network& network, const std::string& name,
                             std::size_t limit) {
-  const auto folder = fs.open_directory(folder_path(network));
+  const auto folder = fs.open_directory(records_path(network));
   const auto content = folder ? fs.read_file(*folder, name, limit) : std::nullopt;
   return content ? content->bytes : std::string();
 }
@@ -37,7 +37,7 @@ void change_state_file(FileSystem& fs, const Network& network, const std::string
   std::vector<std::string> changed;
   static_cast<void>(
       RecordFolder::create(fs, network.conf.placement.state_dir, network.network_dir, changed));
-  const auto folder = open_folder(fs, folder_path(network), "state folder", "try again");
+  const auto folder = open_folder(fs, records_path(network), "state folder", "try again");
   {
     auto locked = fs.open_directory(network.network_dir);
     std::optional<NetworkLock> lock;

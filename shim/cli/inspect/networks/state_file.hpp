@@ -12,6 +12,9 @@
 
 namespace shim::inspect {
 
+/// The folder of a network's records.
+std::string records_path(const Network& network);
+
 /// The text of such a file, at most `limit` bytes of it; empty where there is none.
 /// Errors: throws std::system_error.
 std::string read_state_file(allocator::store::FileSystem& fs, const Network& network,
