@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <system_error>
+#include <tuple>
 
 #include "allocator/store/alive/former_use.hpp"
 
@@ -20,6 +21,13 @@ std::int64_t changed_ns(NetworkDir& network, const Address& address) {
   } catch (const std::system_error&) {
     return 0;
   }
+}
+
+bool has_two_of_a_set(const RangeSets& sets, const std::vector<Address>& addresses) {
+  return std::any_of(sets.begin(), sets.end(), [&](const RangeSet& set) {
+    const auto is_in = [&](const Address& address) { return set.contains(address); };
+    return std::count_if(addresses.begin(), addresses.end(), is_in) > 1;
+  });
 }
 
 }  // namespace
@@ -91,6 +99,7 @@ Wish AddTransaction::make_wish() {
     for (const auto& file : present_) wish.present.push_back(*file.address);
   }
   wish.bound = pod_records_.inherited();
+  if (has_two_of_a_set(request_.sets, wish.present)) put_told_last_first(wish);
   // What the pod had before it was set aside goes before what it got meanwhile.
   std::stable_partition(wish.bound.begin(), wish.bound.end(), [&](const Address& address) {
     return context_.session.set_asides().is_due_back(address);
@@ -99,6 +108,23 @@ Wish AddTransaction::make_wish() {
     if (file.address) wish.same_sandbox.push_back(*file.address);
   }
   return wish;
+}
+
+/// An attachment may have more than one address of a set: a file of it that could not be read for a
+/// while, or one that the runtime's cache of yesterday brought back. Told again is what it was told
+/// last: what its pod is bound to (first what it was bound to first), else what the cache tells, else
+/// what was changed last.
+void AddTransaction::put_told_last_first(Wish& wish) {
+  const auto rank = [&](const Address& address) {
+    const auto bound = std::find(wish.bound.begin(), wish.bound.end(), address);
+    return std::tuple(wish.bound.end() - bound,
+                      context_.session.is_cached(request_.attachment, address),
+                      changed_ns(network_, address));
+  };
+  std::map<Address, decltype(rank(wish.present.front()))> ranks;
+  for (const auto& address : wish.present) ranks.emplace(address, rank(address));
+  std::stable_sort(wish.present.begin(), wish.present.end(),
+                   [&](const Address& a, const Address& b) { return ranks.at(a) > ranks.at(b); });
 }
 
 void AddTransaction::choose_addresses() {

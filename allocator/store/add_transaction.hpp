@@ -40,6 +40,7 @@ class AddTransaction {
   void find_present();
   [[nodiscard]] bool has_anothers_sandbox();
   [[nodiscard]] Wish make_wish();
+  void put_told_last_first(Wish& wish);
   void choose_addresses();
   [[nodiscard]] Choice choose_once(StoreSnapshot& snapshot);
   [[nodiscard]] bool rescue_lost(const std::vector<Pick>& picks);

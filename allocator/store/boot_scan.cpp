@@ -98,6 +98,7 @@ void BootScan::stamp_if_unstamped(const AttachmentFile& file) {
     if (text && text->starts_with("1~")) renew_earlier_stamp(*fd, *stamp, container_id);
     return;
   }
+  seen_first_.insert(file.name);
   const std::string first_seen = encode(stamp_of_unknown(parts_.viewpoint(), container_id));
   if (network_.set_stamp(*fd, first_seen) == Supported::yes) return;
   network_.record_stamp(*file.address, network_.file_identity(*fd), first_seen);
@@ -109,8 +110,19 @@ bool BootScan::is_of_now(const Stamp& stamp) {
          (stamp.boot_id == here.boot_id || stamp.boot_id == here.container_boot);
 }
 
+/// Who removes a file that the disk does not give removes a living pod's, as like as not.
 bool BootScan::may_be_of_now(const AttachmentFile& file) {
-  const auto stamp = network_.stamp_of(file.name);
+  try {
+    const auto stamp = network_.stamp_of(file.name);
+    return !stamp || is_of_now(*stamp);
+  } catch (const std::system_error&) {
+    return true;
+  }
+}
+
+/// Where nothing tells, it may be.
+bool BootScan::is_made_since_boot(const AttachmentFile& file, const std::optional<Stamp>& stamp) {
+  if (!parts_.is_first && stamp && seen_first_.count(file.name) == 0) return false;
   return !stamp || is_of_now(*stamp);
 }
 
@@ -129,7 +141,8 @@ bool BootScan::restore_live(const std::vector<CachedAttachment>& cached, const R
                             RecordFolder* records) {
   const bool changed_before = changed_;
   changed_ = false;
-  bool is_complete = true;
+  // Of what is held back nothing more is learned in this command.
+  bool is_complete = !network_.holds_back();
   std::map<Address, Claim> claims;
   for (const auto& one : cached) {
     if (attempt(parts_.notes, one.attachment.container_id,
@@ -141,6 +154,15 @@ bool BootScan::restore_live(const std::vector<CachedAttachment>& cached, const R
   }
   for (const auto& entry : claims) {
     const CachedAttachment& claimant = *entry.second.cached;
+    if (const CachedAttachment* rival = entry.second.rival) {
+      parts_.notes.push_back("kept back " + entry.first.to_string() + ": containers " +
+                             claimant.attachment.container_id + " and " +
+                             rival->attachment.container_id +
+                             " live and may both have it; it goes to the one that stays");
+      is_complete = false;
+      network_.hold_back(entry.first);
+      continue;
+    }
     if (attempt(parts_.notes, claimant.attachment.container_id,
                 [&] { publish(claimant, entry.first); }))
       continue;
@@ -187,7 +209,12 @@ void BootScan::claim(const CachedAttachment& cached, const RangeSets& sets, Reco
     if (!may_still_have_address(parts_.fs, cached.netns_path, address)) continue;
     const int strength = strength_of(cached, address, records);
     const auto [place, is_first] = claims.try_emplace(address, Claim{&cached, strength});
-    if (!is_first && place->second.strength < strength) place->second = {&cached, strength};
+    if (is_first || place->second.cached->attachment == cached.attachment) continue;
+    if (place->second.strength < strength) {
+      place->second = {&cached, strength};
+    } else if (place->second.strength == strength) {
+      place->second.rival = &cached;
+    }
   }
 }
 
@@ -212,7 +239,7 @@ void BootScan::publish(const CachedAttachment& cached, const Address& address) {
 /// Who ran in an earlier boot does not live.
 void BootScan::mark_unbound(RecordFolder* records) {
   for (const auto& file : network_.files()) {
-    if (!file.address || file.owner.empty()) continue;
+    if (!file.address || (file.owner.empty() && file.readable)) continue;
     attempt(parts_.notes, file.name, [&] {
       const auto binding = records != nullptr ? records->binding(*file.address) : std::nullopt;
       if (binding && (binding->sequence == 0 || !may_be_of_now(file))) return;
@@ -293,11 +320,11 @@ bool BootScan::adopt_attachment(RecordFolder& records, const CachedAttachment& c
     addresses.push_back(*file.address);
     const auto stamp = network_.stamp_of(file.name);
     is_ours = is_ours || (stamp && !stamp->netns_path.empty());
-    is_seen_first = is_seen_first || !stamp || is_of_now(*stamp);
+    is_seen_first = is_seen_first || is_made_since_boot(file, stamp);
   }
   const Binding binding{*cached.pod, cached.uid, 0, 0, boot8()};
   if (!is_ours && is_seen_first && !addresses.empty()) {
-    // The Go plugin made the files since the last boot: whatever was bound before them is older.
+    // The Go plugin made the files since the last look: whatever was bound before them is older.
     bind_attachment(records, addresses, binding, parts_.notes);
   } else {
     for (const auto& address : addresses) adopt(records, address, binding, addresses);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,7 @@ class BootScan {
     std::function<const Viewpoint&()> viewpoint;  ///< what stamps tell of this call
     const StoreOptions& options;
     std::vector<std::string>& notes;  ///< what was found and done, for the log
+    bool is_first = true;             ///< no scan of this boot has come to its end
   };
 
   explicit BootScan(const Parts& parts) : parts_(parts), network_(parts.network) {}
@@ -54,7 +56,8 @@ class BootScan {
 
   /// Gives live attachments whose file is missing their file back: the folder was wiped, or the
   /// pods came from another IPAM. Only inside `sets`. Of several that claim an address the one of
-  /// the pod that it is bound to gets it, then the first in `cached`. `records`: may be null.
+  /// the pod that it is bound to gets it; where that does not tell, nobody until all but one are
+  /// gone, as the time of an entry proves nothing (clocks are set back). `records`: may be null.
   /// Returns false when one could not be restored: its addresses are held back then, and the next
   /// command is to try again.
   bool restore_live(const std::vector<CachedAttachment>& cached, const RangeSets& sets,
@@ -83,12 +86,14 @@ class BootScan {
   void remove_if_torn(const AttachmentFile& file);
   void stamp_if_unstamped(const AttachmentFile& file);
   bool is_of_now(const Stamp& stamp);
+  bool is_made_since_boot(const AttachmentFile& file, const std::optional<Stamp>& stamp);
   bool may_be_of_now(const AttachmentFile& file);
   void renew_earlier_stamp(const Fd& file, const Stamp& stamp, const std::string& container_id);
   /// The attachment that gets an address back.
   struct Claim {
     const CachedAttachment* cached;
     int strength;
+    const CachedAttachment* rival = nullptr;  ///< another one for which as much speaks
   };
   void claim(const CachedAttachment& cached, const RangeSets& sets, RecordFolder* records,
              std::map<Address, Claim>& claims);
@@ -102,6 +107,7 @@ class BootScan {
 
   Parts parts_;
   NetworkDir& network_;
+  std::set<std::string> seen_first_;  ///< files that nobody had stamped
   bool changed_ = false;
   bool knew_boot_ = false;
 };

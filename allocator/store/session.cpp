@@ -281,8 +281,8 @@ void Session::run_boot_scan(const RangeSets& sets, bool restores) {
   // It changes what is held.
   held_.forget();
   BootScan scan({parts_.fs, network_, *run_, parts_.source, boot_id_,
-                 [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options,
-                 parts_.notes});
+                 [this]() -> const Viewpoint& { return viewpoint(); }, parts_.options, parts_.notes,
+                 is_scan_due()});
   bool complete = scan.look_at_files();
   // However long that took: who lives and has lost his file would meet a newcomer at his address.
   if (restores) restores = scan.restore_live(cached(), sets, records_ ? &*records_ : nullptr);

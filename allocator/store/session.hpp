@@ -136,8 +136,15 @@ class Session {
   /// nullopt when it does not tell who has the address.
   [[nodiscard]] std::optional<Stamp> cached_stamp(const Attachment& attachment,
                                                   const Address& address);
+  /// True when the runtime's cache, which is read where it was not, tells that the attachment was
+  /// given the address.
+  [[nodiscard]] bool is_cached(const Attachment& attachment, const Address& address) {
+    return cached_entry(attachment, address) != nullptr;
+  }
 
  private:
+  [[nodiscard]] const CachedAttachment* cached_entry(const Attachment& attachment,
+                                                     const Address& address);
   void open_run();
   [[nodiscard]] std::string generation_of(const FileIdentity& lock) const;
   void begin(const NetworkLock& lock);

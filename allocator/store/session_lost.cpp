@@ -30,13 +30,20 @@ bool Session::may_be_lost(const Address& address) {
   }
 }
 
-/// Under the lock, too, but for files only that host-local made.
-std::optional<Stamp> Session::cached_stamp(const Attachment& attachment, const Address& address) {
+/// Under the lock, too, but only for what is rare: files that host-local made, and attachments with
+/// more addresses than range sets.
+const CachedAttachment* Session::cached_entry(const Attachment& attachment,
+                                              const Address& address) {
   const auto& all = cached();
   const auto known = std::find_if(all.begin(), all.end(), [&](const CachedAttachment& one) {
     return one.attachment == attachment && contains(one.addresses, address);
   });
-  if (known == all.end() || !may_still_have_address(parts_.fs, known->netns_path, address))
+  return known == all.end() ? nullptr : &*known;
+}
+
+std::optional<Stamp> Session::cached_stamp(const Attachment& attachment, const Address& address) {
+  const CachedAttachment* known = cached_entry(attachment, address);
+  if (known == nullptr || !may_still_have_address(parts_.fs, known->netns_path, address))
     return std::nullopt;
   return stamp_of_call(parts_.fs, viewpoint(), attachment.container_id, known->netns_path);
 }

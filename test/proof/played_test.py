@@ -38,7 +38,11 @@ PIN = "10.0.0.5"
 def told(*words):
     """The histories, as objects."""
     done = subprocess.run([TELLER, "--tell", *words], stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    histories = [json.loads(line) for line in done.stdout.splitlines()]
+    for history in histories:
+        if "broken" in history:
+            raise AssertionError(f"{history['text']}: {history['broken']}")
+    return histories
 
 
 class Differs(AssertionError):

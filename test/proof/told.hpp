@@ -1,5 +1,5 @@
 #pragma once
-/// Histories told for somebody who lets them come to the real plugin (test/churn/histories_test.py).
+/// Histories told for somebody who lets them come to the real plugin (test/proof/played_test.py).
 #include <string>
 
 #include "test/proof/history.hpp"
@@ -13,7 +13,7 @@ History playable(History history);
 
 /// One line of JSON: `text`, which --replay reads, `narrow`, and `events`. Each has its `event`, what
 /// it came to (Happening), and what is so behind it: `files`, `records`, `cached`, `read_only`.
-/// Errors: throws std::runtime_error where a promise is broken.
+/// A promise that is broken is `broken`, and the last that is told.
 std::string told(const History& history);
 
 }  // namespace proof

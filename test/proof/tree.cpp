@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <set>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -150,16 +149,19 @@ std::vector<Id> Tree::reachable() const {
 }
 
 void Tree::keep_only(const std::vector<Id>& kept) {
-  std::set<Id> closed;
+  std::vector<bool> stays(inodes_.size());  // a slot of `inodes_` each
   std::vector<Id> next = kept;
   while (!next.empty()) {
-    const Id id = next.back();
+    const auto place = slot(next.back());
     next.pop_back();
-    const Inode* inode = find(id);
-    if (inode == nullptr || !closed.insert(id).second) continue;
-    for (const auto& entry : inode->entries) next.push_back(entry.second);
+    if (place == inodes_.end()) continue;
+    const auto index = static_cast<std::size_t>(place - inodes_.begin());
+    if (stays[index]) continue;
+    stays[index] = true;
+    for (const auto& entry : place->second->entries) next.push_back(entry.second);
   }
-  std::erase_if(inodes_, [&](const Slot& slot) { return closed.count(slot.first) == 0; });
+  std::size_t index = 0;
+  std::erase_if(inodes_, [&](const Slot&) { return !stays[index++]; });
 }
 
 std::uint64_t Tree::fingerprint() const { return Fingerprint(*this).of(kRoot); }

@@ -132,6 +132,7 @@ Trouble World::add_for(Sandbox& sandbox, const Event& event) {
   if (is_new) {
     make_namespace(sandbox);
     sandbox.addresses.clear();  // a container that is started anew under its ID
+    sandbox.is_mistold = entries().count(sandbox.container) != 0;
   } else if (machine_.namespaces.count(sandbox.netns_path) == 0) {
     return std::nullopt;
   }
@@ -175,7 +176,8 @@ Trouble World::answered(Sandbox& sandbox, const store::Lease& lease) {
   happening_.addresses = told;
   if (auto trouble = shared_with(sandbox, told)) return trouble;
   // A restored file is found again; where another one was given meanwhile, it is told again.
-  const bool is_same = sandbox.addresses.empty() || sandbox.is_damaged || sandbox.addresses == told;
+  const bool is_unsure = sandbox.is_damaged || (sandbox.is_mistold && !is_kept_for(sandbox.pod));
+  const bool is_same = sandbox.addresses.empty() || is_unsure || sandbox.addresses == told;
   if (!is_same)
     return "P2: the repeated ADD of " + sandbox.container + " gets " + told.front() +
            " instead of " + sandbox.addresses.front();
@@ -192,7 +194,8 @@ Trouble World::answered(Sandbox& sandbox, const store::Lease& lease) {
     other.addresses.clear();
   }
   std::erase_if(kept_, [&](const auto& one) { return share_one(one.second, told); });
-  if (is_kept_for(sandbox.pod) && !has_damaged_records_) kept_[sandbox.pod] = told;
+  if (is_kept_for(sandbox.pod) && !has_damaged_records_ && can_be_bound(sandbox.pod, told))
+    kept_[sandbox.pod] = told;
   sandbox.addresses = told;
   sandbox.is_damaged = sandbox.is_forgotten = false;
   sandbox.is_stamped = can_be_stamped(told);
@@ -299,8 +302,10 @@ Trouble World::collect(const Event& event) {
   }
   for (const auto& one : freed) {
     for (auto& sandbox : sandboxes_) {
-      if (sandbox.container != one.attachment.container_id) continue;
-      if (lives(sandbox) && !sandbox.addresses.empty() && is_seen_by_gc(sandbox))
+      const bool is_its = sandbox.container == one.attachment.container_id &&
+                          share_one(sandbox.addresses, {one.address.to_string()});
+      if (!is_its) continue;
+      if (lives(sandbox) && is_seen_by_gc(sandbox))
         return "P1: GC ends " + sandbox.container + ", which lives";
       sandbox.addresses.clear();
     }

@@ -162,6 +162,9 @@ class World {
     std::optional<Standpoint> from = {};
     /// A command has come since, and the runtime's cache did not tell of it.
     bool is_forgotten = false;
+    /// When it was started again, the cache told of its first life: nothing tells which of two
+    /// addresses it was told last, but a binding.
+    bool is_mistold = false;
   };
   struct Cached {
     Sandbox sandbox;
@@ -196,6 +199,7 @@ class World {
   void repair();
   void change_tombstones(const std::function<void(Tree&, Id)>& change);
   void put_tombstones_off();
+  void have_cache_asked();
   void happen_to_files(const Event& event);
   void happen_to_records(const Event& event);
   void happen_to_record(const Event& event, const std::string& name);
@@ -220,6 +224,7 @@ class World {
   [[nodiscard]] bool is_proven_dead(const Sandbox& sandbox) const;
   [[nodiscard]] bool is_seen_by_gc(const Sandbox& sandbox) const;
   [[nodiscard]] bool can_be_stamped(const std::vector<std::string>& addresses) const;
+  [[nodiscard]] bool can_be_bound(unsigned pod, const std::vector<std::string>& addresses) const;
   void lose_recorded_stamps();
   [[nodiscard]] bool has_unreadable_file(const std::string& container) const;
   [[nodiscard]] bool has_unreadable(unsigned pod) const;

@@ -59,7 +59,7 @@ void World::happen(const Event& event) {
     case Kind::remove_run:
       happening_.is_nothing = false;
       machine_.run = Tree();
-      if (has_lost_stamps_ && view_ != View::fresh) kept_.clear();
+      have_cache_asked();
       // What nobody has flushed was only told there.
       for (auto& sandbox : sandboxes_) sandbox.is_damaged |= sandbox.addresses.empty();
       break;
@@ -85,6 +85,12 @@ void World::happen(const Event& event) {
       happen_to_records(event);
       break;
   }
+}
+
+/// A command looks at the runtime's cache for who lost his file: what it finds without a stamp is
+/// the Go plugin's, and newer than what is bound, unless the cache tells better.
+void World::have_cache_asked() {
+  if (has_lost_stamps_ && view_ != View::fresh) kept_.clear();
 }
 
 /// Somebody changes the network folder, or all of the disk.
@@ -115,6 +121,7 @@ void World::happen_to_files(const Event& event) {
       tell_name(address);
       damage(address);
       machine_.forget_file(kNetworkDir, address);
+      have_cache_asked();
       break;
     case Kind::empty_file:
       if (address.empty()) break;
@@ -252,6 +259,7 @@ void World::go_del(unsigned pod) {
   tell(*sandbox);
   Node(machine_, nullptr).go_release(sandbox->container);
   kept_.erase(pod);
+  have_cache_asked();
   forget(sandbox->container);
 }
 

@@ -88,8 +88,11 @@ World::Trouble World::start_again(const Event& event) {
   deleted_last_.reset();
   Sandbox& sandbox = sandboxes_.back();
   ended_.erase(sandbox.container);
-  // A cache that still tells of its first life has it given back what it had then.
-  if (entries().count(sandbox.container) != 0) kept_.erase(sandbox.pod);
+  // What is left of its first life has it given back what it had then: a cache that tells of it; a
+  // file that no DEL could remove.
+  const bool is_told_of_before = entries().count(sandbox.container) != 0;
+  if (is_told_of_before || has_file(files_of(machine_.disk), sandbox.container))
+    kept_.erase(sandbox.pod);
   return add_for(sandbox, {Kind::add, event.who});
 }
 
@@ -149,6 +152,11 @@ void World::damage_record(unsigned which) {
   const std::string& name = names.at(which % names.size());
   const Id folder = machine_.disk.lookup(kRecordDir);
   machine_.damaged.insert(machine_.disk.at(folder).entries.at(name));
+  for (auto& sandbox : sandboxes_) {
+    const auto is_its = [&](const auto& address) { return name == "stamp." + address; };
+    if (std::any_of(sandbox.addresses.begin(), sandbox.addresses.end(), is_its))
+      sandbox.is_stamped = false;
+  }
   unrecorded_.insert(name);
   has_damaged_records_ = true;
   kept_.clear();

@@ -46,6 +46,15 @@ bool World::run(const Event& event, const std::function<void(MemoryDisk&)>& comm
     return records_of(machine_.disk, name, one.second) != records.at(one.first) ||
            records_of(tree, name, one.second) != records.at(one.first);
   });
+  // Who was evicted by it is.
+  const Files files = files_of(tree);
+  const std::string newcomer = "c" + std::to_string(event.who) + "-";
+  std::erase_if(kept_, [&](const auto& one) {
+    return std::any_of(one.second.begin(), one.second.end(), [&](const std::string& address) {
+      const auto file = files.find(address);
+      return one.first != event.who && file != files.end() && file->second.starts_with(newcomer);
+    });
+  });
   // The sandbox may have got an address that nobody was told, and its repeated ADD gets that.
   if (event.kind != Kind::del) kept_.erase(event.who);
   // Of two names a disk without any order may keep either.
@@ -77,8 +86,7 @@ void World::cut_power(const Tree& left) {
 void World::boot(Machine next) {
   unrecorded_.clear();
   is_state_removed_ = is_state_foreign_ = false;
-  // What has no stamp is the Go plugin's, and newer than what is bound.
-  if (has_lost_stamps_ && view_ != View::fresh) kept_.clear();
+  have_cache_asked();
   machine_ = std::move(next);
   machine_.namespaces.clear();
   machine_.inhabited.clear();
@@ -192,6 +200,17 @@ bool World::can_be_stamped(const std::vector<std::string>& addresses) const {
   });
 }
 
+/// Not where a record is of a newer version: it must not be overwritten.
+bool World::can_be_bound(unsigned pod, const std::vector<std::string>& addresses) const {
+  const auto is_newer = [&](const std::string& name) {
+    const Id record = machine_.disk.lookup(std::string(kRecordDir) + "/" + name);
+    return record != 0 && machine_.disk.at(record).bytes.starts_with("9~");
+  };
+  return !is_newer("pod.default_p" + std::to_string(pod) + "@eth0") &&
+         std::none_of(addresses.begin(), addresses.end(),
+                      [&](const std::string& address) { return is_newer("ip." + address); });
+}
+
 /// Where no file takes a stamp they are in the records.
 void World::lose_recorded_stamps() {
   if (setting_.attributes == Attributes::kept) return;
@@ -280,8 +299,6 @@ bool World::is_told_of(const Sandbox& sandbox) const {
   // A record that was lost is written anew from wherever the next command is run.
   if (was_elsewhere_ && (is_state_removed_ || is_state_foreign_ || !unrecorded_.empty()))
     return false;
-  // Of several that claim an address the clock decides where no binding does.
-  if (next_written_ < 0 && !is_kept_for(sandbox.pod)) return false;
   const bool is_recorded =
       std::none_of(sandbox.addresses.begin(), sandbox.addresses.end(),
                    [&](const auto& one) { return unrecorded_.count("ip." + one) != 0; });

@@ -101,6 +101,24 @@ TEST_CASE("what host-local left before an earlier boot is older than what is bou
   CHECK(node.add_cached("c-new", "web") == "10.0.0.5");
 }
 
+// The runtime's cache cannot be read any more when a second look is had at it.
+TEST_CASE("what host-local left is older than what was bound since it was seen first",
+          "[boot_scan]") {
+  CachedWorld node;
+  node.put("10.0.0.2", owner("c-go"));
+  node.cache.add("c-go", "web", kOwnNamespace, {"10.0.0.2"});
+  node.add_cached("c-first", "first");
+  REQUIRE(node.add_cached("c-now", "web") == "10.0.0.4");
+  node.add_cached("c-lost", "lost");
+  std::filesystem::remove(node.network_file("10.0.0.5"));
+  auto request = node.request("c-next", "next");
+  request.requested = {test::ip("10.0.0.5")};
+  static_cast<void>(node.cached_leases().add(request));
+  REQUIRE(node.files()["10.0.0.5"] == owner("c-next"));
+  CHECK(node.hint("web")->addresses.front() == test::ip("10.0.0.4"));
+  CHECK(node.binding("10.0.0.4")->pod == test::pod("web"));
+}
+
 TEST_CASE("an entry of another container proves nothing about a file", "[boot_scan]") {
   CachedWorld node;
   node.put("10.0.0.3", owner("c-go"));

@@ -100,3 +100,47 @@ TEST_CASE("who cannot be looked at keeps his address from newcomers", "[lost]") 
   node.fs.before = [](const test::Call&) {};
   is_its_own_again(node);
 }
+
+// The address of a dead pod has the command look a second time.
+TEST_CASE("what is kept back stays so when a command looks for lost files twice", "[lost]") {
+  CachedWorld node;
+  const auto hinder = [&](bool is_on) {
+    node.fs.before = [=](const test::Call& call) {
+      if (is_on && call.method == "link_file" && call.subject == kAddress)
+        throw std::system_error(EIO, std::generic_category(), "link");
+    };
+  };
+  start(node, "");
+  REQUIRE(node.add_cached("c-dead", "dead") == "10.0.0.3");
+  std::filesystem::remove_all(node.options.network_dir);
+  std::filesystem::remove_all(node.options.run_dir);  // the marks of who had which address
+  SECTION("as it cannot be restored") {
+    hinder(true);
+    CHECK(node.add_cached("c-again", "dead") == "10.0.0.3");
+    hinder(false);
+    is_its_own_again(node);
+  }
+  SECTION("as two claim it") {
+    node.cache.add("c-rival", "", kOwnNamespace, {kAddress});
+    CHECK(node.add_cached("c-again", "dead") == "10.0.0.3");
+    let_newcomers_in(node);
+    CHECK(node.files().count(kAddress) == 0);
+  }
+}
+
+// The message of a damaged file says: remove it.
+TEST_CASE("a living sandbox whose damaged file is removed is given its file back", "[lost]") {
+  CachedWorld node;
+  start(node, GENERATE("", "web"));
+  std::filesystem::remove_all(node.options.run_dir);
+  const bool is_stamp_only = GENERATE(false, true);
+  node.fs.before = [&](const test::Call& call) {
+    const bool is_hit = is_stamp_only ? call.method == "get_attribute"
+                                      : call.subject == kAddress && call.method != "identify";
+    if (is_hit) throw std::system_error(EIO, std::generic_category(), call.method);
+  };
+  static_cast<void>(test::failure_of([&] { node.add_cached("c-other", "other"); }));
+  node.fs.before = [](const test::Call&) {};
+  remove_file(node);
+  is_its_own_again(node);
+}

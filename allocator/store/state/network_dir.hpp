@@ -145,6 +145,8 @@ class NetworkDir {
   /// The address counts as in use until this command ends: it is somebody's whose file could not be
   /// restored.
   void hold_back(const Address& address) { held_back_.insert(address); }
+  /// True when this command holds an address back.
+  [[nodiscard]] bool holds_back() const { return !held_back_.empty(); }
 
   /// The cursor of a range set; nullopt when there is none or it makes no sense.
   [[nodiscard]] std::optional<Address> cursor(std::size_t set);
