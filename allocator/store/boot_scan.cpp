@@ -110,14 +110,9 @@ bool BootScan::is_of_now(const Stamp& stamp) {
          (stamp.boot_id == here.boot_id || stamp.boot_id == here.container_boot);
 }
 
-/// Who removes a file that the disk does not give removes a living pod's, as like as not.
 bool BootScan::may_be_of_now(const AttachmentFile& file) {
-  try {
-    const auto stamp = network_.stamp_of(file.name);
-    return !stamp || is_of_now(*stamp);
-  } catch (const std::system_error&) {
-    return true;
-  }
+  const auto stamp = network_.stamp_of(file.name);
+  return !stamp || is_of_now(*stamp);
 }
 
 /// Where nothing tells, it may be.
@@ -234,17 +229,25 @@ void BootScan::publish(const CachedAttachment& cached, const Address& address) {
                          cached.attachment.container_id + " lives and its file was missing");
 }
 
-/// Should somebody remove their files, nothing else would tell that they were in use. A binding
-/// tells it only when it is of somebody who has the address: one that waits may be another pod's.
-/// Who ran in an earlier boot does not live.
+/// Should somebody remove their files, nothing else would tell that they were in use. Also those that
+/// the disk does not give: who is told to remove one removes a living pod's, as like as not.
 void BootScan::mark_unbound(RecordFolder* records) {
   for (const auto& file : network_.files()) {
     if (!file.address || (file.owner.empty() && file.readable)) continue;
     attempt(parts_.notes, file.name, [&] {
-      const auto binding = records != nullptr ? records->binding(*file.address) : std::nullopt;
-      if (binding && (binding->sequence == 0 || !may_be_of_now(file))) return;
-      parts_.run.put_unbound(*file.address);
+      if (!is_told_by_binding(records, file)) parts_.run.put_unbound(*file.address);
     });
+  }
+}
+
+/// A binding tells it only when it is of somebody who has the address: one that waits may be another
+/// pod's, and so may one that cannot be read. Who ran in an earlier boot does not live.
+bool BootScan::is_told_by_binding(RecordFolder* records, const AttachmentFile& file) {
+  try {
+    const auto binding = records != nullptr ? records->binding(*file.address) : std::nullopt;
+    return binding && (binding->sequence == 0 || !may_be_of_now(file));
+  } catch (const ClosedRecord&) {
+    return false;
   }
 }
 

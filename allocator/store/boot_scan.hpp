@@ -88,6 +88,7 @@ class BootScan {
   bool is_of_now(const Stamp& stamp);
   bool is_made_since_boot(const AttachmentFile& file, const std::optional<Stamp>& stamp);
   bool may_be_of_now(const AttachmentFile& file);
+  bool is_told_by_binding(RecordFolder* records, const AttachmentFile& file);
   void renew_earlier_stamp(const Fd& file, const Stamp& stamp, const std::string& container_id);
   /// The attachment that gets an address back.
   struct Claim {

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S sh -c 'PYTHONPATH="${0%/*}/../lib" PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$0" "$@"'
-"""A hundred pods over bridge, and forty each over Flannel and cilium-cni, under Debian's containerd and the newest one:
+"""Sixty pods over bridge, and 24 each over Flannel and cilium-cni, under Debian's containerd and the newest one:
 all keep their addresses over reboots and over a runtime that dies while it starts them; what polling STATUS asks of the plugin; and
 twenty pods over bridge that crictl runs.
 
@@ -29,7 +29,7 @@ from machine import Machine
 from plugin import BINARY, require
 from tap import Skip
 
-PODS = {"bridge": 100, "flannel": 40, "cilium": 40}
+PODS = {"bridge": 60, "flannel": 24, "cilium": 24}
 PINGED = 8
 TRIES = 5
 
