@@ -234,11 +234,28 @@ def released_without_ranges():
         assert not node.addresses_of("c1"), node.attachments()
 
 
+def freed_by_host_local(is_taken):
+    """host-local itself is told to DEL what it gave through us: what we know of the answer holds no longer."""
+    node = host_local_node(f"freed-{is_taken}")
+    home = node.add("c1", POD)
+    assert by_host_local(node, "DEL", "c1") == []
+    others = {}
+    if is_taken:
+        asks = args_of("shop/other") + f";IP={home[0]}"
+        others["other"] = node.add("other", "shop/other", args=asks, ranges=DUAL[:1])
+        assert others["other"] == home[:1]
+    got = node.add("c1", POD)
+    assert (home[0] in got) != is_taken and got[1] == home[1], got
+    node.assert_in_use({"c1": got, **others})
+
+
 TESTS = [
     ("a DEL over host-local needs no ranges", released_without_ranges),
     ("moved over from host-local: a repeated ADD is refused and the pod keeps its address", moved_over),
     ("moved over from host-local: a kill in the repeated ADD costs no address", moved_over_and_killed),
     ("moved over from host-local 0.7: the same", moved_over_old_format),
+    ("host-local freed it: a repeated ADD asks it again", freed_by_host_local, False),
+    ("host-local freed it, and another pod has it: a repeated ADD gets another address", freed_by_host_local, True),
     ("an ADD of host-local's that fails and had nothing before is taken back", nothing_before),
     ("/run was emptied: what the plugin refuses keeps its lease", run_emptied, "known"),
     ("/run was emptied: what fails later is left until its DEL", run_emptied, "later"),

@@ -163,3 +163,19 @@ TEST_CASE("is_given_elsewhere: two namespaces that are both there", "[delegate]"
   given_to.netns_inode = 0;
   CHECK_FALSE(bindings.is_given_elsewhere(web, given_to));
 }
+
+TEST_CASE("still_holds: while host-local's files say so", "[delegate]") {
+  DelegatedWorld node;
+  node.give("10.0.0.2", "c1");
+  const DelegatedOwner owner = DelegatedWorld::of("c1", "web");
+  CHECK(node.bindings().still_holds(owner.attachment, ips({"10.0.0.2"})));
+  CHECK_FALSE(node.bindings().still_holds(owner.attachment, ips({"10.0.0.2", "10.0.0.3"})));
+  SECTION("not when it has given it to another one") { node.give("10.0.0.2", "c2"); }
+  SECTION("not when it has freed it") {
+    std::filesystem::remove(node.world.network_file("10.0.0.2"));
+  }
+  SECTION("not when its folder is gone") {
+    std::filesystem::remove_all(node.world.options.network_dir);
+  }
+  CHECK_FALSE(node.bindings().still_holds(owner.attachment, ips({"10.0.0.2"})));
+}
