@@ -13,7 +13,7 @@ namespace {
 constexpr int kPublishAttempts = 16;
 constexpr std::size_t kOwnersInMessage = 3;
 
-/// For display only; 0 for what cannot be looked at.
+/// A hint; 0 for what cannot be looked at.
 std::int64_t changed_ns(NetworkDir& network, const Address& address) {
   try {
     const auto identity = network.identify(address);

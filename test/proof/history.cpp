@@ -60,6 +60,11 @@ constexpr std::array<Named, kKinds> kNames = {{
     {"damage_record", 2},
     {"repair", 3},
     {"unended_del", 6},
+    {"hand_release", 5},
+    {"hand_forget", 3},
+    {"hand_hold", 5},
+    {"hand_pin", 3},
+    {"hand_unpin", 1},
 }};
 
 /// What every history has.
@@ -75,14 +80,17 @@ bool is_command(Kind kind) {
 
 bool is_about_pod(Kind kind) {
   return kind == Kind::hung_add || kind == Kind::known_id_add || kind == Kind::move_path ||
-         kind == Kind::unended_del;
+         kind == Kind::unended_del || is_by_hand(kind);
 }
 
 bool contains(const std::vector<Kind>& kinds, Kind kind) {
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-bool has_draw(Kind kind) { return kind == Kind::power_cut || kind == Kind::spoil_record; }
+bool has_draw(Kind kind) {
+  return kind == Kind::power_cut || kind == Kind::spoil_record || kind == Kind::hand_hold ||
+         kind == Kind::hand_pin;
+}
 
 /// The same everywhere, which the standard library's distributions are not.
 class Lots {
@@ -152,6 +160,7 @@ void make_odd(std::uint64_t seed, unsigned pods, History& history) {
     if (lots.one_in(kOneIn)) {
       Event odd{draw_kind(lots, kinds)};
       odd.who = lots.below(is_about_pod(odd.kind) ? pods : 64);
+      if (has_draw(odd.kind)) odd.draw = lots.below(64);
       events.push_back(odd);
     }
     events.push_back(event);

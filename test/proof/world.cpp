@@ -138,6 +138,7 @@ Trouble World::add_for(Sandbox& sandbox, const Event& event) {
   }
   tell(sandbox);
   happening_.is_new_namespace = is_new;
+  sandbox.had_file = has_file(files_of(machine_.disk), sandbox.container);
   if (sandbox.from != around_.from) sandbox.from.reset();
   try {
     const auto lease = run_add(event, request_for(sandbox));
@@ -175,12 +176,15 @@ Trouble World::answered(Sandbox& sandbox, const store::Lease& lease) {
   for (const auto& pick : lease.picks) told.push_back(pick.address.to_string());
   happening_.addresses = told;
   if (auto trouble = shared_with(sandbox, told)) return trouble;
+  if (auto trouble = trouble_with_pins(sandbox, told)) return trouble;
   // A restored file is found again; where another one was given meanwhile, it is told again.
   const bool is_unsure = sandbox.is_damaged || (sandbox.is_mistold && !is_kept_for(sandbox.pod));
   const bool is_same = sandbox.addresses.empty() || is_unsure || sandbox.addresses == told;
   if (!is_same)
     return "P2: the repeated ADD of " + sandbox.container + " gets " + told.front() +
            " instead of " + sandbox.addresses.front();
+  // It was told two addresses, and the cache may know the first one only.
+  sandbox.is_mistold |= !sandbox.addresses.empty() && sandbox.addresses != told;
   const auto kept = kept_.find(sandbox.pod);
   if (kept != kept_.end() && must_be_kept(sandbox, kept->second)) {
     if (kept->second != told)
@@ -194,8 +198,10 @@ Trouble World::answered(Sandbox& sandbox, const store::Lease& lease) {
     other.addresses.clear();
   }
   std::erase_if(kept_, [&](const auto& one) { return share_one(one.second, told); });
-  if (is_kept_for(sandbox.pod) && !has_damaged_records_ && can_be_bound(sandbox.pod, told))
-    kept_[sandbox.pod] = told;
+  // Its pin goes before what it has.
+  const bool can_be_kept = can_be_bound(sandbox.pod, told) && was_pinned_.count(sandbox.pod) == 0 &&
+                           !is_pinned_to_another(sandbox.pod, told) && !is_claimed_by_ended(told);
+  if (is_kept_for(sandbox.pod) && !has_damaged_records_ && can_be_kept) kept_[sandbox.pod] = told;
   sandbox.addresses = told;
   sandbox.is_damaged = sandbox.is_forgotten = false;
   sandbox.is_stamped = can_be_stamped(told);
@@ -224,13 +230,13 @@ Trouble World::refused(const Sandbox& sandbox, const std::string& why) {
   happening_.failure = why;
   if (machine_.is_read_only) return std::nullopt;
   // It gets its pin or nothing, and is told why not.
-  if (sandbox.pod == kPinned && why.find(" is pinned to ") != std::string::npos)
-    return std::nullopt;
+  const bool is_pinned = sandbox.pod == kPinned || was_pinned_.count(sandbox.pod) != 0;
+  if (is_pinned && why.find(" is pinned to ") != std::string::npos) return std::nullopt;
   // Nobody else asks for an address of which something is damaged, or of a newer version.
   const bool is_closed = why.find("written by a newer version") != std::string::npos ||
                          why.find("repair the disk") != std::string::npos ||
                          why.find("its release is still pending") != std::string::npos;
-  if (is_closed && (sandbox.pod == kPinned || has_unreadable(sandbox.pod))) return std::nullopt;
+  if (is_closed && (is_pinned || has_unreadable(sandbox.pod))) return std::nullopt;
   // Who does not know the kernel's boot cannot know that a namespace with the same numbers is of
   // another one: it may be alive, and the container's.
   const bool knows_boot = around_.from == Standpoint::node && sandbox.from == Standpoint::node;
@@ -279,6 +285,20 @@ bool World::release(const Event& event, const Sandbox& sandbox) {
         !(is_own && happening_.failure.find("repair the disk") != std::string::npos))
       failure_ = "P3: the DEL of " + sandbox.container + " fails: " + error.what();
     return true;
+  }
+}
+
+/// False when it failed, for whatever reason.
+bool World::act_by_hand(const Event& event, const std::function<void(store::LeaseStore&)>& act) {
+  Cache cache(*this);
+  try {
+    return run(event, [&](MemoryDisk& disk) {
+      store::LeaseStore leases(disk, options_of(setting_), &cache);
+      act(leases);
+    });
+  } catch (const std::exception& error) {
+    happening_.failure = error.what();
+    return false;
   }
 }
 

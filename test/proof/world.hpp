@@ -64,10 +64,16 @@ enum class Kind : std::uint8_t {
   damage_file,   ///< the disk does not give an address file any more
   damage_record,
   repair,
-  unended_del,  ///< what comes behind it in the chain fails for long: sandbox and cache entry stay
+  unended_del,   ///< what comes behind it in the chain fails for long: sandbox and cache entry stay
+  hand_release,  ///< an operator frees a pod's oldest sandbox, if it is proven dead
+  hand_forget,   ///< he ends a pod's bindings
+  hand_hold,     ///< he brings a binding along, of an address for a pod
+  hand_pin,      ///< he pins an address to a pod
+  hand_unpin,
 };
-inline constexpr std::size_t kKinds = static_cast<std::size_t>(Kind::unended_del) + 1;
+inline constexpr std::size_t kKinds = static_cast<std::size_t>(Kind::hand_unpin) + 1;
 inline bool is_odd(Kind kind) { return kind >= Kind::hung_add; }
+inline bool is_by_hand(Kind kind) { return kind >= Kind::hand_release; }
 
 /// What a record may say that makes no sense, or not to this version.
 inline constexpr std::array kSpoilt = {
@@ -165,6 +171,7 @@ class World {
     /// When it was started again, the cache told of its first life: nothing tells which of two
     /// addresses it was told last, but a binding.
     bool is_mistold = false;
+    bool had_file = false;  ///< before its newest ADD
   };
   struct Cached {
     Sandbox sandbox;
@@ -192,6 +199,14 @@ class World {
   Trouble start_again(const Event& event);
   Trouble add_under_known_id(const Event& event);
   Trouble delete_without_end(unsigned pod);
+  Trouble happen_by_hand(const Event& event);
+  Trouble release_by_hand(const Event& event);
+  Trouble forget_by_hand(const Event& event);
+  void hold_by_hand(const Event& event);
+  void pin_by_hand(const Event& event);
+  void unpin_by_hand(const Event& event);
+  [[nodiscard]] bool act_by_hand(const Event& event,
+                                 const std::function<void(store::LeaseStore&)>& act);
   void move_path(unsigned pod);
   void restart_node(const Event& event);
   void damage_file(const std::string& address);
@@ -233,7 +248,12 @@ class World {
 
   [[nodiscard]] Trouble shared_with(const Sandbox& sandbox,
                                     const std::vector<std::string>& told) const;
+  [[nodiscard]] bool is_pinned_to_another(unsigned pod,
+                                          const std::vector<std::string>& addresses) const;
+  [[nodiscard]] Trouble trouble_with_pins(const Sandbox& sandbox,
+                                          const std::vector<std::string>& told) const;
   [[nodiscard]] const std::map<std::string, Cached>& entries() const;
+  [[nodiscard]] bool is_claimed_by_ended(const std::vector<std::string>& addresses) const;
   [[nodiscard]] bool is_told_of(const Sandbox& sandbox) const;
   [[nodiscard]] bool must_be_kept(const Sandbox& sandbox,
                                   const std::vector<std::string>& kept) const;
@@ -256,12 +276,14 @@ class World {
   enum class View : std::uint8_t { fresh, stale, gone } view_ = View::fresh;
   /// What each pod must get, as long as nobody has it.
   std::map<unsigned, std::vector<std::string>> kept_;
-  std::set<std::string> notes_;       ///< addresses that somebody reserved by hand
-  std::set<std::string> unrecorded_;  ///< records that somebody removed in this boot
-  bool has_lost_stamps_ = false;      ///< files are there that say nothing of when
-  bool is_state_removed_ = false;     ///< in this boot
-  bool is_state_foreign_ = false;     ///< so is that of a backup put back
-  std::set<std::string> ended_;       ///< containers whose DEL was acknowledged
+  std::set<std::string> notes_;           ///< addresses that somebody reserved by hand
+  std::map<std::string, unsigned> pins_;  ///< addresses that are pinned by hand, and to which pod
+  std::set<unsigned> was_pinned_;         ///< pods that once were: a list may come back
+  std::set<std::string> unrecorded_;      ///< records that somebody removed in this boot
+  bool has_lost_stamps_ = false;          ///< files are there that say nothing of when
+  bool is_state_removed_ = false;         ///< in this boot
+  bool is_state_foreign_ = false;         ///< so is that of a backup put back
+  std::set<std::string> ended_;           ///< containers whose DEL was acknowledged
   std::optional<Sandbox> deleted_last_;
   std::optional<Tree> backup_;
   std::map<std::string, Cached> cached_at_backup_;

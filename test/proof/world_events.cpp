@@ -114,6 +114,7 @@ void World::happen_to_files(const Event& event) {
       notes_.clear();
       deleted_last_.reset();
       cached_ = cached_at_backup_;
+      pins_.clear();
       kept_.clear();
       break;
     case Kind::remove_file:
@@ -207,6 +208,7 @@ void World::happen_to_record(const Event& event, const std::string& name) {
     machine_.settle();
   }
   tell_name(name);
+  if (name == "pins") pins_.clear();
   lose_recorded_stamps();
   unrecorded_.insert(name);
   kept_.clear();
@@ -214,6 +216,7 @@ void World::happen_to_record(const Event& event, const std::string& name) {
 
 /// What is mounted stays.
 void World::remove_state() {
+  pins_.clear();
   if (!setting_.is_root_immutable) return machine_.forget_file("/var/lib", "delegated-ipam");
   const auto below = machine_.disk.at(machine_.disk.lookup(kStateDir)).entries;
   for (const auto& entry : below) machine_.forget_file(kStateDir, entry.first);

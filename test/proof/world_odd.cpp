@@ -49,9 +49,11 @@ World::Trouble World::happen_oddly(const Event& event) {
     case Kind::damage_record:
       damage_record(event.who);
       break;
-    default:
+    case Kind::repair:
       repair();
       break;
+    default:
+      return happen_by_hand(event);
   }
   return std::nullopt;
 }
@@ -157,6 +159,7 @@ void World::damage_record(unsigned which) {
     if (std::any_of(sandbox.addresses.begin(), sandbox.addresses.end(), is_its))
       sandbox.is_stamped = false;
   }
+  if (name == "pins") pins_.clear();
   unrecorded_.insert(name);
   has_damaged_records_ = true;
   kept_.clear();

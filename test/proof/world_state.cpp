@@ -291,6 +291,16 @@ void World::damage(const std::string& address) {
   std::erase_if(kept_, [&](const auto& one) { return share_one(one.second, {address}); });
 }
 
+/// By a sandbox whose DEL has come, while the runtime still tells of it: where its file is missing it
+/// is given it back.
+bool World::is_claimed_by_ended(const std::vector<std::string>& addresses) const {
+  return std::any_of(sandboxes_.begin(), sandboxes_.end(), [&](const Sandbox& sandbox) {
+    if (!sandbox.addresses.empty() || !lives(sandbox)) return false;
+    const auto entry = entries().find(sandbox.container);
+    return entry != entries().end() && share_one(entry->second.sandbox.addresses, addresses);
+  });
+}
+
 /// Of a sandbox whose file was taken away: the runtime tells of it, and a record does. None tells of
 /// what the Go plugin made.
 bool World::is_told_of(const Sandbox& sandbox) const {
