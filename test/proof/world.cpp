@@ -201,6 +201,7 @@ Trouble World::answered(Sandbox& sandbox, const store::Lease& lease) {
   // Its pin goes before what it has.
   const bool can_be_kept = can_be_bound(sandbox.pod, told) && was_pinned_.count(sandbox.pod) == 0 &&
                            !is_pinned_to_another(sandbox.pod, told) && !is_claimed_by_ended(told);
+  kept_.erase(sandbox.pod);
   if (is_kept_for(sandbox.pod) && !has_damaged_records_ && can_be_kept) kept_[sandbox.pod] = told;
   sandbox.addresses = told;
   sandbox.is_damaged = sandbox.is_forgotten = false;

@@ -116,6 +116,8 @@ TEST_CASE("CHECK compares what is reserved with what the runtime believes", "[pl
   CHECK(check("10.1.2.2/24").empty());
   CHECK(contains(check("10.1.2.3/29"),
                  "address 10.1.2.2 is reserved for the attachment but prevResult lacks it"));
+  CHECK(contains(check(R"(10.1.2.2/29"}, {"address": "10.1.2.3/29)"),
+                 "address 10.1.2.3 of prevResult is not reserved for the attachment"));
   CHECK(check("10.1.2.2/29", "c2")
             .starts_with("999 host-local: Failed to find address added by container"));
 }
