@@ -139,6 +139,7 @@ Trouble World::add_for(Sandbox& sandbox, const Event& event) {
   tell(sandbox);
   happening_.is_new_namespace = is_new;
   sandbox.had_file = has_file(files_of(machine_.disk), sandbox.container);
+  sandbox.has_unknown_life |= is_new && sandbox.had_file && sandbox.from != Standpoint::node;
   if (sandbox.from != around_.from) sandbox.from.reset();
   try {
     const auto lease = run_add(event, request_for(sandbox));
@@ -240,7 +241,8 @@ Trouble World::refused(const Sandbox& sandbox, const std::string& why) {
   if (is_closed && (is_pinned || has_unreadable(sandbox.pod))) return std::nullopt;
   // Who does not know the kernel's boot cannot know that a namespace with the same numbers is of
   // another one: it may be alive, and the container's.
-  const bool knows_boot = around_.from == Standpoint::node && sandbox.from == Standpoint::node;
+  const bool knows_boot = around_.from == Standpoint::node && sandbox.from == Standpoint::node &&
+                          !sandbox.has_unknown_life;
   if (!knows_boot && why.find("duplicate allocation") != std::string::npos) return std::nullopt;
   if (why.find("no IP addresses available") == std::string::npos)
     return "P3: the ADD of " + sandbox.container + " fails: " + why;

@@ -172,6 +172,8 @@ class World {
     /// addresses it was told last, but a binding.
     bool is_mistold = false;
     bool had_file = false;  ///< before its newest ADD
+    /// A file of it was left by a caller that does not tell the kernel's boot.
+    bool has_unknown_life = false;
   };
   struct Cached {
     Sandbox sandbox;
