@@ -525,6 +525,7 @@ case " $* " in *" packages "*) GROUPS_NEEDED+=(packages) ;; esac
 for group in "${GROUPS_NEEDED[@]}"; do install_packages "$group" || fail "installing the packages of $group"; done
 traces | sort >"$WORK/before"
 SUITES=("${@:-${ALL[@]}}")
+case " ${SUITES[*]} " in *" cli "*) install_packages browser || say "no browser: the suite that needs it skips itself" ;; esac
 start_peers "${SUITES[@]}"
 BUSY=()
 for ((busy = 0; busy < LOAD; busy++)); do

@@ -5,7 +5,6 @@ usage: check_test.py [--update] [WORD ...]
 
 --update writes check.golden.txt from what the tool says now: read the difference before you keep it.
 """
-import contextlib
 import fcntl
 import json
 import os
@@ -13,7 +12,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 
@@ -23,25 +21,13 @@ import sandbox
 import tap
 import tool
 from golden import Golden
-from looked_at import BOOTS, Looked, changes_in, snapshot, traced
+from looked_at import BOOTS, Looked, alike, changes_in, escaped, forwarding, on_disk, snapshot, traced
 from node import fake_boots, new_boot
 from plugin import BINARY, HOST_LOCAL, require
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RULES = os.path.join(HERE, "../../shim/cli/inspect/networks/finding.hpp")
 HOME = "/var/lib/cni/check"
-
-
-def alike(node):
-    """A function that takes the node's folder out of a text."""
-    options = " ".join(node.look())
-    return lambda text: text.replace(f" {options}", "").replace(escaped(node.home), "node").replace(node.home, "/node")
-
-
-def escaped(path):
-    """A path in the name of a folder of records."""
-    return "_".join(re.sub(r"[^A-Za-z0-9.-]", lambda found: f"%{ord(found[0]):02X}", part)
-                    for part in path.strip("/").split("/"))
 
 
 def check(node, *arguments, **more):
@@ -70,24 +56,6 @@ def record(folder, name, target):
     if os.path.lexists(path):
         os.unlink(path)
     os.symlink(target, path)
-
-
-@contextlib.contextmanager
-def node_on_disk(ranges=None, **more):
-    """A node whose state lies on a disk, with a plugin folder: the tool itself, and a bridge that nobody runs."""
-    with tempfile.TemporaryDirectory(prefix="check.", dir="/var/tmp") as folder:
-        with Looked(f"{folder}/node", ranges, name="pods", **more) as node:
-            node.bin_dir = f"{node.home}/bin"
-            os.makedirs(node.bin_dir)
-            shutil.copy(BINARY, f"{node.bin_dir}/delegated-ipam")
-            os.chmod(node.write("bin/bridge", "#!/bin/sh\n"), 0o755)
-            yield node
-
-
-def forwarding(number):
-    """A command that runs another one in a network namespace of its own."""
-    script = f'echo {number} > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; exec "$@"'
-    return "unshare", "--net", "sh", "-c", script, "sh"
 
 
 def on_node(node, *more, forwards=1, **env):
@@ -283,7 +251,7 @@ def killed():
 
 def read_only():
     """A disk that takes no changes is looked at; a repair says that it cannot."""
-    with node_on_disk() as node:
+    with on_disk("check") as node:
         node.tell_two_boots()
         record(node.record_dir, ".new", "1~x")
         before = snapshot(node.home)
@@ -350,7 +318,7 @@ def other_folders():
 
 
 def node_in_order():
-    with node_on_disk() as node:
+    with on_disk("check") as node:
         assert on_node(node) == []
         node.add("c0", "shop/web-0")
         assert on_node(node) == []
@@ -364,7 +332,7 @@ def node_in_order():
 
 def binaries():
     """Another build in the plugin folder, and none."""
-    with node_on_disk() as node:
+    with on_disk("check") as node:
         with open(f"{node.bin_dir}/delegated-ipam", "ab") as file:
             file.write(b"x")
         assert on_node(node) == ["binary-differs"]
@@ -374,7 +342,7 @@ def binaries():
 
 def configurations(golden):
     """host-local on the same folder, a mistake that validate knows, a file that is no JSON; others' are left alone."""
-    with node_on_disk() as node:
+    with on_disk("check") as node:
         node.write("net.d/99-loopback.conf", {"cniVersion": "0.2.0", "type": "loopback", "name": "lo"})
         assert on_node(node) == []
         plugin = {"type": "bridge", "ipam": {"type": "host-local", "dataDir": node.data_dir, "ranges": node.ipam["ranges"]}}
@@ -408,7 +376,7 @@ def in_memory():
 
 
 def another_nodes_state():
-    with node_on_disk() as node:
+    with on_disk("check") as node:
         for name in ("edge-1", "edge-2"):
             node.write(f"nodes/{name}", "10.9.0.0/28\n")
         node.ipam = {"rangesFrom": {"nodesDir": f"{node.home}/nodes"}}

@@ -7,7 +7,6 @@ usage: status_test.py [--update] [WORD ...]
 --update writes status.golden.txt from what the tool says now: read the difference before you keep it.
 """
 import collections
-import contextlib
 import json
 import os
 import re
@@ -22,7 +21,7 @@ import sandbox
 import tap
 import tool
 from golden import Golden
-from looked_at import BOOTS, Looked, changes_in, snapshot, traced
+from looked_at import BOOTS, Looked, alike, changes_in, on_disk, snapshot, traced
 from node import fake_boots, new_boot
 from plugin import BINARY, HOST_LOCAL, require
 
@@ -31,32 +30,6 @@ SVG, HTML = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xhtml}"
 FIVE = [[{"subnet": "10.9.0.0/29"}]]
 KEEPS = {"exclude": ["10.9.0.12-10.9.0.13"], "pins": {"shop/pinned": ["10.9.0.9"]}}
 METRIC = re.compile(r'^delegated_ipam_[a-z_]+(\{[a-z]+="[^"\\]*"(,[a-z]+="[^"\\]*")*\})? \d+$')
-
-
-@contextlib.contextmanager
-def node_on_disk(ranges=None, **more):
-    """A node whose state lies on a disk: in the sandbox, /var/lib is in memory."""
-    with tempfile.TemporaryDirectory(prefix="status.", dir="/var/tmp") as folder:
-        with Looked(f"{folder}/node", ranges, name="pods", **more) as node:
-            yield node
-
-
-def alike(node):
-    """A function that takes out what differs each time: the folder, and how long the machine has been up."""
-    up = re.compile(r'(?<= )\d+(m|h\d+m|d\d+h)\n|(?<="uptime": )"[^"]*"|(?<="uptimeSeconds": )\d+|(?<=uptime: ).*|'
-                    r'(?<=uptimeSeconds: ).*')
-    options = " ".join(node.look())
-
-    def change(text):
-        text = text.replace(f" {options}", "").replace(escaped(node.home), "node").replace(node.home, "/node")
-        return up.sub(lambda found: "UP\n" if found[0].endswith("\n") else "UP", text)
-    return change
-
-
-def escaped(path):
-    """A path in the name of a folder of records."""
-    return "_".join(re.sub(r"[^A-Za-z0-9.-]", lambda found: f"%{ord(found[0]):02X}", part)
-                    for part in path.strip("/").split("/"))
 
 
 def status(node, *arguments):
@@ -78,7 +51,7 @@ def is_fine(node):
 
 
 def forms(golden):
-    with node_on_disk(**KEEPS) as node:
+    with on_disk("status", **KEEPS) as node:
         node.tell_two_boots()
         node.damage()
         for bad in (["-x"], [], ["-o", "json"], ["-o", "yaml"], ["-o", "prometheus"]):
@@ -93,20 +66,20 @@ def forms(golden):
 
 def maps(golden):
     """The ranges as pictures: one character an address, of large ones tenths, of IPv6 the lines in use."""
-    with node_on_disk([[{"subnet": "10.9.0.0/24", "rangeEnd": "10.9.0.219"}], [{"subnet": "fd00:9::/64"}]],
+    with on_disk("status", [[{"subnet": "10.9.0.0/24", "rangeEnd": "10.9.0.219"}], [{"subnet": "fd00:9::/64"}]],
                       exclude=["10.9.0.40-10.9.0.60"], pins={"shop/pinned": ["10.9.0.9", "fd00:9::1:7"]}) as node:
         node.tell_two_boots()
         golden.call("a picture", "status", *node.look(), "--map", alike=alike(node))
-    with node_on_disk([[{"subnet": "fd00:1234:5678:9abc::/64", "rangeStart": "fd00:1234:5678:9abc::18"}]],
+    with on_disk("status", [[{"subnet": "fd00:1234:5678:9abc::/64", "rangeStart": "fd00:1234:5678:9abc::18"}]],
                       exclude=["fd00:1234:5678:9abc:1::/80"]) as node:
         node.tell_two_boots()
         golden.call("a picture of IPv6, most of it excluded", "status", *node.look(), "--map", alike=alike(node))
-    with node_on_disk([[{"subnet": "10.9.0.0/20"}]], exclude=["10.9.4.0-10.9.5.255"]) as node:
+    with on_disk("status", [[{"subnet": "10.9.0.0/20"}]], exclude=["10.9.4.0-10.9.5.255"]) as node:
         os.makedirs(node.network_dir)
         for number in [*range(1, 32), *range(64, 69), *range(4080, 4095)]:
             node.write(f"networks/pods/10.9.{number // 256}.{number % 256}", f"c{number}\r\neth0")
         golden.call("a picture of a large range", "status", *node.look(), "--map", alike=alike(node))
-    with node_on_disk([[{"subnet": "10.9.0.0/30"}]]) as node:
+    with on_disk("status", [[{"subnet": "10.9.0.0/30"}]]) as node:
         node.write("net.d/20-other.conflist", {"cniVersion": "1.0.0", "name": "other", "plugins": [
             {"type": "bridge", "ipam": {"type": "delegated-ipam", "delegate": {"type": "static"}}}]})
         golden.call("a picture of a small one, none of a network without", "status", *node.look(), "--map", alike=alike(node))
@@ -124,7 +97,7 @@ def cells_of(svg):
 
 def pictures(golden):
     """The map as a picture: a cell an address, of the right class, letter and title; a small one as it is."""
-    with node_on_disk([[{"subnet": "10.9.0.0/24", "rangeEnd": "10.9.0.219"}], [{"subnet": "fd00:9::/64"}]],
+    with on_disk("status", [[{"subnet": "10.9.0.0/24", "rangeEnd": "10.9.0.219"}], [{"subnet": "fd00:9::/64"}]],
                       exclude=["10.9.0.40-10.9.0.60"], pins={"shop/pinned": ["10.9.0.9"]}) as node:
         node.tell_two_boots()
         svg = tool.call("status", *node.look(), "-o", "svg").stdout
@@ -148,11 +121,11 @@ def pictures(golden):
         with open(out) as file:
             html = file.read()
         assert html.count("http") == 2 and "<script" not in html and "url(" not in html, html  # the names of namespaces
-    with node_on_disk([[{"subnet": "10.9.0.0/29"}]]) as node:
+    with on_disk("status", [[{"subnet": "10.9.0.0/29"}]]) as node:
         node.add("c0", "shop/web-0")
         golden.call("a small picture as SVG", "status", *node.look(), "-o", "svg", alike=alike(node))
         golden.call("a small picture in a page", "status", *node.look(), "-o", "html", alike=alike(node))
-    with node_on_disk([[{"subnet": "10.9.0.0/20"}]], exclude=["10.9.4.0-10.9.5.255"]) as node:
+    with on_disk("status", [[{"subnet": "10.9.0.0/20"}]], exclude=["10.9.4.0-10.9.5.255"]) as node:
         node.write("networks/pods/10.9.0.7", "c7\r\neth0")
         cells = cells_of(ElementTree.fromstring(tool.call("status", *node.look(), "-o", "svg").stdout))
         assert len(cells) == 256 and cells[0] == ("part", "10.9.0.0-10.9.0.15 1 tenth taken", "1"), cells[0]
@@ -162,7 +135,7 @@ def pictures(golden):
 def hostile_pictures():
     """Names that pods and files have are text there, whatever is in them."""
     name = "<script>alert(1)</script>&'\"]]>"
-    with node_on_disk([[{"subnet": "10.9.0.0/29"}]]) as node:
+    with on_disk("status", [[{"subnet": "10.9.0.0/29"}]]) as node:
         node.add("c0", "shop/web-0")
         node.write("networks/pods/10.9.0.3", "c3\r\neth0")
         node.cache("c3", f"shop/{name}".replace("</", "<"), ["10.9.0.3"])
@@ -179,7 +152,7 @@ def hostile_pictures():
 
 
 def refused(golden):
-    with node_on_disk() as node:
+    with on_disk("status") as node:
         for wrong in (["--out", "x"], ["-x", "-o", "json"], ["-o", "name"], ["-o", "prometheus", "--out", "/nowhere/x"],
                       ["-o", "prometheus", "--out", node.home], ["--map", "-x"], ["--map", "-o", "json"], ["-o", "svg", "-x"],
                       ["-o", "html", "--map"]):
@@ -190,7 +163,7 @@ def refused(golden):
 
 def counts():
     """Every address of the ranges is in one state; `list` shows as many of each."""
-    with node_on_disk(**KEEPS) as node:
+    with on_disk("status", **KEEPS) as node:
         node.tell_two_boots()
         network, = status(node)["networks"]
         assert sum(network[key] for key in ("inUse", "held", "reserved", "free", "dead")) == 14 + 255, network
@@ -204,7 +177,7 @@ def counts():
 
 def a_reboot_is_safe():
     """It says yes, and after the reboot every pod is where it was."""
-    with node_on_disk() as node:
+    with on_disk("status") as node:
         new_boot(BOOTS[0])
         had = {number: node.add(f"c{number}", f"shop/web-{number}") for number in range(4)}
         is_fine(node)
@@ -216,7 +189,7 @@ def a_reboot_is_safe():
 
 def not_bound():
     """A caller without a pod; no finding for a pod that is not to be held, nor for Cilium's own."""
-    with node_on_disk(retain={"exclude": ["batch/*"]}) as node:
+    with on_disk("status", retain={"exclude": ["batch/*"]}) as node:
         node.add("c0", "shop/web-0")
         node.cache("j0", "batch/job", node.add("j0", "batch/job"))
         node.add("cilium-ingress-1", None)
@@ -232,12 +205,12 @@ def not_bound():
 
 def nothing_is_kept():
     require(HOST_LOCAL)
-    with node_on_disk(FIVE, binary=HOST_LOCAL) as node:
+    with on_disk("status", FIVE, binary=HOST_LOCAL) as node:
         node.configure({**node.conf(), "ipam": {"type": "host-local", "ranges": FIVE, "dataDir": node.data_dir}})
         is_fine(node)
         node.add("c0", "shop/web-0")
         assert rules(node) == ["nothing-kept"]
-    with node_on_disk(retain=False) as node:
+    with on_disk("status", retain=False) as node:
         node.add("c0", "shop/web-0")
         assert rules(node) == ["nothing-kept"]
 
@@ -250,7 +223,7 @@ def in_memory():
 
 def read_only():
     """The disk and /run; and a release that waits for them is told until it is done."""
-    with node_on_disk() as node:
+    with on_disk("status") as node:
         node.add("c0", "shop/web-0")
         script = ('mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 9; shift; exec "$@"')
         wrapper = ("unshare", "--mount", "sh", "-c", script, "sh", node.home)
@@ -265,7 +238,7 @@ def read_only():
 
 def ranges_remembered():
     """A source that may be gone after the reboot: unsafe until an ADD has remembered what it gives."""
-    with node_on_disk() as node:
+    with on_disk("status") as node:
         source = node.write("subnet.env", "FLANNEL_NETWORK=10.9.0.0/16\nFLANNEL_SUBNET=10.9.1.1/24\n")
         node.ipam = {"rangesFrom": {"subnetFile": source}}
         node.configure(node.conf())
@@ -283,7 +256,7 @@ def ranges_remembered():
 
 
 def pool_low():
-    with node_on_disk([[{"subnet": "10.9.0.0/27"}]]) as node:
+    with on_disk("status", [[{"subnet": "10.9.0.0/27"}]]) as node:
         for number in range(26):
             node.add(f"c{number}", f"shop/web-{number}")
         is_fine(node)
@@ -300,7 +273,7 @@ def will_move():
                "its pin elsewhere": {"pins": {"shop/web-0": ["10.9.0.14"]}},
                "another range": {"ranges": [[{"subnet": "10.9.1.0/28"}]]}, "its record is lost": {}}
     for what, change in changes.items():
-        with node_on_disk(sixteen) as node:
+        with on_disk("status", sixteen) as node:
             new_boot(BOOTS[0])
             had = node.add("c0", "shop/web-0")
             is_fine(node)
@@ -316,7 +289,7 @@ def will_move():
 
 def nobodys_file():
     """A bound address whose file names no attachment any more is never taken over; an empty one is, after the reboot."""
-    with node_on_disk([[{"subnet": "10.9.0.0/28"}]]) as node:
+    with on_disk("status", [[{"subnet": "10.9.0.0/28"}]]) as node:
         new_boot(BOOTS[0])
         had = node.add("c0", "shop/web-0")
         node.write(f"networks/{node.name}/{had[0]}", "a note")
@@ -328,7 +301,7 @@ def nobodys_file():
 
 
 def torn_configuration():
-    with node_on_disk() as node:
+    with on_disk("status") as node:
         node.add("c0", "shop/web-0")
         node.write("net.d/10-pods.conflist", '{"cniVersion": "1.0.0", "name": "pods", "plugins": [')
         answer = status(node)
@@ -339,7 +312,7 @@ def torn_configuration():
 def flannels_file():
     """Flannel's ranges in memory end with the boot; on a disk they are there without the API server."""
     text = "FLANNEL_NETWORK=10.9.0.0/16\nFLANNEL_SUBNET=10.9.0.1/28\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n"
-    with node_on_disk([[{"subnet": "10.9.0.0/28"}]]) as node:
+    with on_disk("status", [[{"subnet": "10.9.0.0/28"}]]) as node:
         node.add("c0", "shop/web-0")
         in_memory_file = "/run/subnet.env"
         with open(in_memory_file, "w") as file:
@@ -353,7 +326,7 @@ def flannels_file():
 
 
 def low_in_one_family():
-    with node_on_disk([[{"subnet": "10.9.0.0/28"}], [{"subnet": "fd00:9::/64"}]]) as node:
+    with on_disk("status", [[{"subnet": "10.9.0.0/28"}], [{"subnet": "fd00:9::/64"}]]) as node:
         for number in range(13):
             node.add(f"c{number}", f"shop/web-{number}")
         assert rules(node) == ["pool-low"]
@@ -361,7 +334,7 @@ def low_in_one_family():
 
 def metrics():
     """Into a file, by rename; the tool that Prometheus has for it finds nothing wrong."""
-    with node_on_disk(**KEEPS) as node:
+    with on_disk("status", **KEEPS) as node:
         node.tell_two_boots()
         out = f"{node.home}/delegated-ipam.prom"
         text = tool.call("status", *node.look(), "-o", "prometheus").stdout
@@ -379,7 +352,7 @@ def metrics():
 
 def checked_by_promtool():
     found = promtool.path()
-    with node_on_disk(**KEEPS) as node:
+    with on_disk("status", **KEEPS) as node:
         node.tell_two_boots()
         text = tool.call("status", *node.look(), "-o", "prometheus").stdout
         done = subprocess.run([found, "check", "metrics"], input=text, capture_output=True, text=True)
@@ -387,7 +360,7 @@ def checked_by_promtool():
 
 
 def never_writes():
-    with node_on_disk(**KEEPS) as node:
+    with on_disk("status", **KEEPS) as node:
         for step in (lambda: None, node.tell_two_boots, node.damage):
             step()
             before = snapshot(node.home, "/run")

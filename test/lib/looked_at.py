@@ -2,14 +2,18 @@
 
 Use it inside sandbox.enter() and after fake_boots().
 """
+import contextlib
 import json
 import os
+import re
 import shutil
+import tempfile
 
 import result_cache
 import trace
 from kubelet import Pod
 from node import Node, new_boot
+from plugin import BINARY
 
 BOOTS = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(0xB0070001, 0xB0070010)]
 DUAL = [[{"subnet": "10.9.0.0/28"}], [{"subnet": "fd00:9::/120"}]]
@@ -94,6 +98,43 @@ class Looked(Node):
         os.mkdir(f"{self.network_dir}/10.9.0.8")
         os.symlink("2~of a later version", f"{self.record_dir}/ip.10.9.0.14")
         os.symlink("1~torn", f"{self.record_dir}/ip.10.9.0.7")
+
+
+@contextlib.contextmanager
+def on_disk(name, ranges=None, **more):
+    """A node whose state lies on a disk (in the sandbox, /var/lib is in memory), with a plugin folder: the tool itself,
+    and a bridge that nobody runs."""
+    with tempfile.TemporaryDirectory(prefix=f"{name}.", dir="/var/tmp") as folder:
+        with Looked(f"{folder}/node", ranges, name="pods", **more) as node:
+            node.bin_dir = f"{node.home}/bin"
+            os.makedirs(node.bin_dir)
+            shutil.copy(BINARY, f"{node.bin_dir}/delegated-ipam")
+            os.chmod(node.write("bin/bridge", "#!/bin/sh\n"), 0o755)
+            yield node
+
+
+def alike(node):
+    """A function that takes out of a text what differs each time: the folder, and how long the machine has been up."""
+    up = re.compile(r'(?<= )\d+(m|h\d+m|d\d+h)\n|(?<="uptime": )"[^"]*"|(?<="uptimeSeconds": )\d+|(?<=uptime: ).*|'
+                    r'(?<=uptimeSeconds: ).*')
+    options = " ".join(node.look())
+
+    def change(text):
+        text = text.replace(f" {options}", "").replace(escaped(node.home), "node").replace(node.home, "/node")
+        return up.sub(lambda found: "UP\n" if found[0].endswith("\n") else "UP", text)
+    return change
+
+
+def escaped(path):
+    """A path in the name of a folder of records."""
+    return "_".join(re.sub(r"[^A-Za-z0-9.-]", lambda found: f"%{ord(found[0]):02X}", part)
+                    for part in path.strip("/").split("/"))
+
+
+def forwarding(number):
+    """A command that runs another one in a network namespace of its own, which forwards IPv4 (1) or does not (0)."""
+    script = f'echo {number} > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; exec "$@"'
+    return "unshare", "--net", "sh", "-c", script, "sh"
 
 
 def snapshot(*folders):

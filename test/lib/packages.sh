@@ -4,9 +4,10 @@ packages_build='g++ cmake ninja-build nlohmann-json3-dev libspdlog-dev libfmt-de
   libcli11-dev libmd-dev libyaml-dev libboost1.81-dev binutils'
 packages_test='catch2 clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev strace e2fsprogs xfsprogs btrfs-progs
   squashfs-tools erofs-utils qemu-system-x86 cpio busybox-static
-  python3 python3-yaml python3-jsonschema python3-pip jq valgrind systemd shellcheck ccache'
+  python3 python3-yaml python3-jsonschema python3-pip jq valgrind systemd shellcheck ccache tmux'
 packages_e2e='containerd runc busybox-static containernetworking-plugins python3 python3-grpcio python3-protobuf
   python3-yaml protobuf-compiler iproute2 util-linux dnsmasq-base iptables nftables curl openssl'
+packages_browser='chromium-headless-shell'
 packages_bench='gcc libc6-dev e2fsprogs xfsprogs util-linux strace valgrind containernetworking-plugins
   python3 python3-matplotlib'
 packages_coverage='llvm-14'
@@ -46,7 +47,7 @@ _missing_packages() {
   for group in "$@"; do
     variable=packages_$group
     if [ -z "${!variable:-}" ]; then
-      echo "install_packages: no list named $group (build, test, e2e, bench, coverage, cross, packaging, packages)" >&2
+      echo "install_packages: no list named $group (build, test, e2e, browser, bench, coverage, cross, packaging, packages)" >&2
       return 2
     fi
     for name in ${!variable}; do
