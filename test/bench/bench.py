@@ -30,7 +30,8 @@ QUICKLY_LOOKED_AT = 10000  # by the operator's tool; else budgets.LOOKED_AT
 
 
 def options():
-    parser = argparse.ArgumentParser(prog="test/bench/run.sh", description="Measures what ADD and DEL cost, and the operator's list and status.")
+    parser = argparse.ArgumentParser(prog="test/bench/run.sh", description="Measures what ADD and DEL cost, and the "
+                                     "operator's list and status.")
     parser.add_argument("--quick", action="store_true",
                         help="fewer sizes and rounds: under 2 minutes on an idle machine")
     parser.add_argument("--out", metavar="FOLDER", default=os.path.join(ROOT, "build/bench"),
