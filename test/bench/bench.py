@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [FOLDER, os.path.join(FOLDER, "../lib")]
 
+import budgets  # noqa: E402
 import place  # noqa: E402
 import report  # noqa: E402
 from contenders import TITLES, binaries  # noqa: E402
@@ -25,10 +26,12 @@ from tap import Skip  # noqa: E402
 
 SIZES = (0, 250, 1000, 10000, 60000)
 SOME_SIZES = (0, 250, 10000)
+QUICKLY_LOOKED_AT = 10000  # by the operator's tool; else budgets.LOOKED_AT
 
 
 def options():
-    parser = argparse.ArgumentParser(prog="test/bench/run.sh", description="Measures what ADD and DEL cost.")
+    parser = argparse.ArgumentParser(prog="test/bench/run.sh", description="Measures what ADD and DEL cost, and the "
+                                     "operator's list and status.")
     parser.add_argument("--quick", action="store_true",
                         help="fewer sizes and rounds: under 2 minutes on an idle machine")
     parser.add_argument("--out", metavar="FOLDER", default=os.path.join(ROOT, "build/bench"),
@@ -60,6 +63,8 @@ def measure(chosen, folder):
     some = places[:1] if chosen.quick else places
     steps = [lambda where=where: bench.sizes(where, folder, SOME_SIZES if chosen.quick else SIZES) for where in places]
     steps += [lambda where=where: bench.odd_folders(where, folder) for where in some]
+    looked_at = QUICKLY_LOOKED_AT if chosen.quick else budgets.LOOKED_AT
+    steps += [lambda where=where: bench.looks(where, folder, looked_at) for where in some]
     steps += [lambda where=where: bench.crowds(where, folder, times) for where in some]
     counted = []
     if "image" in places:

@@ -21,7 +21,7 @@ import fill
 import report
 import statistic
 import tap
-from contenders import DEBIAN, DELEGATE, OURS, VARIANTS, Network, takeover
+from contenders import DEBIAN, DELEGATE, LOOKED_SUBNET, LOOKS, OURS, VARIANTS, Network, takeover
 from plugin import BINARY, HOST_LOCAL, require, run
 from runner import Job, Runner, Tools
 from tap import Skip
@@ -114,11 +114,14 @@ def judged():
                         per_host_local=statistic.summary([1 / faster])), "size": size}
 
     unknown = [{**point("DEL unknown", OURS, [1.0]), "size": size} for size in (0, 60000)]
-    rows = budgets.rows([add(0, 2.4, 2), add(60000, 3.0, 100), *unknown])
+    looks = [{**point(look, OURS, [ms]), "size": size} for look, ms, size in (("list", 900.0, 60000), ("status", 501.0, 60000),
+                                                                            ("list", 2000.0, 10000))]
+    rows = budgets.rows([add(0, 2.4, 2), add(60000, 3.0, 100), *unknown, *looks])
     found = {row["what"]: (round(row["value"], 3), row["met"]) for row in rows}
     assert found == {"ADD at 0, times an empty static process": (2.4, True),
                      "ADD: the same at 60000 over that at 0": (1.25, False),
-                     "ADD at 0, times faster than Debian's host-local": (2, False)}, found
+                     "ADD at 0, times faster than Debian's host-local": (2, False),
+                     "list at 60000 reservations, ms": (900, True), "status at 60000 reservations, ms": (501, False)}, found
     text = "\n".join(report.tables({**earlier_run(), "budgets": rows, "skipped": ["this, as that"]}))
     assert "missed" in text and "met" in text and "this, as that" in text, text
 
@@ -197,6 +200,19 @@ def measured_calls():
             assert len(network.attachments()) == 10, network.key
 
 
+def looked_at():
+    """The operator's tool finds nothing to warn of in a folder that was filled, and has a line for each reservation."""
+    tools = Tools(place.MEMORY)
+    network = Network(OURS, BINARY, f"{DISK}/looked-at", LOOKED_SUBNET)
+    fill.fill(network, COUNT, network.addresses)
+    with Runner(tools.runner, place.MEMORY) as runner:
+        for look, job in zip(LOOKS, network.looks()):
+            assert len(runner.one_by_one([job])) == 1
+            with open(runner.answers) as file:
+                said = file.read()
+            assert f" {COUNT} " in said if look == "status" else said.count(" in-use ") == COUNT, (look, said)
+
+
 def runner_tells():
     """Times in order, all of a crowd, and what a process that fails has printed."""
     tools = Tools(place.MEMORY)
@@ -205,14 +221,14 @@ def runner_tells():
             assert all(one.start < one.end and 0 < one.peak < 4096 for one in took), took
             assert sorted(took, key=lambda one: one.start) == took
         with open(f"{place.MEMORY}/script", "w") as file:
-            file.write("#!/bin/sh\nread -r line\necho $line $NAME\nexit 3\n")
+            file.write("#!/bin/sh\nread -r line\necho $line $NAME $2$1\nexit 3\n")
         os.chmod(file.name, 0o755)
         with open(f"{place.MEMORY}/line", "w") as line:
             line.write("hello\n")
         try:
-            runner.one_by_one([Job(file.name, line.name, {"NAME": "you; there"})])
+            runner.one_by_one([Job(file.name, line.name, {"NAME": "you; there"}, ("b c", "a"))])
         except RuntimeError as error:
-            assert "exit 3: hello you; there" in str(error), error
+            assert "exit 3: hello you; there ab c" in str(error), error
             return
         raise AssertionError("a failure was taken for a measurement")
 
@@ -268,6 +284,7 @@ TESTS = [
     ("a range that is 99 % full", spread),
     ("a takeover is one", takes_over),
     ("every kind of call works", measured_calls),
+    ("a folder that was filled, for the operator's tool", looked_at),
     ("the runner tells what it ran", runner_tells),
     ("interrupted, it leaves nothing behind", leaves_nothing),
 ]

@@ -8,7 +8,9 @@ FASTER = {0: 2.3, 250: 4, 1000: 10, 10000: 70}  # ADD, by reservations
 CROWDS = {CROWD_POINT: 0.35, STORM_POINT: 0.5}
 CALLS = {"ADD": 60, "DEL": 50, "ADD first of a boot": 85}
 FLUSHES = {"ADD": 2, "ADD dual stack": 2, "DEL": 2, "DEL unknown": 0}
-PEAK = 4096  # KiB
+PEAK = 4096  # KiB, of what a runtime calls
+LOOKS = {"list": 1000, "status": 500}  # ms at LOOKED_AT reservations, of the operator's tool
+LOOKED_AT = 60000
 BINARY = 3_000_000  # bytes
 
 
@@ -16,10 +18,11 @@ def rows(points):
     """[{"what", "place", "value", "bound", "budget", "met"}] for what this run has measured."""
     index = {(point["place"], point["size"], point["point"], point["who"]): point for point in points
              if point["unit"] not in ("KiB", "ms of a processor")}
-    peaks = [point for point in points if point["unit"] == "KiB" and point["who"] == OURS]
+    peaks = [point for point in points if point["unit"] == "KiB" and point["who"] == OURS and point["point"] not in LOOKS]
     made = []
     for place in dict.fromkeys(point["place"] for point in points):
-        for row in (*_per_empty(index, place), *_faster(index, place), *_crowds(index, place), *_peak(peaks, place)):
+        for row in (*_per_empty(index, place), *_faster(index, place), *_crowds(index, place), *_looks(index, place),
+                    *_peak(peaks, place)):
             made.append({"place": place, **row})
         made += [{"place": place, **row} for row in _counted(index, place)]
     return made
@@ -65,6 +68,13 @@ def _crowds(index, place):
             ratio = _ratio(index, place, size, point, "per_host_local")
             if ratio:
                 yield _row(f"{point}, last one done, of host-local's time", ratio, AT_MOST, CROWDS[point])
+
+
+def _looks(index, place):
+    for look, budget in LOOKS.items():
+        found = index.get((place, LOOKED_AT, look, OURS))
+        if found:
+            yield _row(f"{look} at {LOOKED_AT} reservations, ms", found["median"], AT_MOST, budget)
 
 
 def _peak(peaks, place):

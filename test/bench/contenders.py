@@ -25,6 +25,9 @@ STEP = 16
 CROWD, STORM = 250, 240
 CROWD_POINT, STORM_POINT = f"{CROWD} at once", f"storm of {STORM}"
 
+LOOKED_SUBNET = "10.8.0.0/15"  # so large that a tenth is free whatever is filled in: a command that warns exits with 1
+LOOKS = ("list", "status")  # of the operator's tool
+
 numbers = itertools.count(1)
 
 
@@ -49,6 +52,17 @@ class Network(Node):
             with open(path, "w") as file:
                 file.write(text)
         return Job(self.binary, path, env)
+
+    def looks(self):
+        """The jobs of the operator's tool, by LOOKS; the network's configuration is written for them."""
+        conf = self.conf()
+        plugin = {key: value for key, value in conf.items() if key not in ("name", "cniVersion")}
+        folder = f"{self.home}/net.d"
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{folder}/10-{self.name}.conflist", "w") as file:
+            json.dump({"cniVersion": conf["cniVersion"], "name": conf["name"], "plugins": [plugin]}, file)
+        where = ("--conf", folder, "--data-dir", self.data_dir, "--state-dir", self.state_dir)
+        return [Job(self.binary, arguments=(command, *where)) for command in LOOKS]
 
     def add_and_delete(self, pod, container_id=None, **more):
         """The jobs of a pod's sandbox that comes and goes."""

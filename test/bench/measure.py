@@ -1,19 +1,22 @@
 """Takes the times: contenders in turns, call by call, in networks of one size; many calls at once; a boot storm."""
+import itertools
 import statistics
 import sys
 
 import fill
 import statistic
-from contenders import (CROWD, CROWD_POINT, DEBIAN, EMPTY, ORDINARY, OURS, STORM, STORM_POINT, SUBNET, VARIANTS,
-                        networks, new_id)
+from contenders import (CROWD, CROWD_POINT, DEBIAN, EMPTY, LOOKED_SUBNET, LOOKS, ORDINARY, OURS, STORM, STORM_POINT, SUBNET,
+                        VARIANTS, Network, networks, new_id)
 from node import fake_boots, new_boot
 from place import MEMORY, PLACES, settle
+from plugin import BINARY
 from runner import Job, Runner
 
 LARGE = 10000
 WARM_UP = 2
 # What is noted of each process. Where others work on the machine, the processor's time is the steadiest.
 UNITS = {"ms": lambda took: took.ms, "ms of a processor": lambda took: took.processor, "KiB": lambda took: took.peak}
+MOST_LOOKS = 20  # rounds of what takes half a second and is the same each time
 AT_LEAST = 3  # rounds of a contender that takes longer than it may
 
 
@@ -108,6 +111,26 @@ class Bench:
                 if kind and number >= WARM_UP:
                     for unit, value in UNITS.items():
                         series[kind, unit].add(key, number, value(one))
+
+    def looks(self, place, folder, size):
+        """The operator's tool on a network with so many reservations, each with its records; nobody else has such."""
+        with PLACES[place](folder) as fresh:
+            say(f"{place}: {size} reservations: filling, for the operator's tool")
+            network = Network(OURS, BINARY, f"{fresh}/{OURS}", LOOKED_SUBNET)
+            fill.fill(network, size, network.addresses)
+            settle(fresh)
+            say(f"{place}: {size} reservations: measuring the operator's tool")
+            series = {(look, unit): Series() for look in LOOKS for unit in UNITS}
+            with Runner(self.tools.runner, MEMORY) as runner:
+                for number in range(WARM_UP + min(self.rounds, MOST_LOOKS)):
+                    for look, job in zip(LOOKS, network.looks()):
+                        took = runner.one_by_one([Job(self.tools.empty), job])
+                        for (key, one), (unit, value) in itertools.product(zip((EMPTY, OURS), took), UNITS.items()):
+                            if number >= WARM_UP:
+                                series[look, unit].add(key, number, value(one))
+            for (look, unit), one in series.items():
+                empty = statistics.median(one.values(EMPTY))
+                self.points += one.points(unit, empty, point=look, place=place, size=size)
 
     def crowds(self, place, folder, times):
         """CROWD new pods at the same time in an empty network."""

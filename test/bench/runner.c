@@ -2,7 +2,8 @@
  * own: a child that is started with vfork(2) begins with its parent's memory in its own peak.
  *
  *     e KEY=VALUE      one variable of the next command's environment, which has no other
- *     r STDIN BINARY   run it, wait for it; the next environment is empty again
+ *     a ARGUMENT       one argument of the next command
+ *     r STDIN BINARY   run it, wait for it; the next one has no variables and no arguments again
  *     s STDIN BINARY   start it, and wait for nothing
  *     j                wait for all that were started
  *     x                print a line "." and everything before it
@@ -24,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kLine = 65536, kVariables = 64, kRunning = 4096 };
+enum { kLine = 65536, kVariables = 64, kArguments = 64, kRunning = 4096 };
 
 struct Command {
   pid_t pid;
@@ -38,6 +39,8 @@ static struct Command commands[kRunning];
 static int running;
 static char* environment[kVariables + 1];
 static int variables;
+static char* words[1 + kArguments + 1];  /* the first is the binary */
+static int arguments;
 static int is_first = 1;
 
 static void fail(const char* what) {
@@ -59,10 +62,14 @@ static void start(struct Command* command, const char* input, char* binary, cons
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   if (is_first && truncate(output, 0) != 0) fail("cannot empty the file for answers");
   is_first = 0;
-  char* arguments[] = {binary, NULL};
+  words[0] = binary;
   command->start = now();
-  if (posix_spawn(&command->pid, binary, &actions, NULL, arguments, environment) != 0) fail(binary);
+  if (posix_spawn(&command->pid, binary, &actions, NULL, words, environment) != 0) fail(binary);
   posix_spawn_file_actions_destroy(&actions);
+  for (; arguments > 0; --arguments) {
+    free(words[arguments]);
+    words[arguments] = NULL;
+  }
   while (variables > 0) free(environment[--variables]);
   environment[0] = NULL;
 }
@@ -102,7 +109,7 @@ static void join(void) {
   running = 0;
 }
 
-int main(int count, char** arguments) {
+int main(int count, char** given) {
   static char line[kLine];
   if (count != 2) fail("usage: runner FILE-FOR-ANSWERS");
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -114,10 +121,12 @@ int main(int count, char** arguments) {
     if (line[0] == 'e' && variables < kVariables) {
       environment[variables++] = strdup(rest);
       environment[variables] = NULL;
+    } else if (line[0] == 'a' && arguments < kArguments) {
+      words[++arguments] = strdup(rest);
     } else if (line[0] == 'r' && binary) {
-      run(rest, binary, arguments[1]);
+      run(rest, binary, given[1]);
     } else if (line[0] == 's' && binary && running < kRunning) {
-      start(&commands[running++], rest, binary, arguments[1]);
+      start(&commands[running++], rest, binary, given[1]);
     } else if (line[0] == 'j') {
       join();
     } else if (line[0] == 'x') {

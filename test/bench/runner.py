@@ -40,14 +40,16 @@ class Tools:
 
 @dataclass
 class Job:
-    """One process: its executable, the file that is its stdin, its whole environment."""
+    """One process: its executable, the file that is its stdin, its whole environment, its arguments."""
 
     binary: str
     stdin: str = "/dev/null"
     env: dict = None
+    arguments: tuple = ()
 
     def lines(self, verb):
-        return [*(f"e {key}={value}" for key, value in (self.env or {}).items()), f"{verb} {self.stdin} {self.binary}"]
+        return [*(f"e {key}={value}" for key, value in (self.env or {}).items()),
+                *(f"a {argument}" for argument in self.arguments), f"{verb} {self.stdin} {self.binary}"]
 
 
 class Runner:
