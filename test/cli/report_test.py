@@ -86,7 +86,7 @@ def every_outcome(golden):
                                   "web-4": "MISSING", "new-0": "NEW"}, outcomes(node)
         node.add("d-web-1", "shop/web-1")
         for form in FORMS:
-            node.calls(golden, "report")(" ".join(form) or "no options", *form)
+            node.calls(golden, "report")(" ".join(form) or "no options", *form, env={"NODE_NAME": "edge-7"})
         assert outcomes(node)["web-1"] == "CHANGED" and outcomes(node)["web-2"] == "EVICTED", outcomes(node)
         new_boot(BOOTS[2])
         for name in ("web-0", "web-1"):

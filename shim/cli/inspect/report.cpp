@@ -37,6 +37,7 @@ enum Field : std::size_t {
   kNow,
   kWhy,
   kName,
+  kFolder,
   kFields
 };
 
@@ -51,7 +52,8 @@ Table make_report_table(const Networks& networks) {
                    {"before", "BEFORE"},
                    {"now", "NOW"},
                    {"why", "WHY"},
-                   {"name", "NAME", Shown::on_demand}};
+                   {"name", "NAME", Shown::on_demand},
+                   {"folder", "FOLDER", Shown::on_demand}};
   table.name_column = kName;
   return table;
 }
@@ -121,6 +123,7 @@ Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& o
       row[kNow] = listed(one.now);
       row[kWhy] = one.why;
       row[kName] = one.pod.display();
+      row[kFolder] = network.network_dir;
       table.rows.push_back(std::move(row));
     }
   }
@@ -135,9 +138,19 @@ std::string print_all_totals(const Totals& totals) {
   return text + "\n";
 }
 
-std::string print_document_of(const Node& node, const Table& table, const Totals& totals,
-                              Format format) {
+/// Of when and where it is: what is released by it is looked for there only.
+Json begin_document(Node& node, const ReportOptions& options) {
   Json document = make_document("report");
+  const auto& networks = node.networks();
+  const std::string boot_id = networks.empty() ? "" : networks.front().survey.boot_id;
+  put(document, "node", text_or_null(node.name()));
+  put(document, "boot", text_or_null(allocator::boot8_of(boot_id)));
+  put(document, "against", text_or_null(options.against));
+  return document;
+}
+
+std::string print_document_of(Json document, const Node& node, const Table& table,
+                              const Totals& totals, Format format) {
   put(document, "totals", totals_json(kFateNames, totals.pods));
   put(document, "untold", totals.untold);
   put(document, "items", items_of(table));
@@ -149,11 +162,12 @@ ExitCode report(const ReportOptions& options) {
   const Look look = read_look(options.look, Forms::all);
   const auto wanted = read_outcome(options.outcome, kFateNames, kFateNameList);
   allocator::store::PosixFileSystem fs;
-  const Node node(fs, options.node, ReadCache::always);
+  Node node(fs, options.node, ReadCache::always);
   Table table = make_report_table(node.networks());
   const Totals totals = fill_fates(table, node.networks(), options, wanted);
   if (look.format == Format::json || look.format == Format::yaml) {
-    write_stdout(print_document_of(node, table, totals, look.format));
+    write_stdout(
+        print_document_of(begin_document(node, options), node, table, totals, look.format));
   } else if (node.networks().empty()) {
     write_stderr(printable_line("no network found in " + node.places()) + "\n");
   } else {
