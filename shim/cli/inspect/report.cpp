@@ -5,6 +5,7 @@
 #include "shim/cli/commands.hpp"
 #include "shim/cli/inspect/boot_report.hpp"
 #include "shim/cli/inspect/export_document.hpp"
+#include "shim/cli/inspect/networks/cloud_view.hpp"
 #include "shim/cli/inspect/networks/states.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/inspect/output/outcomes.hpp"
@@ -36,6 +37,7 @@ enum Field : std::size_t {
   kBefore,
   kNow,
   kWhy,
+  kCloud,
   kName,
   kFolder,
   kFields
@@ -52,6 +54,7 @@ Table make_report_table(const Networks& networks) {
                    {"before", "BEFORE"},
                    {"now", "NOW"},
                    {"why", "WHY"},
+                   {"cloud", "CLOUD", Shown::wide},
                    {"name", "NAME", Shown::on_demand},
                    {"folder", "FOLDER", Shown::on_demand}};
   table.name_column = kName;
@@ -99,8 +102,15 @@ const FormerPods* find_former(const std::optional<FormerNetworks>& former,
   return found == former->end() ? &nobody : &found->second;
 }
 
-Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& options,
-                  std::optional<std::size_t> wanted) {
+/// Why, and what the cloud makes of it.
+std::string why_of(const PodReport& report, const CloudView& cloud) {
+  const std::string contradiction = cloud.contradiction(report.pod);
+  const bool is_both = !report.why.empty() && !contradiction.empty();
+  return joined({report.why, is_both ? "; " : "", contradiction});
+}
+
+Totals fill_fates(Table& table, const Networks& networks, const CloudView& cloud,
+                  const ReportOptions& options, std::optional<std::size_t> wanted) {
   const NeighbourTable neighbours = read_neighbours(options);
   const auto former = read_former(options);
   Totals totals;
@@ -121,7 +131,8 @@ Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& o
       row[kInterface] = one.pod.ifname;
       row[kBefore] = listed(one.before);
       row[kNow] = listed(one.now);
-      row[kWhy] = one.why;
+      row[kWhy] = why_of(one, cloud);
+      row[kCloud] = listed(cloud.addresses_of(one.pod));
       row[kName] = one.pod.display();
       row[kFolder] = network.network_dir;
       table.rows.push_back(std::move(row));
@@ -164,7 +175,8 @@ ExitCode report(const ReportOptions& options) {
   allocator::store::PosixFileSystem fs;
   Node node(fs, options.node, ReadCache::always);
   Table table = make_report_table(node.networks());
-  const Totals totals = fill_fates(table, node.networks(), options, wanted);
+  const CloudView cloud(node);
+  const Totals totals = fill_fates(table, node.networks(), cloud, options, wanted);
   if (look.format == Format::json || look.format == Format::yaml) {
     write_stdout(
         print_document_of(begin_document(node, options), node, table, totals, look.format));

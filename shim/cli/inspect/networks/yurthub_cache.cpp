@@ -22,10 +22,7 @@ constexpr std::string_view kEnding = ".json";
 
 YurthubFile file_of(const std::string& folder, const std::string& name_space,
                     const std::string& entry) {
-  YurthubFile file{folder + "/" + entry, name_space, entry, entry.starts_with(kUnfinished)};
-  if (file.is_unfinished) file.name.erase(0, kUnfinished.size());
-  if (file.name.ends_with(kEnding)) file.name.resize(file.name.size() - kEnding.size());
-  return file;
+  return {folder + "/" + entry, name_space, object_name(entry), entry.starts_with(kUnfinished)};
 }
 
 /// nullopt where there is none (any more).
@@ -60,6 +57,12 @@ std::vector<Address> addresses_in(const Json& pod) {
 }
 
 }  // namespace
+
+std::string object_name(const std::string& entry) {
+  std::string name = entry.starts_with(kUnfinished) ? entry.substr(kUnfinished.size()) : entry;
+  if (name.ends_with(kEnding)) name.resize(name.size() - kEnding.size());
+  return name;
+}
 
 std::vector<std::string> sorted_names(FileSystem& fs, const Directory& folder) {
   auto names = fs.list(folder);

@@ -50,6 +50,9 @@ void visit_yurthub(allocator::store::FileSystem& fs, const allocator::store::Dir
 std::vector<std::string> sorted_names(allocator::store::FileSystem& fs,
                                       const allocator::store::Directory& folder);
 
+/// The object whose file has this name.
+std::string object_name(const std::string& entry);
+
 /// The text of one of its files.
 /// Errors: throws std::system_error, UnfitFile: no regular file, or larger than any object.
 std::string read_yurthub(allocator::store::FileSystem& fs, const YurthubFile& file);
