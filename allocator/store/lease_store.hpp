@@ -100,11 +100,12 @@ class LeaseStore {
   /// Ends all bindings of a pod that nobody uses; none while one of its addresses is in use, or was
   /// in this boot and its file is gone: its DEL would bind it anew. `newest`: the highest number of
   /// a DEL that the caller knows of; with a higher one the pod has used its address since, and
-  /// keeps all.
+  /// keeps all; but for those of `own`, which a release_by_hand() of the caller has given.
   /// Errors: throws TryAgain, ClosedRecord, std::system_error.
   /// After a crash: some of them may be there still; the same call ends them.
   Forgotten forget_pod(const PodKey& pod,
-                       std::uint64_t newest = std::numeric_limits<std::uint64_t>::max());
+                       std::uint64_t newest = std::numeric_limits<std::uint64_t>::max(),
+                       const std::vector<std::uint64_t>& own = {});
 
   /// Pins addresses to pods by hand: nobody else gets one from here on. Whoever has it or is bound
   /// to it is not looked at. Returns those on an address that is another pod's by hand, none of

@@ -59,6 +59,8 @@ struct HandRelease {
   bool was_there = false;
   bool may_be_alive = false;  ///< nothing proves it dead: it stays
   std::vector<Address> freed;
+  /// By which their bindings are held; 0: nothing binds them.
+  std::uint64_t sequence = 0;
 };
 
 /// What became of what a pod is bound to, when an operator wants it forgotten.

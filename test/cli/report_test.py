@@ -86,7 +86,7 @@ def every_outcome(golden):
                                   "web-4": "MISSING", "new-0": "NEW"}, outcomes(node)
         node.add("d-web-1", "shop/web-1")
         for form in FORMS:
-            node.calls(golden, "report")(" ".join(form) or "no options", *form)
+            node.calls(golden, "report")(" ".join(form) or "no options", *form, env={"NODE_NAME": "edge-7"})
         assert outcomes(node)["web-1"] == "CHANGED" and outcomes(node)["web-2"] == "EVICTED", outcomes(node)
         new_boot(BOOTS[2])
         for name in ("web-0", "web-1"):
@@ -557,6 +557,154 @@ def against_an_export(golden):
         assert "No such file" in tool.refused("report", *node.look(), "--against", f"{HOME}/none.json")
 
 
+CACHE = "/etc/kubernetes/cache"
+TODAY = ("pods.v1.core", "endpointslices.v1.discovery.k8s.io", "nodes.v1.core", "")
+EARLIER = ("pods", "endpointslices", "nodes", ".json")
+AS_EDGE_7 = {"NODE_NAME": "edge-7"}
+
+
+def own_etc():
+    """No YurtHub of this machine is known in what follows."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/etc"], check=True)
+
+
+class Yurthub:
+    """YurtHub's cache in one of its layouts, for a with block."""
+
+    def __init__(self, layout=TODAY, top=""):
+        self.top = top + CACHE
+        self.pods, self.slices, self.nodes, self.ending = layout
+
+    def put(self, path, content):
+        path = f"{self.top}/{path}{self.ending}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(content if isinstance(content, str) else json.dumps(content))
+
+    def pod(self, name, addresses, node="edge-7", phase="Running", **spec):
+        namespace, pod = name.split("/")
+        self.put(f"kubelet/{self.pods}/{name}", {
+            "kind": "Pod", "metadata": {"name": pod, "namespace": namespace}, "spec": {"nodeName": node, **spec},
+            "status": {"phase": phase, "podIP": addresses[0], "podIPs": [{"ip": address} for address in addresses]}})
+
+    def slice(self, name, endpoints, component="kube-proxy"):
+        """endpoints: (pod, addresses, node)"""
+        self.put(f"{component}/{self.slices}/shop/{name}", {
+            "kind": "EndpointSlice", "metadata": {"name": name, "namespace": "shop"}, "addressType": "IPv4", "endpoints": [
+                {"addresses": addresses, "targetRef": {"kind": "Pod", "namespace": "shop", "name": pod},
+                 **({"nodeName": node} if node else {})} for pod, addresses, node in endpoints]})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.top, ignore_errors=True)
+
+
+def found(node, *arguments, env=AS_EDGE_7):
+    """What report finds: the rule, and the name of the file or folder."""
+    done = tool.call("report", *node.look(), *arguments, "-o", "json", env=env)
+    findings = json.loads(done.stdout)["findings"]
+    assert not findings or done.exit == tool.FOUND, done
+    return [(one["rule"], one["place"].rsplit("/", 1)[1].removesuffix(".json")) for one in findings]
+
+
+def tell_changed(node):
+    """web-0 keeps its address, web-1 comes back to another one, new-0 has that; web-2 and web-3 are not back."""
+    reboot_full_range(node)
+    node.add("d-web-1", "shop/web-1")
+
+
+def what_the_cloud_knows(golden):
+    """Services reach who is where the cloud knows him to be; everybody else is told, in each form, in both layouts."""
+    for layout, title in ((TODAY, "today's"), (EARLIER, "an earlier")):
+        with Looked(HOME, FIVE, name="pods") as node, Yurthub(layout) as cache:
+            tell_changed(node)
+            for number in range(5):
+                cache.pod(f"shop/web-{number}", [f"10.9.0.{number + 2}"])
+            cache.pod("shop/proxy", ["10.9.0.3"], hostNetwork=True)
+            cache.pod("shop/job", ["10.9.0.3"], phase="Succeeded")
+            cache.pod("shop/far", ["10.9.0.3"], node="edge-8")
+            cache.slice("web", [("web-0", ["10.9.0.2"], "edge-7"), ("web-1", ["10.9.0.3"], "edge-7"),
+                                ("web-3", ["10.9.0.5"], "edge-7"), ("web-4", ["10.9.0.6"], None),
+                                ("far", ["10.9.0.3"], "edge-8"), ("gone", ["10.9.0.5"], "edge-7"),
+                                ("proxy", ["192.0.2.1"], "edge-7")])
+            cache.slice("web", [("web-1", ["10.9.0.3"], "edge-7")], component="coredns")
+            done = node.calls(golden, "report")(f"YurtHub's cache in {title} layout", env=AS_EDGE_7)
+            assert done.exit == tool.FOUND, done
+            if layout is TODAY:
+                for form in (("-o", "wide"), ("-o", "json"), ("--columns", "pod,cloud")):
+                    node.calls(golden, "report")(f"YurtHub's cache, {' '.join(form)}", *form, env=AS_EDGE_7)
+
+
+def no_contradiction():
+    """Where all is as the cloud knows it, and where it knows nothing, the exit code is 0."""
+    with Looked(HOME, WIDE, name="pods") as node:
+        reboot(node, count=3)
+        for number in range(2):
+            node.add(f"d-web-{number}", f"shop/web-{number}")
+        assert found(node) == []
+        with Yurthub() as cache:
+            cache.pod("shop/web-0", ["10.9.0.2"])
+            cache.pod("shop/web-1", [""])
+            cache.pod("shop/web-2", ["10.9.0.4"])  # not back: the address waits for it
+            cache.slice("web", [("web-0", ["10.9.0.2"], "edge-7"), ("web-2", ["10.9.0.4"], "edge-7")])
+            cache.put("kubelet/pods.v1.core/shop/tmp_web-0", "")
+            cache.put("version", "1")
+            assert found(node) == []
+            told = tool.must("report", *node.look(), "--columns", "pod,cloud", "--no-headers", env=AS_EDGE_7)
+            assert ["web-2", "10.9.0.4"] in [line.split() for line in told.splitlines()], told
+
+
+def torn_caches(golden):
+    """What of the cache cannot be read is told, and the rest is compared; that of today's layout goes first."""
+    with Looked(HOME, WIDE, name="pods") as node, Yurthub() as cache, Yurthub(EARLIER) as earlier:
+        reboot(node, count=2)
+        node.add("d-web-0", "shop/web-0")
+        cache.pod("shop/web-0", ["10.9.0.9"])
+        cache.put("kubelet/pods.v1.core/shop/empty", "")
+        cache.put("kubelet/pods.v1.core/shop/torn", '{"kind": "Pod", "metadata": {"na')
+        cache.put("kubelet/pods.v1.core/shop/another", {"metadata": {"name": "web-1", "namespace": "shop"}})
+        cache.put("kube-proxy/endpointslices.v1.discovery.k8s.io/shop/torn", "[")
+        cache.put("kube-proxy/endpointslices.v1.discovery.k8s.io/shop/odd", {"metadata": {"name": "odd"}, "endpoints": [7, {}, {
+            "addresses": [7, "x", "10.9.0.77"], "targetRef": {"kind": "Pod", "name": "web-0"}}]})
+        os.symlink("/dev/zero", f"{CACHE}/kubelet/pods.v1.core/shop/zero")
+        earlier.pod("shop/web-0", ["10.9.0.10"])
+        done = node.calls(golden, "report")("a torn cache", env=AS_EDGE_7)
+        assert done.exit == tool.FOUND and "10.9.0.10" not in done.stdout, done
+        assert sorted(found(node)) == [("cloud-cache-unreadable", name) for name in ("another", "empty", "torn", "torn", "zero")] + [
+            ("cloud-other-address", "web-0"), ("cloud-stale-endpoint", "odd")], found(node)
+        for rule in ("cloud-other-address", "cloud-stale-endpoint", "cloud-cache-unreadable", "cloud-of-another-node"):
+            assert "fix: " in tool.must("check", "--explain", rule)
+
+
+def another_nodes_cache():
+    """Pods of other nodes are none of ours; the node's name is the host's, or what kubelet's own Node has."""
+    with Looked(HOME, WIDE, name="pods") as node, Yurthub() as cache:
+        reboot(node, count=2)
+        node.add("d-web-0", "shop/web-0")
+        cache.pod("shop/web-0", ["10.9.0.9"], node="edge-8")
+        cache.slice("web", [("web-0", ["10.9.0.9"], "edge-8")])
+        assert found(node) == [("cloud-of-another-node", "kubelet")]
+        cache.put("kubelet/nodes.v1.core/edge-8", {"metadata": {"name": "edge-8"}})
+        assert found(node) == [("cloud-other-address", "web-0"), ("cloud-stale-endpoint", "web")]
+
+
+def cache_of_a_copy():
+    """With --root it is the copy's cache, never this machine's."""
+    with Looked(HOME, WIDE, name="pods") as node:
+        reboot(node, count=2)
+        node.add("d-web-0", "shop/web-0")
+        with copy_of(node) as root, Yurthub() as own, Yurthub(top=root) as copied:
+            own.pod("shop/web-0", ["10.9.0.9"])
+            copied.pod("shop/web-0", ["10.9.0.2"])
+            copied.put("../../hostname", "edge-7\n")
+            assert found(node, "--root", root) == [] and found(node) == [("cloud-other-address", "web-0")]
+            copied.pod("shop/web-0", ["10.9.0.8"])
+            own.pod("shop/web-0", ["10.9.0.2"])
+            assert found(node, "--root", root) == [("cloud-other-address", "web-0")] and found(node) == []
+
+
 def nothing_there():
     os.makedirs(f"{HOME}/empty")
     done = tool.call("report", "--root", f"{HOME}/empty")
@@ -589,10 +737,15 @@ def tests(golden):
         ("never a system call that changes a file", never_writes),
         ("a run folder of nonsense", a_hostile_run_folder),
         ("random histories beside a bookkeeping of our own", random_histories),
+        ("what the cloud knows, by YurtHub's cache in both layouts", what_the_cloud_knows, golden),
+        ("a cloud that knows it all, or nothing", no_contradiction),
+        ("a cache that is torn", torn_caches, golden),
+        ("another node's cache, and a node of two names", another_nodes_cache),
+        ("the cache of a copy", cache_of_a_copy),
         ("a node without any network", nothing_there),
     ]
 
 
 if __name__ == "__main__":
     with Golden(f"{HERE}/report.golden.txt") as kept:
-        tap.main("report", lambda: tests(kept), lambda: require(BINARY), sandbox.enter, fake_boots)
+        tap.main("report", lambda: tests(kept), lambda: require(BINARY), sandbox.enter, fake_boots, own_etc)

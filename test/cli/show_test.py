@@ -35,6 +35,85 @@ def subjects(golden):
             node.calls(golden, "show")(" ".join(subject) or "nothing named", *subject)
 
 
+def owners(node, subject):
+    """What --history says of each boot: (when, address, pod, what)."""
+    items = json.loads(tool.call("show", *node.look(), "--history", subject, "-o", "json").stdout)["owners"]
+    return [(item["when"], item["address"], item["pod"], item["what"]) for item in items]
+
+
+def tell_four_boots(node):
+    """A pod that keeps its address, one that loses it to a stranger while it is away and takes another's, one that ended long ago."""
+    new_boot(BOOTS[0])
+    for number in range(3):
+        node.add(f"a{number}", f"shop/web-{number}")
+    node.delete("a2", "shop/web-2")
+    new_boot(BOOTS[1])
+    node.delete("a0", "shop/web-0")
+    node.add("b0", "shop/web-0")
+    node.delete("a1", "shop/web-1")
+    new_boot(BOOTS[2])
+    node.delete("b0", "shop/web-0")
+    node.add("c0", "shop/web-0")
+    new_boot(BOOTS[3])
+    node.delete("c0", "shop/web-0")
+    node.add("d0", "shop/web-0")
+    for number in range(4):
+        node.add(f"n{number}", f"other/new-{number}")
+    node.delete("n0", "other/new-0")
+    node.add("d1", "shop/web-1")
+
+
+def by_boot(golden):
+    """Who had an address in which boot, as far as it was recorded; what was not is said to be not recorded."""
+    with Looked(HOME, FIVE, name="pods") as node:
+        tell_four_boots(node)
+        for subject in ("shop/web-0", "shop/web-1", "10.9.0.2", "10.9.0.3", "10.9.0.4", "10.9.0.6", "other/new-0",
+                        "shop/nobody", "10.77.0.1"):
+            node.calls(golden, "show")(f"{subject} --history", subject, "--history")
+        node.calls(golden, "show")("--history as JSON", "10.9.0.4", "--history", "-o", "json")
+
+
+def not_recorded():
+    """Of boots before the sixteen that are known nothing is told; nor is anything made up where the lists are gone."""
+    with Looked(HOME, FIVE, name="pods") as node:
+        new_boot(BOOTS[0])
+        node.add("a0", "shop/web-0")
+        node.add("x0", "shop/web-1")
+        for number in range(1, 20):
+            new_boot(f"{0xb0070100 + number:08x}-0000-4000-8000-000000000000")
+            node.delete("x0", "shop/web-1")
+            node.add("x0", "shop/web-1")
+        said = owners(node, "shop/web-0")
+        assert len(said) == 17 and said[0][3] == "dead for it: no ADD in this boot", said
+        assert {what for _, _, _, what in said[1:16]} == {"kept for it: no ADD in this boot"}, said
+        assert said[16] == ("before these boots", None, None, "not recorded"), said
+        assert owners(node, "shop/web-1") == [
+            ("this boot", "10.9.0.3", "web-1", "in-use, given by an ADD of this boot; kept: 19"),
+            ("1 boot ago", "10.9.0.3", "web-1", "its when the boot ended"),
+            ("2 boots ago and before", None, None, "not recorded")], owners(node, "shop/web-1")
+        os.unlink(f"{node.record_dir}/boots")
+        os.unlink(f"{node.record_dir}/pod.shop_web-1@eth0")
+        assert owners(node, "shop/web-1") == [
+            ("this boot", "10.9.0.3", "web-1", "in-use, given by an ADD of this boot; kept: 19"),
+            ("before these boots", None, None, "not recorded")], owners(node, "shop/web-1")
+
+
+def given_up_by_hand():
+    """What was done by hand is told with its boot, and what was announced and not done is not."""
+    with Looked(HOME, FIVE, name="pods") as node:
+        tell_four_boots(node)
+        node.delete("n1", "other/new-1")
+        address = next(name for name, one in node.bindings().items() if one.pod == "new-1")
+        assert tool.call("release", *node.look(), "other/new-1", "--apply").exit == tool.FINE
+        assert owners(node, address)[0] == ("this boot", address, "new-1", "by hand, release: held became free")
+        path = f"{node.record_dir}/audit"
+        with open(path) as file:
+            line = json.loads(file.read())
+        with open(path, "a") as file:
+            file.write(json.dumps({**line, "becomes": "held", "why": "in use, or used since it was looked at"}) + "\n")
+        assert "by hand" not in json.dumps(owners(node, address)), owners(node, address)
+
+
 def damaged(golden):
     """What is damaged is told of the address that is asked for, and of no other."""
     with Looked(HOME, name="pods", **KEEPS) as node:
@@ -134,7 +213,7 @@ def never_writes():
         node.tell_two_boots()
         before = snapshot(HOME, "/run")
         for subject in ("shop/web-0", "10.9.0.4", "shop/new"):
-            _, calls = traced(BINARY, "show", *node.look(), subject)
+            _, calls = traced(BINARY, "show", *node.look(), subject, "--history")
             assert not changes_in(calls), changes_in(calls)
         assert snapshot(HOME, "/run") == before
 
@@ -158,6 +237,9 @@ def tests(golden):
     golden.begin()
     return [
         ("pods and addresses in every state, and what there is not", subjects, golden),
+        ("who had it, boot by boot", by_boot, golden),
+        ("what was not recorded is not made up", not_recorded),
+        ("what was given up by hand has its place among the boots", given_up_by_hand),
         ("damaged entries are told of their own address", damaged, golden),
         ("each step of the choice is foretold as the plugin does it", each_step),
         ("the round robin is foretold for both families", round_robin_of_two_families),

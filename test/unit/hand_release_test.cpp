@@ -69,6 +69,27 @@ TEST_CASE("by hand: who may be alive stays, unless no proof is asked for", "[han
   CHECK(world.files().empty());
 }
 
+TEST_CASE("by hand: who is freed first is forgotten by the number that this gave, and no other",
+          "[hand]") {
+  StoreWorld world;
+  world.add("c1", "web");
+  world.boot(kSecondBoot);
+  const auto released = by_hand(world, "c1", Proof::needed);
+  CHECK(released.sequence == world.binding("10.0.0.2")->sequence);
+  CHECK(test::joined(world.leases().forget_pod(pod("web"), 0).in_use) == "10.0.0.2");
+  SECTION("nobody has used it since") {
+    const auto outcome = world.leases().forget_pod(pod("web"), 0, {released.sequence});
+    CHECK(test::joined(outcome.ended) == "10.0.0.2");
+  }
+  SECTION("the pod came back and ended") {
+    world.add("c2", "web");
+    world.release("c2");
+    const auto outcome = world.leases().forget_pod(pod("web"), 0, {released.sequence});
+    CHECK(test::joined(outcome.in_use) == "10.0.0.2");
+    CHECK(world.binding("10.0.0.2")->pod == pod("web"));
+  }
+}
+
 TEST_CASE("by hand: a file of which nothing is known keeps all of its attachment", "[hand]") {
   StoreWorld world;
   world.add("c1", "web");

@@ -18,6 +18,16 @@ std::vector<AttachmentFile> files_named_by(NetworkDir& network, const Attachment
   return files;
 }
 
+/// The number that hold() has given to what was freed.
+std::uint64_t number_of(RecordFolder& records, const std::vector<Address>& freed) {
+  std::uint64_t number = 0;
+  for (const auto& address : freed) {
+    if (const auto binding = records.readable_binding(address))
+      number = std::max(number, binding->sequence);
+  }
+  return number;
+}
+
 }  // namespace
 
 HandRelease LeaseStore::release_by_hand(const Attachment& attachment, const Owner& owner,
@@ -51,6 +61,7 @@ HandRelease LeaseStore::release_by_hand(const Attachment& attachment, const Owne
     network.seal();
     if (owner.pod) session.try_records();
     session.end_use(outcome.freed, owner);
+    if (session.records()) outcome.sequence = number_of(*session.records(), outcome.freed);
     session.held().settle();
     session.set_asides().end(attachment);
     if (!failures.any()) session.run().put_tombstone(attachment, boottime_now());
@@ -60,7 +71,8 @@ HandRelease LeaseStore::release_by_hand(const Attachment& attachment, const Owne
   return outcome;
 }
 
-Forgotten LeaseStore::forget_pod(const PodKey& pod, std::uint64_t newest) {
+Forgotten LeaseStore::forget_pod(const PodKey& pod, std::uint64_t newest,
+                                 const std::vector<std::uint64_t>& own) {
   Forgotten outcome;
   std::vector<std::string> changed;
   auto folder = open_for_release({}, changed);
@@ -75,8 +87,10 @@ Forgotten LeaseStore::forget_pod(const PodKey& pod, std::uint64_t newest) {
     RecordFolder& records = *session.records();
     for (const auto& [address, binding] : records.bindings()) {
       if (binding.pod != pod) continue;
-      const bool may_live = binding.sequence > newest || session.network().is_in_use(address) ||
-                            session.is_lost(address, binding);
+      const bool is_known = binding.sequence <= newest ||
+                            std::find(own.begin(), own.end(), binding.sequence) != own.end();
+      const bool may_live =
+          !is_known || session.network().is_in_use(address) || session.is_lost(address, binding);
       (may_live ? outcome.in_use : outcome.ended).push_back(address);
     }
     if (!outcome.in_use.empty()) outcome.ended.clear();

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "shim/cli/change/check.hpp"
+#include "shim/cli/inspect/networks/yurthub_cache.hpp"
 #include "shim/cli/inspect/safety.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cli/validate/network/network.hpp"
@@ -21,7 +22,6 @@ using validate::joined;
 
 constexpr std::size_t kConfLimit = std::size_t{4} << 20;
 constexpr std::size_t kBinaryLimit = std::size_t{256} << 20;
-constexpr const char* kYurtHubCache = "/etc/kubernetes/cache";
 
 /// The object of a plugin that takes its addresses from a folder of host-local's; nullptr for none.
 const Json* ipam_on_folder(const Json& plugin) {
@@ -168,12 +168,12 @@ class MachineCheck {
           const Json* plugin = validate::find_plugin_of(network.json, "cilium-cni");
           return plugin != nullptr && validate::uses_us(*plugin);
         });
-    const auto cache = has_cilium ? node_.fs().open_directory(kYurtHubCache) : std::nullopt;
+    const auto cache = has_cilium ? node_.fs().open_directory(kYurthubCache) : std::nullopt;
     if (!cache) return;
     const auto names = node_.fs().list(*cache);
     if (std::none_of(names.begin(), names.end(),
                      [](const std::string& name) { return name.starts_with("cilium-agent"); }))
-      tell(rules::kCacheAgent, {}, kYurtHubCache, "YurtHub keeps nothing for cilium-agent");
+      tell(rules::kCacheAgent, {}, kYurthubCache, "YurtHub keeps nothing for cilium-agent");
   }
 
   /// A copy has no kernel of its own to ask.

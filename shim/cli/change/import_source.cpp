@@ -5,6 +5,7 @@
 
 #include "allocator/store/alive/death.hpp"
 #include "allocator/store/boot_scan.hpp"
+#include "shim/cli/inspect/networks/yurthub_cache.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 
 namespace shim::change {
@@ -17,9 +18,6 @@ using allocator::store::Directory;
 using allocator::store::FileSystem;
 using allocator::store::kPodInterface;
 using allocator::store::SurveyedAddress;
-
-constexpr std::size_t kPodLimit = std::size_t{4} << 20;
-constexpr const char* kYurthubCache = "/etc/kubernetes/cache";
 
 constexpr Rule kPodUnreadable{"import-pod-unreadable", Severity::warning, Reboot::safe,
                               "nothing, if the pod is gone; else let YurtHub write the file again"};
@@ -81,68 +79,19 @@ void add_known(const Network& network, InUse& unbound, ImportSource& source) {
   }
 }
 
-std::string pod_text(const Json& pod, std::string_view path) {
-  return std::string(validate::text_at(pod, path));
-}
-
-/// An ended pod's address may be another one's by now.
-bool has_address(const Json& pod) {
-  const Json* host = validate::at_path(pod, "spec/hostNetwork");
-  const bool is_hosts = host != nullptr && host->is_boolean() && host->get<bool>();
-  const auto phase = validate::text_at(pod, "status/phase");
-  return !is_hosts && phase != "Succeeded" && phase != "Failed";
-}
-
-std::vector<Address> addresses_of_pod(const Json& pod) {
-  std::vector<std::string> texts = {pod_text(pod, "status/podIP")};
-  for (const auto& one : validate::elements_at(pod, "status/podIPs"))
-    texts.emplace_back(validate::text_member(one, "ip"));
-  std::vector<Address> addresses;
-  for (const auto& text : texts) {
-    const auto address = Address::parse(text);
-    if (address && !contains(addresses, *address)) addresses.push_back(*address);
-  }
-  return addresses;
-}
-
-void add_pod(const std::string& path, const std::string& text, ImportSource& source) {
+void add_pod(FileSystem& fs, const YurthubFile& file, ImportSource& source) {
   const auto complain = [&](std::string_view why) {
-    found(source.findings, kPodUnreadable, {}, path, why);
+    found(source.findings, kPodUnreadable, {}, file.path, why);
   };
   try {
-    const Json pod = parse_json(text);
-    const allocator::PodKey key{pod_text(pod, "metadata/namespace"), pod_text(pod, "metadata/name"),
-                                kPodInterface};
-    if (key.pod_namespace.empty() || key.pod_name.empty()) return complain("names no pod");
-    if (!has_address(pod)) return;
-    for (const auto& address : addresses_of_pod(pod))
-      source.add(address, key, pod_text(pod, "metadata/uid"));
-  } catch (const JsonSyntaxError& error) {
-    complain(error.what());
-  }
-}
-
-std::vector<std::string> sorted_names(FileSystem& fs, const Directory& folder) {
-  auto names = fs.list(folder);
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-void add_namespace(FileSystem& fs, const std::string& path, ImportSource& source) {
-  try {
-    const auto folder = fs.open_directory(path);
-    if (!folder) return;
-    for (const auto& name : sorted_names(fs, *folder)) {
-      const std::string file = path + "/" + name;
-      try {
-        if (const auto content = fs.read_file(*folder, name, kPodLimit))
-          add_pod(file, content->bytes, source);
-      } catch (const std::system_error& error) {
-        found(source.findings, kPodUnreadable, {}, file, error.code().message());
-      }
-    }
+    const auto pod = parse_yurthub_pod(read_yurthub(fs, file));
+    if (!pod) return complain("names no pod");
+    for (const auto& address : pod->addresses)
+      source.add(address, {pod->name_space, pod->name, kPodInterface}, pod->uid);
   } catch (const std::system_error& error) {
-    if (error.code().value() != ENOTDIR) throw;
+    complain(error.code().message());
+  } catch (const std::exception& error) {
+    complain(error.what());
   }
 }
 
@@ -213,7 +162,8 @@ ImportSource read_markers(FileSystem& fs, const std::string& folder) {
 ImportSource read_yurthub(FileSystem& fs, const std::string& folder) {
   const Directory pods = pods_folder(fs, folder);
   ImportSource source;
-  for (const auto& name : sorted_names(fs, pods)) add_namespace(fs, pods.path + "/" + name, source);
+  visit_yurthub(fs, pods, Strays::skipped,
+                [&](const YurthubFile& file) { add_pod(fs, file, source); });
   return source;
 }
 

@@ -4,7 +4,6 @@
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/inspect/export_document.hpp"
 #include "shim/cli/standard_output.hpp"
-#include "shim/cni/conf/ranges_source.hpp"
 #include "shim/cni/protocol/printable.hpp"
 
 namespace shim {
@@ -12,23 +11,10 @@ namespace {
 
 using namespace inspect;
 
-constexpr std::size_t kHostNameLimit = 4096;
-
 struct ExportOptions {
   NodeOptions node;
   std::string out;
 };
-
-/// A copy is of another node than this one: it says its name itself, if anything does.
-std::string name_of_node(allocator::store::ReadingFileSystem& fs) {
-  if (!fs.has_root()) return node_name();
-  try {
-    const std::string text = fs.read_regular("/etc/hostname", kHostNameLimit);
-    return text.substr(0, text.find('\n'));
-  } catch (const std::exception&) {
-    return {};
-  }
-}
 
 ExitCode export_bindings(const ExportOptions& options) {
   allocator::store::PosixFileSystem fs;
@@ -37,7 +23,7 @@ ExitCode export_bindings(const ExportOptions& options) {
     write_stderr(printable_line("no network found in " + node.places()) + "\n");
     return ExitCode::found_something;
   }
-  const std::string document = print_export(export_of(node.networks(), name_of_node(node.fs())));
+  const std::string document = print_export(export_of(node.networks(), node.name()));
   if (options.out.empty()) {
     write_stdout(document);
   } else {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "allocator/store/disk/sha256.hpp"
+#include "shim/cli/inspect/networks/object_reader.hpp"
 #include "shim/cli/inspect/output/table.hpp"
 #include "shim/cli/named_input.hpp"
 #include "shim/cli/validate/document/edit.hpp"
@@ -81,58 +82,13 @@ Json network_json(const ExportedNetwork& network) {
   return object;
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
-
 /// Of the document as it is without it.
 std::string checksum_of(const Json& document) {
   const std::string canonical = document.dump(-1, ' ', false, Json::error_handler_t::replace);
   return "sha256:" + allocator::store::sha256_hex(canonical);
 }
 
-/// Reads the members of one object; what is wrong is said with its place.
-class ObjectOf {
- public:
-  ObjectOf(const Json& object, const std::string& source, std::string place)
-      : object_(object), source_(source), place_(std::move(place)) {}
-
-  [[nodiscard]] std::string text(const char* key) const {
-    const Json* value = find_member(object_, key);
-    if (value == nullptr) return {};
-    if (!value->is_string()) fail(key, "is no text");
-    return value->get<std::string>();
-  }
-  [[nodiscard]] std::string required(const char* key) const {
-    auto value = text(key);
-    if (value.empty()) fail(key, "is missing");
-    return value;
-  }
-  [[nodiscard]] std::uint64_t number(const char* key) const {
-    const Json* value = find_member(object_, key);
-    if (value == nullptr || !value->is_number_unsigned()) fail(key, "is no number");
-    return value->get<std::uint64_t>();
-  }
-  /// The elements of a list, each with its place.
-  template <typename Read>
-  void each(const char* key, Read read) const {
-    const Json* list = find_member(object_, key);
-    if (list == nullptr || !list->is_array()) fail(key, "is no list");
-    std::size_t number = 0;
-    for (const auto& element : *list)
-      read(ObjectOf(element, source_,
-                    validate::joined({place_, "/", key, "/", std::to_string(number++)})));
-  }
-  [[noreturn]] void fail(const char* key, std::string_view problem) const {
-    throw UsageError(validate::joined(
-        {source_, ": ", place_, "/", key, " ", problem, "; export the bindings anew"}));
-  }
-
- private:
-  const Json& object_;
-  const std::string& source_;
-  std::string place_;
-};
-
-ExportedBinding read_binding(const ObjectOf& object) {
+ExportedBinding read_binding(const ObjectReader& object) {
   const auto address = allocator::Address::parse(object.required("address"));
   if (!address) object.fail("address", "is no address");
   const auto state = parse_state(object.required("state"));
@@ -146,10 +102,10 @@ ExportedBinding read_binding(const ObjectOf& object) {
           object.text("boot")};
 }
 
-ExportedNetwork read_network(const ObjectOf& object) {
+ExportedNetwork read_network(const ObjectReader& object) {
   ExportedNetwork network{object.required("name"), object.text("folder"), {}};
   object.each("bindings",
-              [&](const ObjectOf& one) { network.bindings.push_back(read_binding(one)); });
+              [&](const ObjectReader& one) { network.bindings.push_back(read_binding(one)); });
   return network;
 }
 
@@ -206,15 +162,17 @@ ExportedNode read_export(std::string_view text, const std::string& source) {
     throw UsageError(source +
                      ": its checksum is not that of what it says: it was changed or is not whole; "
                      "copy it again, or export the bindings anew");
-  const ObjectOf object(document, source, "");
+  const DocumentSource place{source, "export the bindings anew"};
+  const ObjectReader object(document, place);
   ExportedNode node{object.text("node"), object.text("boot"), {}};
-  object.each("networks", [&](const ObjectOf& one) { node.networks.push_back(read_network(one)); });
+  object.each("networks",
+              [&](const ObjectReader& one) { node.networks.push_back(read_network(one)); });
   return node;
 }
 
 ExportedNode read_export_file(const std::string& name) {
   constexpr std::size_t limit = std::size_t{256} << 20;
-  return read_export(read_input_text(name, limit), name == "-" ? "standard input" : name);
+  return read_export(read_input_text(name, limit), source_name(name));
 }
 
 }  // namespace shim::inspect

@@ -5,6 +5,7 @@
 #include "shim/cli/commands.hpp"
 #include "shim/cli/inspect/boot_report.hpp"
 #include "shim/cli/inspect/export_document.hpp"
+#include "shim/cli/inspect/networks/cloud_view.hpp"
 #include "shim/cli/inspect/networks/states.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
 #include "shim/cli/inspect/output/outcomes.hpp"
@@ -36,7 +37,9 @@ enum Field : std::size_t {
   kBefore,
   kNow,
   kWhy,
+  kCloud,
   kName,
+  kFolder,
   kFields
 };
 
@@ -51,7 +54,9 @@ Table make_report_table(const Networks& networks) {
                    {"before", "BEFORE"},
                    {"now", "NOW"},
                    {"why", "WHY"},
-                   {"name", "NAME", Shown::on_demand}};
+                   {"cloud", "CLOUD", Shown::wide},
+                   {"name", "NAME", Shown::on_demand},
+                   {"folder", "FOLDER", Shown::on_demand}};
   table.name_column = kName;
   return table;
 }
@@ -97,8 +102,15 @@ const FormerPods* find_former(const std::optional<FormerNetworks>& former,
   return found == former->end() ? &nobody : &found->second;
 }
 
-Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& options,
-                  std::optional<std::size_t> wanted) {
+/// Why, and what the cloud makes of it.
+std::string why_of(const PodReport& report, const CloudView& cloud) {
+  const std::string contradiction = cloud.contradiction(report.pod);
+  const bool is_both = !report.why.empty() && !contradiction.empty();
+  return joined({report.why, is_both ? "; " : "", contradiction});
+}
+
+Totals fill_fates(Table& table, const Networks& networks, const CloudView& cloud,
+                  const ReportOptions& options, std::optional<std::size_t> wanted) {
   const NeighbourTable neighbours = read_neighbours(options);
   const auto former = read_former(options);
   Totals totals;
@@ -119,8 +131,10 @@ Totals fill_fates(Table& table, const Networks& networks, const ReportOptions& o
       row[kInterface] = one.pod.ifname;
       row[kBefore] = listed(one.before);
       row[kNow] = listed(one.now);
-      row[kWhy] = one.why;
+      row[kWhy] = why_of(one, cloud);
+      row[kCloud] = listed(cloud.addresses_of(one.pod));
       row[kName] = one.pod.display();
+      row[kFolder] = network.network_dir;
       table.rows.push_back(std::move(row));
     }
   }
@@ -135,9 +149,19 @@ std::string print_all_totals(const Totals& totals) {
   return text + "\n";
 }
 
-std::string print_document_of(const Node& node, const Table& table, const Totals& totals,
-                              Format format) {
+/// Of when and where it is: what is released by it is looked for there only.
+Json begin_document(Node& node, const ReportOptions& options) {
   Json document = make_document("report");
+  const auto& networks = node.networks();
+  const std::string boot_id = networks.empty() ? "" : networks.front().survey.boot_id;
+  put(document, "node", text_or_null(node.name()));
+  put(document, "boot", text_or_null(allocator::boot8_of(boot_id)));
+  put(document, "against", text_or_null(options.against));
+  return document;
+}
+
+std::string print_document_of(Json document, const Node& node, const Table& table,
+                              const Totals& totals, Format format) {
   put(document, "totals", totals_json(kFateNames, totals.pods));
   put(document, "untold", totals.untold);
   put(document, "items", items_of(table));
@@ -149,11 +173,13 @@ ExitCode report(const ReportOptions& options) {
   const Look look = read_look(options.look, Forms::all);
   const auto wanted = read_outcome(options.outcome, kFateNames, kFateNameList);
   allocator::store::PosixFileSystem fs;
-  const Node node(fs, options.node, ReadCache::always);
+  Node node(fs, options.node, ReadCache::always);
   Table table = make_report_table(node.networks());
-  const Totals totals = fill_fates(table, node.networks(), options, wanted);
+  const CloudView cloud(node);
+  const Totals totals = fill_fates(table, node.networks(), cloud, options, wanted);
   if (look.format == Format::json || look.format == Format::yaml) {
-    write_stdout(print_document_of(node, table, totals, look.format));
+    write_stdout(
+        print_document_of(begin_document(node, options), node, table, totals, look.format));
   } else if (node.networks().empty()) {
     write_stderr(printable_line("no network found in " + node.places()) + "\n");
   } else {

@@ -9,6 +9,7 @@
 #include "shim/cli/inspect/networks/audit.hpp"
 #include "shim/cli/inspect/next_add.hpp"
 #include "shim/cli/inspect/output/look_options.hpp"
+#include "shim/cli/inspect/owner_history.hpp"
 #include "shim/cli/inspect/subject.hpp"
 #include "shim/cli/standard_output.hpp"
 #include "shim/cli/validate/document/edit.hpp"
@@ -128,6 +129,13 @@ Findings findings_of(const Node& node, const Table& table) {
   return findings;
 }
 
+/// Who had it, or what it had, in each boot that is known.
+Table make_owners(Node& node, const Subject& subject) {
+  Table table = make_owner_table(node.networks());
+  for (const auto& network : node.networks()) add_owners(table, node.fs(), network, subject);
+  return table;
+}
+
 /// What was changed by hand of the pod or address, as far back as the networks remember.
 Table make_history(Node& node, const Subject& subject) {
   Table table = make_audit_table();
@@ -141,10 +149,11 @@ Table make_history(Node& node, const Subject& subject) {
   return table;
 }
 
-std::string print_with_history(const Table& table, const Table& history, const Findings& findings,
-                               Format format) {
+std::string print_with_history(const Table& table, const Table& owners, const Table& history,
+                               const Findings& findings, Format format) {
   Json document = make_document("show");
   put(document, "items", items_of(table));
+  put(document, "owners", items_of(owners));
   put(document, "history", items_of(history));
   put(document, "findings", findings_json(findings));
   return print_document(document, format);
@@ -162,16 +171,18 @@ ExitCode show(const ShowOptions& options) {
   const Subject subject = read_subject(options.subject, options.pod_namespace);
   allocator::store::PosixFileSystem fs;
   Node node(fs, options.node);
+  const Table owners = options.history ? make_owners(node, subject) : Table{};
   const Table history = options.history ? make_history(node, subject) : Table{};
   Table table = make_show_table(node.networks());
   const bool is_known = fill_subject(table, node.networks(), subject);
   const Findings findings = findings_of(node, table);
   if (look.format == Format::table) {
     write_stdout(print_blocks(table, look));
-    if (!history.rows.empty()) write_stdout("\n" + print_table(history, look));
+    for (const Table* past : {&owners, &history})
+      if (!past->rows.empty()) write_stdout("\n" + print_table(*past, look));
     write_stderr(print_findings(findings, {}));
   } else if (options.history) {
-    write_stdout(print_with_history(table, history, findings, look.format));
+    write_stdout(print_with_history(table, owners, history, findings, look.format));
   } else {
     write_stdout(print_items("show", table, findings, look.format));
   }
@@ -190,7 +201,9 @@ void add_show(CommandSpec& root) {
       "what the pod's next ADD gets; writes nothing");
   command.argument("POD|IP", options.subject, "web-0, shop/web-0 or 10.244.1.7");
   command.text("-n,--namespace", options.pod_namespace, "the pod's namespace; without it any");
-  command.flag("--history", options.history, "also what was changed by hand: release");
+  command.flag(
+      "--history", options.history,
+      "also who had it boot by boot, as far as the disk tells, and what was changed by hand");
   add_look_options(command, Forms::documents, options.look);
   add_node_options(command, options.node);
   command.example("delegated-ipam show shop/web-0");

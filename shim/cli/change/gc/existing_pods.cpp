@@ -1,9 +1,9 @@
 #include "shim/cli/change/gc/existing_pods.hpp"
 
-#include <array>
 #include <system_error>
 
 #include "shim/cli/change/gc/pod_lists.hpp"
+#include "shim/cli/inspect/networks/yurthub_cache.hpp"
 #include "shim/cli/named_input.hpp"
 
 namespace shim::change {
@@ -11,21 +11,18 @@ namespace {
 
 using allocator::PodKey;
 using allocator::store::FileSystem;
+using inspect::kYurthubPods;
 using inspect::Network;
+using inspect::read_yurthub;
+using inspect::Strays;
+using inspect::visit_yurthub;
+using inspect::YurthubFile;
 
-constexpr std::array<const char*, 2> kYurthubPods = {"/etc/kubernetes/cache/kubelet/pods.v1.core",
-                                                     "/etc/kubernetes/cache/kubelet/pods"};
+constexpr const char* kKubelet = "/etc/kubernetes/cache/kubelet";
 constexpr const char* kLogs = "/var/log/pods";
 
 /// Of all pods of a large cluster.
 constexpr std::size_t kListLimit = std::size_t{256} << 20;
-/// More than the API server takes.
-constexpr std::size_t kPodLimit = std::size_t{8} << 20;
-
-/// What YurtHub calls a file that it has not written to the end.
-constexpr std::string_view kUnfinished = "tmp_";
-constexpr std::string_view kEnding = ".json";
-
 std::string read_list(const std::string& name) {
   std::string text = read_named(name, kListLimit);
   if (text.size() > kListLimit)
@@ -35,33 +32,25 @@ std::string read_list(const std::string& name) {
   return text;
 }
 
-/// Adds the pods of one namespace.
-void add_yurthub_namespace(FileSystem& fs, const std::string& path, std::set<std::string>& pods) {
-  const std::string pod_namespace = path.substr(path.rfind('/') + 1) + "/";
-  const auto folder = fs.open_directory(path);
-  if (!folder) return;
-  for (const auto& entry : fs.list(*folder)) {
-    const bool is_unfinished = entry.starts_with(kUnfinished);
-    std::string name = is_unfinished ? entry.substr(kUnfinished.size()) : entry;
-    if (name.ends_with(kEnding)) name.resize(name.size() - kEnding.size());
-    std::string pod = pod_namespace + name;
-    if (!is_unfinished) {
-      try {
-        require_pod(fs.read_regular(path + "/" + entry, kPodLimit), pod);
-      } catch (const std::exception& error) {
-        throw NoPods(path + "/" + entry + ": " + error.what());
-      }
+/// Strictly: one file that is not understood, and the list might be a longer one.
+void add_yurthub_file(FileSystem& fs, const YurthubFile& file, std::set<std::string>& pods) {
+  std::string pod = file.name_space + "/" + file.name;
+  if (!file.is_unfinished) {
+    try {
+      require_pod(read_yurthub(fs, file), pod);
+    } catch (const std::exception& error) {
+      throw NoPods(file.path + ": " + error.what());
     }
-    pods.insert(std::move(pod));
   }
+  pods.insert(std::move(pod));
 }
 
 /// False where there is no such folder.
 bool add_yurthub_folder(FileSystem& fs, const std::string& path, std::set<std::string>& pods) {
   const auto folder = fs.open_directory(path);
   if (!folder) return false;
-  for (const auto& pod_namespace : fs.list(*folder))
-    add_yurthub_namespace(fs, path + "/" + pod_namespace, pods);
+  visit_yurthub(fs, *folder, Strays::refused,
+                [&](const YurthubFile& file) { add_yurthub_file(fs, file, pods); });
   return true;
 }
 
@@ -92,7 +81,8 @@ void ExistingPods::read_yurthub(FileSystem& fs) {
   std::set<std::string> pods;
   bool is_there = false;
   try {
-    for (const char* path : kYurthubPods) is_there = add_yurthub_folder(fs, path, pods) || is_there;
+    for (const char* layout : kYurthubPods)
+      is_there = add_yurthub_folder(fs, std::string(kKubelet) + layout, pods) || is_there;
     if (is_there && pods.empty())
       throw NoPods("/etc/kubernetes/cache/kubelet: there is no pod in YurtHub's cache");
   } catch (const std::exception& error) {

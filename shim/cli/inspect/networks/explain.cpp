@@ -125,6 +125,21 @@ constexpr Explanation kExplanations[] = {
     {&rules::kCacheAgent,
      "YurtHub keeps nothing for cilium-agent: after a reboot without the cloud the agent does not "
      "start, and no pod gets an address."},
+    {&rules::kCloudPod,
+     "YurtHub's cache has another address of the pod than it has here: the cloud was never told, "
+     "as "
+     "without the link nothing can be told. Services and DNS go on sending to the address that it "
+     "knows."},
+    {&rules::kCloudSlice,
+     "An EndpointSlice in YurtHub's cache, which kube-proxy and CoreDNS of this node go by, has an "
+     "address of a pod of this node that the pod has not. What is sent there reaches nobody, or "
+     "another pod."},
+    {&rules::kCloudUnreadable,
+     "A file of YurtHub's cache cannot be read, or is torn: what the cloud knows of that pod or "
+     "Service is not compared."},
+    {&rules::kCloudStranger,
+     "YurtHub's cache has pods of other nodes only, as after a copied disk, or where the node is "
+     "called otherwise in the cluster. None of them is compared."},
     {&rules::kSubnetLeft,
      "Pods run on addresses that the new ranges' subnets do not have: main plugins route by the "
      "subnet of the next pod."},

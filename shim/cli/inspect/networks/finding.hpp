@@ -162,6 +162,22 @@ inline constexpr Rule kPoolLow{
     "pool-low", warning, safe,
     "give the node a larger range, or look for what holds addresses: delegated-ipam list"};
 
+// What the cloud believes of pods, as YurtHub has cached it.
+inline constexpr Rule kCloudPod{
+    "cloud-other-address", warning, safe,
+    "bring the link back: kubelet tells the cloud then. Without it: delegated-ipam pin POD ADDRESS "
+    "--apply where the address is free, then have the pod's sandbox made anew (crictl stopp)"};
+inline constexpr Rule kCloudSlice{
+    "cloud-stale-endpoint", warning, safe,
+    "bring the link back: the cloud writes the slice anew then; until then as for "
+    "cloud-other-address"};
+inline constexpr Rule kCloudUnreadable{
+    "cloud-cache-unreadable", warning, safe,
+    "nothing, if the object is gone; else let YurtHub write the file again"};
+inline constexpr Rule kCloudStranger{
+    "cloud-of-another-node", warning, safe,
+    "set NODE_NAME to the node's name in the cluster, or remove a cache that was copied here"};
+
 // What a configuration to come changes for who is there.
 inline constexpr Rule kSubnetLeft{
     "subnet-left", warning, safe,

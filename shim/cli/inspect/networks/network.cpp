@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "shim/cli/validate/document/edit.hpp"
+#include "shim/cni/conf/ranges_source.hpp"
 #include "shim/cni/result/libcni_cache.hpp"
 #include "shim/cni/verbs/store_inputs.hpp"
 
@@ -17,6 +18,8 @@ using allocator::store::CachedAttachment;
 using allocator::store::FileSystem;
 using allocator::store::Oddity;
 using allocator::store::SurveyedAddress;
+
+constexpr std::size_t kHostNameLimit = 4096;
 
 /// True when somebody has to be looked for in the runtime's cache.
 bool has_strangers(const allocator::store::Survey& survey) {
@@ -166,6 +169,16 @@ void Node::survey_all() {
   if (networks_.empty() && !options_.network.empty())
     refuse_option("--network", options_.network,
                   "is none of this node's networks; looked in " + places());
+}
+
+std::string Node::name() {
+  if (!fs_.has_root()) return node_name();
+  try {
+    const std::string text = fs_.read_regular("/etc/hostname", kHostNameLimit);
+    return text.substr(0, text.find('\n'));
+  } catch (const std::exception&) {
+    return {};
+  }
 }
 
 std::string Node::places() const {

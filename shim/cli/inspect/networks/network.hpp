@@ -118,6 +118,9 @@ class Node {
   [[nodiscard]] const Findings& findings() const { return findings_; }
   [[nodiscard]] Findings& findings() { return findings_; }
   [[nodiscard]] allocator::store::ReadingFileSystem& fs() { return fs_; }
+  /// What it is called; empty where nobody tells: a copy is of another node, and says its name
+  /// itself.
+  [[nodiscard]] std::string name();
   /// Where nothing was found.
   [[nodiscard]] std::string places() const;
 

@@ -134,6 +134,8 @@ void put(Json& object, std::string_view key, Json value) {
   object.get_ref<Json::object_t&>().emplace(std::string(key), std::move(value));
 }
 
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
 Json items_of(const Table& table) {
   Json items = Json::array();
   for (const auto& row : table.rows) {

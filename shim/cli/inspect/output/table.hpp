@@ -62,6 +62,9 @@ std::string print_table(const Table& table, const Look& look);
 /// Adds a member to an object.
 void put(Json& object, std::string_view key, Json value);
 
+/// An empty text is null.
+Json text_or_null(const std::string& text);
+
 /// The rows as JSON objects.
 Json items_of(const Table& table);
 
