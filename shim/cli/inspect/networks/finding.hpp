@@ -85,7 +85,8 @@ inline constexpr Rule kRecordClosed{
     "repair the disk or remove the record; of a newer version: install that one again"};
 inline constexpr Rule kRecordMalformed{
     "record-malformed", warning, safe,
-    "remove the record: it binds nobody, and keeps its address from others"};
+    "delegated-ipam check store --repair writes it anew, or removes it: it binds nobody, and keeps "
+    "its address from others"};
 
 // What only `check` looks for, of the store ...
 inline constexpr Rule kHintMissing{"hint-missing", warning, unsafe,
@@ -143,8 +144,10 @@ inline constexpr Rule kCacheAgent{
 inline constexpr Rule kNothingKept{"nothing-kept", warning, unsafe,
                                    "set ipam.type to delegated-ipam, and leave ipam.retain out"};
 inline constexpr Rule kNotBound{"not-bound", warning, unsafe,
-                                "nothing, for callers without a pod (podman); of pods: delete "
-                                "them, so that they are made anew"};
+                                "nothing, for callers without a pod (podman); of pods: "
+                                "delegated-ipam import --from host-local binds those that the "
+                                "runtime's cache tells of; delete the others, so that they are "
+                                "made anew"};
 inline constexpr Rule kWillMove{
     "will-move", warning, unsafe,
     "delegated-ipam show ADDRESS says what the pod's next ADD gets; take the range, the exclude or "
