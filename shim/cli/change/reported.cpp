@@ -18,6 +18,8 @@ using validate::joined;
 /// Of a node with all the pods that it can have.
 constexpr std::size_t kReportLimit = std::size_t{64} << 20;
 
+constexpr const char* kNotHere =
+    ", where --conf, --data-dir, --state-dir and --network do not lead here";
 constexpr const char* kMakeAnew = "make it anew: delegated-ipam report -o json";
 
 Json parse_report(const std::string& text, const std::string& source) {
@@ -64,9 +66,7 @@ const Network& reported_network(const Node& node, const ObjectReader& item) {
   for (const auto& network : node.networks()) {
     if (network.name == name && network.network_dir == folder) return network;
   }
-  item.fail("network", joined({"is ", go_quoted(name), " in ", folder,
-                               ", where --conf, --data-dir, --state-dir and --network do not lead "
-                               "here"}));
+  item.fail("network", joined({"is ", go_quoted(name), " in ", folder, kNotHere}));
 }
 
 }  // namespace
