@@ -99,7 +99,9 @@ Wish AddTransaction::make_wish() {
     for (const auto& file : present_) wish.present.push_back(*file.address);
   }
   wish.bound = pod_records_.inherited();
-  if (has_two_of_a_set(request_.sets, wish.present)) put_told_last_first(wish);
+  // Who is refused is told the first one, as by host-local.
+  const bool is_told_again = on_duplicate_ == OnDuplicate::same_addresses;
+  if (is_told_again && has_two_of_a_set(request_.sets, wish.present)) put_told_last_first(wish);
   // What the pod had before it was set aside goes before what it got meanwhile.
   std::stable_partition(wish.bound.begin(), wish.bound.end(), [&](const Address& address) {
     return context_.session.set_asides().is_due_back(address);

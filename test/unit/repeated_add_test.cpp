@@ -63,3 +63,12 @@ TEST_CASE("of two addresses that nothing else tells of a repeated ADD is told th
   node.touch(newest);
   CHECK(node.add_again() == newest + " 2001:db8::3");
 }
+
+TEST_CASE("of two addresses a repeated ADD that is refused is told the first, as by host-local",
+          "[repeated]") {
+  TwoAddresses node("web");
+  node.touch(kTold);
+  auto request = node.request("c1", "web");
+  request.on_duplicate = allocator::store::OnDuplicate::error;
+  CHECK(test::contains(test::failure_of([&] { node.add(request); }), kOther));
+}
