@@ -160,13 +160,20 @@ store::AddRequest World::request_for(const Sandbox& sandbox) const {
   return request;
 }
 
+/// A command of the store, beside what can be read of the runtime's cache: see run().
+bool World::run_store(const Event& event, const std::function<void(store::LeaseStore&)>& command) {
+  Cache cache(*this);
+  return run(event, [&](MemoryDisk& disk) {
+    store::LeaseStore leases(disk, options_of(setting_), &cache);
+    command(leases);
+  });
+}
+
 /// nullopt when it was cut.
 std::optional<store::Lease> World::run_add(const Event& event, const store::AddRequest& request) {
-  Cache cache(*this);
   std::optional<store::Lease> lease;
-  const bool is_answered = run(event, [&](MemoryDisk& disk) {
-    lease = store::LeaseStore(disk, options_of(setting_), &cache).add(request);
-  });
+  const bool is_answered =
+      run_store(event, [&](store::LeaseStore& leases) { lease = leases.add(request); });
   return is_answered ? std::move(lease) : std::nullopt;
 }
 
@@ -276,11 +283,9 @@ bool World::release(const Event& event, const Sandbox& sandbox) {
   request.attachment = {sandbox.container, kInterface};
   request.owner.pod = pod_key(sandbox.pod);
   request.sets = sets_of(setting_, sandbox.pod);
-  Cache cache(*this);
   try {
-    return run(event, [&](MemoryDisk& disk) {
-      static_cast<void>(store::LeaseStore(disk, options_of(setting_), &cache).release(request));
-    });
+    return run_store(
+        event, [&](store::LeaseStore& leases) { static_cast<void>(leases.release(request)); });
   } catch (const std::exception& error) {
     happening_.failure = error.what();
     const bool is_own = has_unreadable(sandbox.pod);
@@ -293,12 +298,8 @@ bool World::release(const Event& event, const Sandbox& sandbox) {
 
 /// False when it failed, for whatever reason.
 bool World::act_by_hand(const Event& event, const std::function<void(store::LeaseStore&)>& act) {
-  Cache cache(*this);
   try {
-    return run(event, [&](MemoryDisk& disk) {
-      store::LeaseStore leases(disk, options_of(setting_), &cache);
-      act(leases);
-    });
+    return run_store(event, act);
   } catch (const std::exception& error) {
     happening_.failure = error.what();
     return false;
@@ -311,12 +312,10 @@ Trouble World::collect(const Event& event) {
   for (const auto& one : entries()) valid.push_back({one.first, kInterface});
   happening_.is_nothing = false;
   for (const auto& one : valid) happening_.valid.push_back(one.container_id);
-  Cache cache(*this);
   std::vector<store::FreedAddress> freed;
   try {
-    const bool is_answered = run(event, [&](MemoryDisk& disk) {
-      freed = store::LeaseStore(disk, options_of(setting_), &cache).collect(valid);
-    });
+    const bool is_answered =
+        run_store(event, [&](store::LeaseStore& leases) { freed = leases.collect(valid); });
     if (!is_answered) return std::nullopt;
   } catch (const std::exception& error) {
     happening_.failure = error.what();

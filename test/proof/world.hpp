@@ -225,6 +225,7 @@ class World {
 
   /// Runs a command under the event's fate; false: it did not come to its end.
   bool run(const Event& event, const std::function<void(MemoryDisk&)>& command);
+  bool run_store(const Event& event, const std::function<void(store::LeaseStore&)>& command);
   [[nodiscard]] Tree some_state(unsigned draw) const;
   void cut_power(const Tree& left);
   /// Another boot: who lived lives no more.

@@ -5,6 +5,18 @@
 #include "test/proof/world.hpp"
 
 namespace proof {
+namespace {
+
+/// 0 when there is none.
+Id record_at(const Tree& disk, const std::string& name) {
+  return disk.lookup(std::string(kRecordDir) + "/" + name);
+}
+
+bool is_newer(const Tree& disk, Id record) {
+  return record != 0 && disk.at(record).bytes.starts_with("9~");
+}
+
+}  // namespace
 
 bool World::run(const Event& event, const std::function<void(MemoryDisk&)>& command) {
   for (auto& sandbox : sandboxes_) {
@@ -194,21 +206,19 @@ bool World::is_seen_by_gc(const Sandbox& sandbox) const {
 bool World::can_be_stamped(const std::vector<std::string>& addresses) const {
   if (setting_.attributes == Attributes::kept) return true;
   return std::none_of(addresses.begin(), addresses.end(), [&](const std::string& address) {
-    const Id record = machine_.disk.lookup(std::string(kRecordDir) + "/stamp." + address);
-    return record != 0 && (machine_.damaged.count(record) != 0 ||
-                           machine_.disk.at(record).bytes.starts_with("9~"));
+    const Id record = record_at(machine_.disk, "stamp." + address);
+    return is_newer(machine_.disk, record) || machine_.damaged.count(record) != 0;
   });
 }
 
 /// Not where a record is of a newer version: it must not be overwritten.
 bool World::can_be_bound(unsigned pod, const std::vector<std::string>& addresses) const {
-  const auto is_newer = [&](const std::string& name) {
-    const Id record = machine_.disk.lookup(std::string(kRecordDir) + "/" + name);
-    return record != 0 && machine_.disk.at(record).bytes.starts_with("9~");
+  const auto is_closed = [&](const std::string& name) {
+    return is_newer(machine_.disk, record_at(machine_.disk, name));
   };
-  return !is_newer("pod.default_p" + std::to_string(pod) + "@eth0") &&
+  return !is_closed("pod.default_p" + std::to_string(pod) + "@eth0") &&
          std::none_of(addresses.begin(), addresses.end(),
-                      [&](const std::string& address) { return is_newer("ip." + address); });
+                      [&](const std::string& address) { return is_closed("ip." + address); });
 }
 
 /// Where no file takes a stamp they are in the records.
@@ -233,7 +243,7 @@ bool World::has_unreadable(unsigned pod) const {
   return std::any_of(files.begin(), files.end(), [&](const auto& file) {
     if (is_readable(file.first)) return false;
     if (file.second.starts_with("c" + std::to_string(pod) + "-")) return true;
-    const Id record = machine_.disk.lookup(std::string(kRecordDir) + "/ip." + file.first);
+    const Id record = record_at(machine_.disk, "ip." + file.first);
     const std::string name = "~p" + std::to_string(pod) + "~";
     return record != 0 && machine_.disk.at(record).bytes.find(name) != std::string::npos;
   });
