@@ -123,10 +123,8 @@ void AddTransaction::put_told_last_first(Wish& wish) {
                       context_.session.is_cached(request_.attachment, address),
                       changed_ns(network_, address));
   };
-  std::map<Address, decltype(rank(wish.present.front()))> ranks;
-  for (const auto& address : wish.present) ranks.emplace(address, rank(address));
   std::stable_sort(wish.present.begin(), wish.present.end(),
-                   [&](const Address& a, const Address& b) { return ranks.at(a) > ranks.at(b); });
+                   [&](const Address& a, const Address& b) { return rank(a) > rank(b); });
 }
 
 void AddTransaction::choose_addresses() {

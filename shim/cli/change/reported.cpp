@@ -52,9 +52,7 @@ void require_same(const ObjectReader& report, const char* what, const std::strin
 /// What has changed since then is seen by who looks again; what was another one's is not.
 void require_here_and_now(Node& node, const ObjectReader& report) {
   require_same(report, "node", node.name());
-  const auto& networks = node.networks();
-  const std::string boot_id = networks.empty() ? "" : networks.front().survey.boot_id;
-  require_same(report, "boot", allocator::boot8_of(boot_id));
+  require_same(report, "boot", node.boot());
   if (const std::string export_file = report.text("against"); !export_file.empty())
     report.fail("against", joined({"is ", go_quoted(export_file),
                                    ": it tells of pods that ran then, perhaps elsewhere"}));

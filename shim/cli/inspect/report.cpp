@@ -152,10 +152,8 @@ std::string print_all_totals(const Totals& totals) {
 /// Of when and where it is: what is released by it is looked for there only.
 Json begin_document(Node& node, const ReportOptions& options) {
   Json document = make_document("report");
-  const auto& networks = node.networks();
-  const std::string boot_id = networks.empty() ? "" : networks.front().survey.boot_id;
   put(document, "node", text_or_null(node.name()));
-  put(document, "boot", text_or_null(allocator::boot8_of(boot_id)));
+  put(document, "boot", text_or_null(node.boot()));
   put(document, "against", text_or_null(options.against));
   return document;
 }

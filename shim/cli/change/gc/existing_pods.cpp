@@ -11,6 +11,7 @@ namespace {
 
 using allocator::PodKey;
 using allocator::store::FileSystem;
+using inspect::kYurthubCache;
 using inspect::kYurthubPods;
 using inspect::Network;
 using inspect::read_yurthub;
@@ -18,11 +19,11 @@ using inspect::Strays;
 using inspect::visit_yurthub;
 using inspect::YurthubFile;
 
-constexpr const char* kKubelet = "/etc/kubernetes/cache/kubelet";
 constexpr const char* kLogs = "/var/log/pods";
 
 /// Of all pods of a large cluster.
 constexpr std::size_t kListLimit = std::size_t{256} << 20;
+
 std::string read_list(const std::string& name) {
   std::string text = read_named(name, kListLimit);
   if (text.size() > kListLimit)
@@ -78,13 +79,13 @@ void ExistingPods::read_lists(const std::vector<std::string>& lists) {
 }
 
 void ExistingPods::read_yurthub(FileSystem& fs) {
+  const std::string kubelet = std::string(kYurthubCache) + "/kubelet";
   std::set<std::string> pods;
   bool is_there = false;
   try {
     for (const char* layout : kYurthubPods)
-      is_there = add_yurthub_folder(fs, std::string(kKubelet) + layout, pods) || is_there;
-    if (is_there && pods.empty())
-      throw NoPods("/etc/kubernetes/cache/kubelet: there is no pod in YurtHub's cache");
+      is_there = add_yurthub_folder(fs, kubelet + layout, pods) || is_there;
+    if (is_there && pods.empty()) throw NoPods(kubelet + ": there is no pod in YurtHub's cache");
   } catch (const std::exception& error) {
     troubles_.emplace_back(error.what());
   }

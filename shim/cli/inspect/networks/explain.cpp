@@ -127,9 +127,8 @@ constexpr Explanation kExplanations[] = {
      "start, and no pod gets an address."},
     {&rules::kCloudPod,
      "YurtHub's cache has another address of the pod than it has here: the cloud was never told, "
-     "as "
-     "without the link nothing can be told. Services and DNS go on sending to the address that it "
-     "knows."},
+     "as without the link nothing can be told. Services and DNS go on sending to the address that "
+     "it knows."},
     {&rules::kCloudSlice,
      "An EndpointSlice in YurtHub's cache, which kube-proxy and CoreDNS of this node go by, has an "
      "address of a pod of this node that the pod has not. What is sent there reaches nobody, or "

@@ -181,6 +181,10 @@ std::string Node::name() {
   }
 }
 
+std::string Node::boot() const {
+  return networks_.empty() ? std::string() : allocator::boot8_of(networks_.front().survey.boot_id);
+}
+
 std::string Node::places() const {
   return (options_.conf.empty() ? kDefaultConfFolder : options_.conf) + ", " +
          (options_.data_dir.empty() ? std::string(kDefaultDataDir) : options_.data_dir) + " and " +

@@ -121,6 +121,8 @@ class Node {
   /// What it is called; empty where nobody tells: a copy is of another node, and says its name
   /// itself.
   [[nodiscard]] std::string name();
+  /// The boot that its networks are looked at in, in short; empty where there is none to tell it.
+  [[nodiscard]] std::string boot() const;
   /// Where nothing was found.
   [[nodiscard]] std::string places() const;
 
