@@ -27,6 +27,7 @@ from plugin import BINARY, HOST_LOCAL, require
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RULES = os.path.join(HERE, "../../shim/cli/inspect/networks/finding.hpp")
+VALIDATES_RULES = os.path.join(HERE, "../../shim/cli/validate/document/rules.hpp")
 HOME = "/var/lib/cni/check"
 
 
@@ -112,13 +113,20 @@ def refused(golden):
             assert done.exit == tool.USAGE and not done.stdout, done
 
 
+def ids_in(path):
+    with open(path) as file:
+        return re.findall(r'inline constexpr Rule k\w+\{\s*"([a-z-]+)"', file.read())
+
+
 def explained(golden):
-    """Every id that the tool has of its own, and what people are told of one."""
+    """Every id that the tool has of its own, and those of validate that it borrows; what people are told of each kind."""
     golden.call("explained", "check", "--explain", "hint-missing")
-    with open(RULES) as file:
-        ids = re.findall(r'inline constexpr Rule k\w+\{\s*"([a-z-]+)"', file.read())
+    golden.call("explained, of validate", "check", "--explain", "node-binary")
+    ids = ids_in(RULES)
     assert len(ids) == len(set(ids)) > 40, ids
-    for one in ids:
+    borrowed = ids_in(VALIDATES_RULES)
+    assert len(borrowed) > 70, borrowed
+    for one in dict.fromkeys(ids + borrowed):
         text = tool.must("check", "--explain", one)
         assert text.startswith(f"{one} (") and "\nfix: " in text and "\nreboot: " in text, text
         assert tool.must("status", "--explain", one) == text
@@ -191,6 +199,36 @@ def lost_file():
         assert repair(node, "--apply") == {}
         assert os.readlink(f"{node.record_dir}/ip.10.9.0.2") == "1~torn"
     shutil.rmtree("/var/lib/cni/results")
+
+
+def removed_file():
+    """That somebody removed the file of who lives is told; of who has just been deleted, whose namespace and entry the
+    runtime removes last, and of who is gone, nothing."""
+    lost = "store-file-lost"
+    with Looked(HOME, name="pods") as node, live_netns.Namespace("check-removed") as namespace:
+        for number in range(3):
+            addresses = node.add(f"c{number}", f"shop/web-{number}", netns=namespace.path)
+            node.cache(f"c{number}", f"shop/web-{number}", addresses, netns=namespace.path)
+        assert lost not in found(node)
+        node.delete("c1", "shop/web-1")
+        assert lost not in found(node), "its DEL was the last that happened"
+        for address in ("10.9.0.2", "fd00:9::2", "10.9.0.4"):
+            os.unlink(f"{node.network_dir}/{address}")
+        told = [one for one in found(node, whole=True) if one["rule"] == lost]
+        assert [one["place"].rpartition("/")[2] for one in told] == ["10.9.0.2", "10.9.0.4", "fd00:9::2"], told
+        assert told[0]["message"].endswith("shop/web-0") and told[1]["message"].endswith("shop/web-2"), told
+        given = node.add("d0", "shop/new")
+        assert not {"10.9.0.2", "10.9.0.4"} & set(given), "nobody else gets it"
+    with Looked(HOME, name="pods") as node:
+        node.cache("c0", "shop/web-0", ["10.9.0.2"], netns="/run/netns/check-removed")
+        assert lost not in found(node), "its namespace is gone"
+    shutil.rmtree("/var/lib/cni/results")
+
+
+def found(node, whole=False):
+    """The rules of what check finds, or all that is said."""
+    findings = json.loads(tool.call("check", "store", "-o", "json", *node.look()).stdout)["findings"]
+    return findings if whole else [one["rule"] for one in findings]
 
 
 def busy():
@@ -416,6 +454,7 @@ def tests(golden):
         ("what is mended is not found again", clean_again),
         ("a torn binding of who runs", in_use, golden),
         ("a torn binding of who lives and lost his file", lost_file),
+        ("a file that somebody removed", removed_file),
         ("nothing is found while pods come and go", busy),
         ("a lock that is never free", held_by_others),
         ("killed at any moment", killed),

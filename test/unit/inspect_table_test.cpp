@@ -72,3 +72,14 @@ TEST_CASE("only words with a meaning are coloured", "[table]") {
   CHECK(coloured("dead", Colour::no) == "dead");
   CHECK(coloured("shop", Colour::yes) == "shop");
 }
+
+TEST_CASE("a header has no colour, whatever it says", "[table]") {
+  Table table;
+  table.columns = {{"kept", "KEPT"}};
+  table.rows = {{"KEPT"}, {"MOVES"}};
+  Look painted = look(Format::table);
+  painted.colour = Colour::yes;
+  CHECK(print_table(table, painted) == "KEPT\n\x1b[32mKEPT\x1b[0m\n\x1b[33mMOVES\x1b[0m\n");
+  painted.has_headers = false;
+  CHECK(print_table(table, painted) == "\x1b[32mKEPT\x1b[0m\n\x1b[33mMOVES\x1b[0m\n");
+}

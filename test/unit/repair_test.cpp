@@ -286,6 +286,50 @@ TEST_CASE("who has an address is bound to it again, as the runtime tells", "[rep
   CHECK(world.add("c2", "web") == "10.0.0.2");
 }
 
+TEST_CASE("a binding that is missing while its pod has the address is written anew", "[repair]") {
+  CachedWorld world;
+  world.sets = test::sets_of({"10.0.0.0/29", "fd00::/125"});
+  world.add("c1", "web");
+  world.cache.add("c1", "web", "/gone", {"10.0.0.2", "fd00::2"});
+  SECTION("of one family") {
+    remove_record(world, "ip.10.0.0.2");
+    CHECK(told(flaws_of(world)) == "ip.10.0.0.2 bind\n");
+  }
+  SECTION("of both") {
+    remove_record(world, "ip.10.0.0.2");
+    remove_record(world, "ip.fd00::2");
+    CHECK(told(flaws_of(world)) == "ip.10.0.0.2 bind\nip.fd00::2 bind\n");
+  }
+  CHECK(repair(world).empty());
+  CHECK(told(flaws_of(world)).empty());
+  for (const char* address : {"10.0.0.2", "fd00::2"}) {
+    CHECK(world.binding(address)->pod == pod("web"));
+    CHECK(world.binding(address)->sequence == 0);
+  }
+  world.boot(kSecondBoot);
+  world.add("c0", "db");
+  CHECK(world.add("c2", "web") == "10.0.0.2 fd00::2");
+}
+
+TEST_CASE("a record that leads to another's address, or to nobody's, binds nobody", "[repair]") {
+  CachedWorld world;
+  world.add("c1", "web");
+  remove_record(world, "ip.10.0.0.2");
+  SECTION("the runtime tells of another pod") {
+    world.cache.add("c1", "db", "/gone", {"10.0.0.2"});
+  }
+  SECTION("the runtime tells nothing") {}
+  SECTION("the address is in no use") {
+    world.cache.add("c1", "web", "/gone", {"10.0.0.2"});
+    std::filesystem::remove(world.network_file("10.0.0.2"));
+  }
+  SECTION("the pod is not kept") {
+    world.cache.add("c1", "web", "/gone", {"10.0.0.2"});
+    world.options.retains = [](const allocator::PodKey&) { return false; };
+  }
+  CHECK(told(flaws_of(world)) == name_of_hint("web") + " remove\n");
+}
+
 TEST_CASE("an address in use of which the runtime tells nothing stays as it is", "[repair]") {
   CachedWorld world;
   world.add("c1", "web");

@@ -349,9 +349,10 @@ class FlawFinder {
       add({Flaw::Kind::hint, name, why_unread(record), Mend::none, {}, pod_of_hint(name)});
       return;
     }
-    if (bound_.count(name) != 0) return;
     const auto hint = hints_.find(name);
     const bool is_idle = hint != hints_.end();
+    const bool has_lost = is_idle && look_for_lost(hint->second, *pod_of_hint(name));
+    if (bound_.count(name) != 0 || has_lost) return;
     if (is_idle && leads_to_unread(hint->second)) return;
     // What else cannot be read may be the pod's, and only this record would lead to it.
     const bool may_lead = record.state == Record::State::damaged && has_closed_;
@@ -361,6 +362,23 @@ class FlawFinder {
          may_lead ? Mend::none : Mend::remove,
          {},
          pod_of_hint(name)});
+  }
+
+  /// Of the addresses that the pod's record leads to and that nothing binds: those that the pod
+  /// has, as the runtime tells. True when there are some.
+  [[nodiscard]] bool look_for_lost(const PodHint& hint, const PodKey& pod) {
+    bool any = false;
+    for (const auto& address : hint.addresses) {
+      Flaw flaw{Flaw::Kind::binding, "ip." + address.to_string(), "is missing", Mend::none,
+                address};
+      if (records_.count(flaw.name) != 0 || !is_in_use(address)) continue;
+      const auto* user = user_of(address);
+      if (user != nullptr && user->pod == pod) bind(flaw, pod, user->uid);
+      if (flaw.mend != Mend::bind) continue;
+      add(std::move(flaw));
+      any = true;
+    }
+    return any;
   }
 
   [[nodiscard]] bool leads_to_unread(const PodHint& hint) const {

@@ -30,7 +30,7 @@ struct Flaw {
     folder_name,  ///< `netdir` is missing, damaged, or names another folder
     strange,      ///< no name of this version's
     list,         ///< the boots or ranges cannot be read
-    binding,      ///< cannot be read, or makes no sense
+    binding,      ///< cannot be read, makes no sense, or is missing while its pod has the address
     hint,         ///< the same of a hint; no binding that can be read is its pod's
     idle_hint,    ///< leads to no address that is its pod's
     unled,        ///< bindings that their pod's hint does not lead to

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <map>
 #include <system_error>
 
 #include "allocator/store/alive/death.hpp"
@@ -108,6 +109,7 @@ class Look {
     name_boot();
     DeathJudge judge(fs_, look_from(run), {});
     attempt(place_.network_dir, [&] { look_at_files(network, judge); });
+    look_for_lost(run);
     look_for_flaws(&network);
     survey_.pending = run.pending();
     survey_.evicted = run.evicted();
@@ -230,6 +232,33 @@ class Look {
       if (hint) one.previous_boot = hint->previous_boot;
     } catch (const ClosedRecord&) {
       return;  // the ADD looks at all bindings then
+    }
+  }
+
+  /// Of sandboxes that are there, as the runtime's cache and their namespaces tell, and whose DEL
+  /// has not just been.
+  void look_for_lost(RunFolder& run) {
+    if (place_.cached == nullptr) return;
+    std::map<Address, std::string> lost;
+    for (const auto& one : *place_.cached) {
+      if (one.netns_path.empty() || !is_there(one.netns_path)) continue;
+      if (run.tombstone(one.attachment)) continue;
+      for (const auto& address : one.addresses) {
+        const auto* known = survey_.find(address);
+        if (known != nullptr && known->is_in_use) continue;
+        lost.emplace(address, one.pod ? one.pod->display() : one.attachment.container_id);
+      }
+    }
+    for (const auto& [address, whose] : lost)
+      odd(Kind::lost_file, place_.network_dir + "/" + address.to_string(), whose);
+  }
+
+  /// False for what cannot be looked at: that tells nothing.
+  [[nodiscard]] bool is_there(const std::string& netns_path) {
+    try {
+      return fs_.network_namespace(netns_path).has_value();
+    } catch (const std::system_error&) {
+      return false;
     }
   }
 

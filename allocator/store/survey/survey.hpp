@@ -72,6 +72,7 @@ struct Oddity {
     empty_file,        ///< what a power cut leaves of a file that nobody flushed
     note,              ///< an address' file with a text that names no attachment
     foreign_name,      ///< a name that is no address
+    lost_file,         ///< somebody removed it, and its pod lives; looked for where flaws are
     nested,            ///< addresses in use in a folder inside the network's own
     closed_record,     ///< damaged, or of a newer version
     malformed_record,  ///< a binding that makes no sense

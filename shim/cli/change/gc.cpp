@@ -200,8 +200,8 @@ void tell_of_sources(const ExistingPods& pods) {
   for (const auto& trouble : pods.troubles()) say_line(trouble + "; every binding is kept");
   if (pods.troubles().empty() && !pods.are_listed())
     say_line(
-        "nothing says which pods exist (YurtHub's cache, or a list by --pods): every binding is "
-        "kept");
+        "nothing says which pods exist (kubelet's Pods API, YurtHub's cache, or a list by --pods): "
+        "every binding is kept");
 }
 
 /// All networks: what becomes of each candidate, and what the first of those failed with that could

@@ -50,26 +50,36 @@ class Check {
       if (is_used)
         tell(rules::kNothingKept, network_.network_dir, "no address is kept over a reboot");
     } else {
-      tell_of_addresses(rules::kNotBound, &Check::is_unbound,
-                        " addresses in use are bound to no pod: ");
+      tell_of_addresses(
+          rules::kNotBound, &Check::is_unbound,
+          {" address in use is bound to no pod: ", " addresses in use are bound to no pod: "});
       tell_of_addresses(rules::kWillMove, &Check::will_move,
-                        " addresses in use are not given to their pods again: ");
+                        {" address in use is not given to its pod again: ",
+                         " addresses in use are not given to their pods again: "});
       if (is_used && !network_.chooses() && network_.delegate != "static")
         tell(rules::kDelegateKeeps, network_.network_dir,
              joined({network_.delegate, " hands out: whether a pod gets the same is not known"}));
     }
   }
 
+  struct Words {
+    std::string_view of_one;
+    std::string_view of_more;
+  };
+
   void tell_of_addresses(const Rule& rule, bool (Check::*is_so)(const SurveyedAddress&) const,
-                         std::string_view what) {
+                         const Words& what) {
     std::size_t count = 0;
     std::string named;
     for (const auto& [address, one] : network_.survey.addresses) {
       if (!(this->*is_so)(one) || ++count > kNamed) continue;
-      named.append(named.empty() ? "" : ", ").append(address.to_string());
+      const Owner owner = network_.owner_of(one);
+      const std::string pod = owner.is_known() ? joined({" (", owner.key().display(), ")"}) : "";
+      named += joined({named.empty() ? "" : ", ", address.to_string(), pod});
     }
     if (count > kNamed) named += ", ...";
-    if (count > 0) tell(rule, network_.network_dir, joined({std::to_string(count), what, named}));
+    const std::string_view text = count == 1 ? what.of_one : what.of_more;
+    if (count > 0) tell(rule, network_.network_dir, joined({std::to_string(count), text, named}));
   }
 
   [[nodiscard]] bool is_unbound(const SurveyedAddress& one) const {
@@ -106,8 +116,8 @@ class Check {
     if (network_.conf.allocation.sets.empty() || left >= used || left * 100 >= (left + used) * kLow)
       return;
     tell(rules::kPoolLow, network_.network_dir,
-         joined({std::to_string(counts.free), " addresses are free and ",
-                 std::to_string(counts.held), " held, ", std::to_string(used), " in use"}));
+         joined({std::to_string(counts.free), " free, ", std::to_string(counts.held), " held, ",
+                 std::to_string(used), " in use"}));
   }
 
   Node& node_;
@@ -123,7 +133,7 @@ void check_network(Node& node, const Network& network, const FamilyCounts& count
 std::string why_not_safe(const Findings& findings) {
   std::string why;
   for (const auto& one : findings) {
-    if (one.rule->reboot == Reboot::safe) continue;
+    if (one.rule->reboot != Reboot::unsafe) continue;
     if (why.size() > kReasonLimit) return why + "; ...";
     if (why.find(one.message) != std::string::npos) continue;
     const std::string_view mark = one.network.empty() ? "" : ": ";

@@ -89,6 +89,28 @@ void add_address(Table& table, const Network& network, const Address& address) {
   if (is_known) add(table, network, row_of(network, address));
 }
 
+/// A pod whose address another one got in this boot; false when it was none of this network's.
+bool add_evicted(Table& table, const Network& network, const Subject& subject) {
+  bool any = false;
+  for (const auto& one : network.survey.evicted) {
+    const PodKey& pod = one.binding.pod;
+    if (!subject.is_pod(pod.pod_namespace, pod.pod_name)) continue;
+    Row row(kFields);
+    row[kNetwork] = network.name;
+    row[kNamespace] = pod.pod_namespace;
+    row[kPod] = pod.pod_name;
+    row[kInterface] = pod.ifname;
+    row[kUid] = one.binding.uid;
+    const auto* now = network.survey.find(one.address);
+    const Owner owner = now != nullptr ? network.owner_of(*now) : Owner{};
+    row[kNote] = joined({"evicted: ", one.address.to_string(), " went to ",
+                         owner.is_known() ? owner.key().display() : "another pod"});
+    add(table, network, std::move(row));
+    any = true;
+  }
+  return any;
+}
+
 /// A pod of which nothing is known gets something, too.
 void add_newcomer(Table& table, const Network& network, const Subject& subject) {
   Row row(kFields);
@@ -98,8 +120,10 @@ void add_newcomer(Table& table, const Network& network, const Subject& subject) 
   if (!subject.pod_namespace.empty()) add(table, network, std::move(row));
 }
 
-/// Rows of what is known; false when nothing is.
-bool fill_subject(Table& table, const Networks& networks, const Subject& subject) {
+enum class Known : std::uint8_t { nothing, eviction, yes };
+
+/// Rows of what is known.
+Known fill_subject(Table& table, const Networks& networks, const Subject& subject) {
   for (const auto& network : networks) {
     if (subject.address) add_address(table, network, *subject.address);
     if (subject.address) continue;
@@ -109,9 +133,13 @@ bool fill_subject(Table& table, const Networks& networks, const Subject& subject
       if (is_of(row, subject)) add(table, network, std::move(row));
     }
   }
-  if (!table.rows.empty() || subject.address) return !table.rows.empty();
+  if (!table.rows.empty()) return Known::yes;
+  if (subject.address) return Known::nothing;
+  bool is_evicted = false;
+  for (const auto& network : networks) is_evicted |= add_evicted(table, network, subject);
+  if (is_evicted) return Known::eviction;
   for (const auto& network : networks) add_newcomer(table, network, subject);
-  return false;
+  return Known::nothing;
 }
 
 /// Those of the files and records of what is shown.
@@ -174,7 +202,7 @@ ExitCode show(const ShowOptions& options) {
   const Table owners = options.history ? make_owners(node, subject) : Table{};
   const Table history = options.history ? make_history(node, subject) : Table{};
   Table table = make_show_table(node.networks());
-  const bool is_known = fill_subject(table, node.networks(), subject);
+  const Known known = fill_subject(table, node.networks(), subject);
   const Findings findings = findings_of(node, table);
   if (look.format == Format::table) {
     write_stdout(print_blocks(table, look));
@@ -186,9 +214,9 @@ ExitCode show(const ShowOptions& options) {
   } else {
     write_stdout(print_items("show", table, findings, look.format));
   }
-  if (!is_known)
+  if (known == Known::nothing)
     write_stderr(printable_line("nothing is known of " + options.subject + " here") + "\n");
-  return is_known && findings.empty() ? ExitCode::fine : ExitCode::found_something;
+  return known == Known::yes && findings.empty() ? ExitCode::fine : ExitCode::found_something;
 }
 
 }  // namespace

@@ -53,8 +53,8 @@ Table make_status_table() {
                    {"reserved", "RESERVED", always, CellKind::number},
                    {"free", "FREE", always, CellKind::number},
                    {"dead", "DEAD", always, CellKind::number},
-                   {"boot", "BOOT"},
-                   {"uptime", "UPTIME"},
+                   {"boot", "BOOT", Shown::wide},
+                   {"uptime", "UPTIME", Shown::wide},
                    {"uptimeSeconds", "SECONDS", Shown::on_demand, CellKind::number},
                    {"folder", "FOLDER", Shown::on_demand}};
   return table;
@@ -101,6 +101,7 @@ std::string uptime_text(const std::string& seconds) {
 /// What is said of a node.
 struct Status {
   Table table;
+  std::string boot;     ///< "b0070001, for 3d4h"; empty where none is known
   std::string verdict;  ///< "ok", "warning", "error"
   std::string why_not;  ///< it is not safe to reboot; empty: it is
 };
@@ -134,8 +135,9 @@ void add_network(Node& node, const Network& network, const std::string& seconds,
 }
 
 Status look_at(Node& node) {
-  Status status{make_status_table(), {}, {}};
+  Status status{make_status_table(), node.boot(), {}, {}};
   const std::string seconds = read_uptime(node);
+  if (!status.boot.empty() && !seconds.empty()) status.boot += ", for " + uptime_text(seconds);
   for (const auto& network : node.networks()) add_network(node, network, seconds, status.table);
   status.verdict = verdict_of(node);
   status.why_not = why_not_safe(node.findings());
@@ -164,7 +166,8 @@ std::string print_short(const Node& node, const Status& status, const Look& look
 
 std::string print_whole(const Node& node, const Status& status, const Look& look) {
   const bool is_clean = node.findings().empty();
-  return joined({"verdict: ", coloured(status.verdict, look.colour), "\n\n",
+  const std::string_view boot_line = status.boot.empty() ? "" : "\nboot:    ";
+  return joined({"verdict: ", coloured(status.verdict, look.colour), boot_line, status.boot, "\n\n",
                  print_table(status.table, look), "\n", print_findings(node.findings(), look),
                  is_clean ? "" : "\n", reboot_text(status, look.colour)});
 }

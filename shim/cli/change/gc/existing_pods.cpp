@@ -2,6 +2,7 @@
 
 #include <system_error>
 
+#include "shim/cli/change/gc/kubelet_pods.hpp"
 #include "shim/cli/change/gc/pod_lists.hpp"
 #include "shim/cli/inspect/networks/yurthub_cache.hpp"
 #include "shim/cli/named_input.hpp"
@@ -20,6 +21,9 @@ using inspect::visit_yurthub;
 using inspect::YurthubFile;
 
 constexpr const char* kLogs = "/var/log/pods";
+
+/// For a list that the kubelet has in memory.
+constexpr std::chrono::seconds kKubeletPatience{5};
 
 /// Of all pods of a large cluster.
 constexpr std::size_t kListLimit = std::size_t{256} << 20;
@@ -59,6 +63,7 @@ bool add_yurthub_folder(FileSystem& fs, const std::string& path, std::set<std::s
 
 ExistingPods::ExistingPods(inspect::Node& node, const std::vector<std::string>& lists) {
   read_lists(lists);
+  if (!node.fs().has_root()) read_kubelet();
   read_yurthub(node.fs());
   read_logs(node.fs());
   for (const auto& network : node.networks()) add_attached(network);
@@ -75,6 +80,15 @@ void ExistingPods::read_lists(const std::vector<std::string>& lists) {
     } catch (const std::exception& error) {
       troubles_.push_back("--pods " + name + ": " + error.what());
     }
+  }
+}
+
+void ExistingPods::read_kubelet() {
+  try {
+    auto pods = ask_kubelet(kKubeletSocket, kKubeletPatience);
+    if (pods) listed_.insert(pods->begin(), pods->end());
+  } catch (const std::exception& error) {
+    troubles_.push_back(std::string("kubelet's Pods API, ") + kKubeletSocket + ": " + error.what());
   }
 }
 

@@ -2,6 +2,7 @@
 /// Which pods there are, as far as anybody on this node can tell.
 ///
 ///     lists           named by the operator: of kubectl or crictl       say which pods exist
+///     kubelet         its Pods API, see kubelet_pods.hpp; not of a copy  says which pods exist
 ///     YurtHub         /etc/kubernetes/cache/kubelet/pods.v1.core/<namespace>/<name>,
 ///                     of earlier versions .../kubelet/pods/...           says which pods exist
 ///     kubelet's logs  /var/log/pods/<namespace>_<name>_<uid>             only names more
@@ -34,6 +35,7 @@ class ExistingPods {
 
  private:
   void read_lists(const std::vector<std::string>& lists);
+  void read_kubelet();
   void read_yurthub(allocator::store::FileSystem& fs);
   void read_logs(allocator::store::FileSystem& fs);
   void add_attached(const inspect::Network& network);

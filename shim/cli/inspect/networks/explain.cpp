@@ -37,11 +37,15 @@ constexpr Explanation kExplanations[] = {
     {&rules::kFileOdd,
      "A folder, link or pipe has an address' name. It reserves the address for ever."},
     {&rules::kFileEmpty,
-     "A power cut leaves such files of host-local's. Nobody has the address; it is free again "
-     "after the next reboot."},
+     "A power cut leaves such files of host-local's. Whose the address is, the file does not tell: "
+     "in this boot nobody else gets it, after the next one the pod that is bound to it does, or "
+     "anybody."},
     {&rules::kFileNote,
      "Somebody has written something into an address' file that names no container. No DEL ever "
      "frees it."},
+    {&rules::kFileLost,
+     "Somebody removed the file that reserves the address of a pod which runs. Before the address "
+     "is given to another pod the runtime's cache is asked, and the file is made again."},
     {&rules::kForeignFile,
      "A file that is neither host-local's nor ours lies among the addresses. It costs time, and "
      "host-local removes it when its content is a container's."},
@@ -157,6 +161,24 @@ std::string all_ids() {
   return ids;
 }
 
+std::string rule_text(std::string_view id, Severity severity, std::string_view text,
+                      std::string_view reboot, std::string_view fix) {
+  return validate::joined({id, severity == Severity::error ? " (error)" : " (warning)", "\n", text,
+                           "\nreboot: ", reboot, "\nfix: ", fix, "\n"});
+}
+
+/// What `check` borrows: the finding itself says the most. Empty for none of its ids.
+std::string text_of_validate(const std::string& id) {
+  for (const auto* rule : validate::rules::kAll) {
+    if (rule->id == id)
+      return rule_text(rule->id, rule->severity,
+                       "A rule of validate: the finding has the place in the configuration, and "
+                       "what is wrong there.",
+                       "as the finding says", rule->fix);
+  }
+  return {};
+}
+
 }  // namespace
 
 void add_explain_option(CommandSpec& command, std::string& id) {
@@ -167,13 +189,19 @@ ExitCode tell_explanation(const std::string& id) {
   const auto* const known =
       std::find_if(std::begin(kExplanations), std::end(kExplanations),
                    [&](const Explanation& one) { return one.rule->id == id; });
-  if (known == std::end(kExplanations))
-    refuse_option("--explain", id, "is none of " + all_ids() + "; those of validate say it all");
+  if (known == std::end(kExplanations)) {
+    const std::string text = text_of_validate(id);
+    if (text.empty())
+      refuse_option("--explain", id, "is none of " + all_ids() + ", and no rule of validate");
+    write_stdout(text);
+    return ExitCode::fine;
+  }
   const Rule& rule = *known->rule;
-  write_stdout(validate::joined(
-      {rule.id, rule.severity == Severity::error ? " (error)" : " (warning)", "\n", known->text,
-       "\nreboot: ", rule.reboot == Reboot::safe ? "safe with it" : "not safe with it",
-       "\nfix: ", rule.fix, "\n"}));
+  const auto reboot = rule.reboot == Reboot::safe     ? "safe with it"
+                      : rule.reboot == Reboot::unsafe ? "not safe with it"
+                                                      : "safe, unless not-bound or will-move names "
+                                                        "its address: that pod gets another one";
+  write_stdout(rule_text(rule.id, rule.severity, known->text, reboot, rule.fix));
   return ExitCode::fine;
 }
 

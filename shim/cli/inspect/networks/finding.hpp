@@ -13,7 +13,11 @@ namespace shim::inspect {
 using validate::Severity;
 
 /// Whether pods lose their addresses over a reboot while it is so.
-enum class Reboot : std::uint8_t { safe, unsafe };
+enum class Reboot : std::uint8_t {
+  safe,
+  unsafe,
+  by_pod  ///< where a pod has the address, not-bound or will-move names it
+};
 
 struct Rule {
   std::string_view id;
@@ -58,16 +62,20 @@ inline constexpr Rule kRangesInMemory{
 // The network folder.
 inline constexpr Rule kFolder{"store-folder", error, unsafe, "look at the disk: dmesg, then fsck"};
 inline constexpr Rule kFileUnreadable{
-    "store-file-unreadable", error, safe,
+    "store-file-unreadable", error, by_pod,
     "repair the disk; or, when no pod has the address, remove the file"};
-inline constexpr Rule kFileOdd{"store-file-odd", error, safe,
+inline constexpr Rule kFileOdd{"store-file-odd", error, by_pod,
                                "take it away when no pod has the address"};
 inline constexpr Rule kFileEmpty{"store-file-empty", warning, safe,
                                  "nothing: the first ADD or DEL after the next reboot removes it"};
 inline constexpr Rule kFileNote{
-    "store-file-note", warning, safe,
+    "store-file-note", warning, by_pod,
     "nothing, if somebody reserves the address by hand (ipam.exclude does it better); else remove "
     "the file"};
+inline constexpr Rule kFileLost{
+    "store-file-lost", warning, safe,
+    "nothing: its address goes to nobody else while the runtime's cache tells of the pod; a new "
+    "sandbox of the pod gets it again"};
 inline constexpr Rule kForeignFile{
     "store-file-foreign", warning, safe,
     "move it out of the folder: every command of host-local reads it"};
@@ -84,7 +92,7 @@ inline constexpr Rule kRecordClosed{
     "record-unreadable", error, unsafe,
     "repair the disk or remove the record; of a newer version: install that one again"};
 inline constexpr Rule kRecordMalformed{
-    "record-malformed", warning, safe,
+    "record-malformed", warning, by_pod,
     "delegated-ipam check store --repair writes it anew, or removes it: it binds nobody, and keeps "
     "its address from others"};
 
@@ -143,11 +151,10 @@ inline constexpr Rule kCacheAgent{
 // What becomes of pods.
 inline constexpr Rule kNothingKept{"nothing-kept", warning, unsafe,
                                    "set ipam.type to delegated-ipam, and leave ipam.retain out"};
-inline constexpr Rule kNotBound{"not-bound", warning, unsafe,
-                                "nothing, for callers without a pod (podman); of pods: "
-                                "delegated-ipam import --from host-local binds those that the "
-                                "runtime's cache tells of; delete the others, so that they are "
-                                "made anew"};
+inline constexpr Rule kNotBound{
+    "not-bound", warning, unsafe,
+    "nothing, for callers without a pod (podman); of pods: delegated-ipam import --from host-local "
+    "(or check --repair) binds those that the runtime's cache tells of; have the others made anew"};
 inline constexpr Rule kWillMove{
     "will-move", warning, unsafe,
     "delegated-ipam show ADDRESS says what the pod's next ADD gets; take the range, the exclude or "

@@ -55,6 +55,8 @@ OddityRule rule_of(Oddity::Kind kind) {
       return {rules::kFileNote, "names no attachment; its address is in use for ever"};
     case Oddity::Kind::foreign_name:
       return {rules::kForeignFile, "no file of host-local's or ours"};
+    case Oddity::Kind::lost_file:
+      return {rules::kFileLost, "was removed, and the sandbox that has its address is there"};
     case Oddity::Kind::nested:
       return {rules::kNested,
               "addresses are in use in a folder inside the network's own, where "
@@ -230,7 +232,8 @@ void Node::read_cache(Network& network) {
 void Node::tell_of_oddities(const Network& network) {
   for (const auto& oddity : network.survey.oddities) {
     const auto [rule, message] = rule_of(oddity.kind);
-    const std::string pod = pod_at(network, oddity.path);
+    const bool says_whose = oddity.kind == Oddity::Kind::lost_file;
+    const std::string pod = says_whose ? std::string() : pod_at(network, oddity.path);
     found(findings_, rule, network.name, oddity.path,
           validate::joined({message, oddity.why.empty() ? "" : ": ", oddity.why,
                             pod.empty() ? "" : "; it is ", pod, pod.empty() ? "" : "'s"}));

@@ -25,6 +25,7 @@ constexpr std::array kPaints = {
     Paint{"dead", "31"},    Paint{"error", "31"},   Paint{"no", "31"},
     Paint{"KEPT", "32"},    Paint{"NEW", "36"},     Paint{"MISSING", "33"},
     Paint{"CHANGED", "31"}, Paint{"EVICTED", "31"}, Paint{"UNREACHABLE", "31"},
+    Paint{"KEEPS", "32"},   Paint{"MOVES", "33"},   Paint{"DOES-NOT-FIT", "31"},
 };
 
 /// How many places a text takes on a terminal: characters, not bytes.
@@ -80,11 +81,13 @@ class Grid {
     lines_.push_back(std::move(line));
   }
 
-  [[nodiscard]] std::string print(Colour colour) const {
+  /// `heads`: so many lines at the beginning have no colour.
+  [[nodiscard]] std::string print(Colour colour, std::size_t heads = 0) const {
     std::string text;
     for (const auto& line : lines_) {
+      const bool is_head = static_cast<std::size_t>(&line - lines_.data()) < heads;
       for (std::size_t i = 0; i < line.size(); ++i) {
-        text += coloured(line[i], colour);
+        text += coloured(line[i], is_head ? Colour::no : colour);
         if (i + 1 < line.size()) text.append(widths_[i] - width_of(line[i]) + kGap, ' ');
       }
       text += '\n';
@@ -127,7 +130,7 @@ std::string print_table(const Table& table, const Look& look) {
   if (look.has_headers)
     add([&](std::size_t index) { return std::string(table.columns[index].header); });
   for (const auto& row : table.rows) add([&](std::size_t index) { return cell_text(row[index]); });
-  return grid.print(look.colour);
+  return grid.print(look.colour, look.has_headers ? 1 : 0);
 }
 
 void put(Json& object, std::string_view key, Json value) {

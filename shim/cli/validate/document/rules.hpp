@@ -209,5 +209,27 @@ inline constexpr Rule kNodeSibling{
     "if the network was renamed, its running pods and new ones get the same addresses: give it the "
     "old name again, or drain the node; networks that nothing connects may share ranges"};
 
+/// Every one of them.
+inline constexpr const Rule* kAll[] = {
+    &kSyntax,           &kUnknown,           &kTextExpected,   &kDuplicateKey,
+    &kNotLookedAt,      &kDottedKey,         &kNotUsed,        &kSingleConf,
+    &kConfInConflist,   &kListInConf,        &kNameMissing,    &kNameBad,
+    &kVersionMissing,   &kVersionUnknown,    &kVersionOld,     &kPlugins,
+    &kDropInsMissing,   &kDropInUnread,      &kMainIsIpam,     &kIpamOutside,
+    &kDelegateOutside,  &kTypeTypo,          &kKeyTypo,        &kNotRead,
+    &kMisplaced,        &kRangeEdge,         &kRangeBroadcast, &kGateway,
+    &kOwnKeyInside,     &kDelegateSelf,      &kSharedSubnet,   &kNoRanges,
+    &kDeadSource,       &kDataDirJoined,     &kVolatile,       &kStateInDataDir,
+    &kRequestsAny,      &kRefused,           &kPluginWarns,    &kFlannelIpamInside,
+    &kFlannelName,      &kFlannelDelegate,   &kFlannelRanges,  &kFlannelSubnet,
+    &kFlannelSubnetEnv, &kFlannelSubnetFile, &kFlannelOwned,   &kCiliumKey,
+    &kCiliumChaining,   &kCiliumName,        &kCiliumNotFirst, &kCiliumFamilies,
+    &kCiliumNoIpam,     &kCiliumMode,        &kCiliumRouter,   &kCiliumHealth,
+    &kCiliumRouting,    &kCiliumNative,      &kCiliumEnvoy,    &kCiliumIpsec,
+    &kCiliumMasquerade, &kCiliumUplink,      &kCiliumOwnConf,  &kCiliumMapKey,
+    &kYurthub,          &kKindDefaultCni,    &kKindBinary,     &kKindPodSubnet,
+    &kKindShared,       &kSharedStore,       &kOverlap,        &kNodeBinary,
+    &kNodeFolder,       &kNodeNested,        &kNodeSibling};
+
 }  // namespace rules
 }  // namespace shim::validate
