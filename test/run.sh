@@ -225,11 +225,11 @@ run_suite() {
             ;;
         proof)
             build dev proof || return
-            tap "crash states" build/dev/test/crash_states
-            tap "histories" build/dev/test/histories
+            tap "crash states" test/lib/passed_before.py build/dev/test/crash_states
+            tap "histories" test/lib/passed_before.py build/dev/test/histories
             tap "histories with the real plugin" test/proof/played_test.py
-            tap "commands at the same time" build/dev/test/schedules
-            tap "a fault at every call" build/dev/test/call_faults
+            tap "commands at the same time" test/lib/passed_before.py build/dev/test/schedules
+            tap "a fault at every call" test/lib/passed_before.py build/dev/test/call_faults
             ;;
         churn)
             tap "churn" test/churn/churn_test.py
