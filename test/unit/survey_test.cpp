@@ -18,7 +18,7 @@ using test::StoreWorld;
 
 namespace {
 
-Survey look(StoreWorld& world) {
+Survey look(StoreWorld& world, bool in_parallel = false) {
   ReadingFileSystem fs(world.fs, "");
   SurveyPlace place;
   place.network_dir = world.options.network_dir;
@@ -26,6 +26,7 @@ Survey look(StoreWorld& world) {
   place.run_dir = world.options.run_dir;
   place.boot_id_path = world.options.boot_id_path;
   place.cursors = world.sets.size();
+  place.in_parallel = in_parallel;
   place.lock_patience = std::chrono::milliseconds(10);
   return survey(fs, place);
 }
@@ -59,6 +60,88 @@ TEST_CASE("a survey of nothing tells nothing, and makes nothing", "[survey]") {
   CHECK(seen.oddities.empty());
   CHECK_FALSE(test::exists(world.options.run_dir));
   CHECK_FALSE(test::exists(world.options.state_dir));
+}
+
+TEST_CASE("two folders that are read at the same time tell the same", "[survey]") {
+  StoreWorld world(test::sets_of({"10.0.0.0/24"}));
+  world.fs.has_attributes = GENERATE(true, false);
+  for (int i = 0; i < 40; ++i) world.add("c" + std::to_string(i), "web-" + std::to_string(i));
+  test::write_text(world.network_file("10.0.0.99"), "by hand");
+  test::write_text(world.network_file("foreign"), "");
+  const Survey one = look(world);
+  const Survey other = look(world, true);
+  CHECK(kinds(other) == kinds(one));
+  REQUIRE(other.addresses.size() == 41);
+  for (const auto& [address, seen] : one.addresses) {
+    const auto* also = other.find(address);
+    REQUIRE(also != nullptr);
+    CHECK(also->attachment == seen.attachment);
+    CHECK(also->is_bound_now() == seen.is_bound_now());
+    CHECK((also->stamp ? also->stamp->boot_id : "") == (seen.stamp ? seen.stamp->boot_id : ""));
+  }
+}
+
+TEST_CASE("what one of two readers meets is told, and not half of a folder", "[survey]") {
+  StoreWorld world;
+  world.add("c1", "web");
+  world.add("c2", "db");
+  const bool in_parallel = GENERATE(false, true);
+  const int error = GENERATE(EMFILE, EIO);
+  const bool is_listed = GENERATE(false, true);
+  world.fs.before = [&](const test::Call& call) {
+    const bool is_it = is_listed
+                           ? call.method == "read_file" && call.subject == "10.0.0.3"
+                           : call.method == "list" && call.subject == world.options.network_dir;
+    if (is_it) throw std::system_error(error, std::generic_category(), "fault");
+  };
+  if (error == EMFILE) {
+    CHECK_THROWS_AS(look(world, in_parallel), std::system_error);
+    return;
+  }
+  const auto seen = look(world, in_parallel);
+  CHECK(kinds(seen) ==
+        std::vector{is_listed ? Oddity::Kind::unreadable_file : Oddity::Kind::folder});
+  CHECK(seen.find(ip("10.0.0.2"))->has_record);
+}
+
+TEST_CASE("a removed file of a sandbox that is there is told, unless it has been deleted",
+          "[survey]") {
+  StoreWorld world;
+  world.add("c1", "web");
+  world.add("c2", "db");
+  const std::string alive = "//proc/self/ns/net";
+  std::vector<allocator::store::CachedAttachment> cached(2);
+  cached[0].attachment = {"c1", "eth0"};
+  cached[0].pod = test::pod("web");
+  cached[0].netns_path = alive;
+  cached[0].addresses = {ip("10.0.0.2")};
+  cached[1].attachment = {"c2", "eth0"};
+  cached[1].netns_path = alive;
+  cached[1].addresses = {ip("10.0.0.3")};
+  const auto told = [&] {
+    ReadingFileSystem fs(world.fs, "");
+    SurveyPlace place;
+    place.network_dir = world.options.network_dir;
+    place.state_dir = world.options.state_dir;
+    place.run_dir = world.options.run_dir;
+    place.boot_id_path = world.options.boot_id_path;
+    place.cached = &cached;
+    std::string text;
+    for (const auto& one : survey(fs, place).oddities) {
+      CHECK(one.kind == Oddity::Kind::lost_file);
+      text += one.path.substr(one.path.rfind('/') + 1) + " " + one.why + "\n";
+    }
+    return text;
+  };
+  CHECK(told().empty());
+  std::filesystem::remove(world.network_file("10.0.0.3"));
+  std::filesystem::remove(world.network_file("10.0.0.2"));
+  CHECK(told() == "10.0.0.2 " + test::pod("web").display() + "\n10.0.0.3 c2\n");
+  cached[0].netns_path = "/gone";
+  CHECK(told() == "10.0.0.3 c2\n");
+  cached[0].netns_path = alive;
+  world.release("c1", "eth0", test::pod("web"));
+  CHECK(told() == "10.0.0.3 c2\n");
 }
 
 TEST_CASE("in use, held and dead are told apart", "[survey]") {

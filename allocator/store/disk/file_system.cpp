@@ -23,6 +23,15 @@ std::vector<std::string> FileSystem::list(const Directory& directory) {
   return names;
 }
 
+std::optional<FileSystem::OpenEntry> FileSystem::open_regular_entry(const Directory& directory,
+                                                                    const std::string& name,
+                                                                    std::size_t limit) {
+  auto bytes = read_regular_entry(directory, name, limit);
+  auto fd = bytes ? open_file(directory, name) : std::nullopt;
+  if (!fd) return std::nullopt;
+  return OpenEntry{std::move(*bytes), std::move(*fd)};
+}
+
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
   std::swap(bytes_, other.bytes_);
   std::swap(size_, other.size_);

@@ -189,6 +189,14 @@ class FileSystem {
   [[nodiscard]] virtual std::optional<std::string> read_regular_entry(const Directory& directory,
                                                                       const std::string& name,
                                                                       std::size_t limit) = 0;
+  /// The same of a file that is left open, for its attributes.
+  struct OpenEntry {
+    std::string bytes;
+    Fd fd;
+  };
+  [[nodiscard]] virtual std::optional<OpenEntry> open_regular_entry(const Directory& directory,
+                                                                    const std::string& name,
+                                                                    std::size_t limit);
   /// Reads a file of the kernel's by path (boot_id, /proc). Throws also when it is missing.
   [[nodiscard]] virtual std::string read_path(const std::string& path, std::size_t limit) = 0;
   /// Reads a file that people or other programs made (resolv.conf, subnet.env, a conflist) by path,

@@ -203,13 +203,21 @@ std::optional<FileContent> PosixFileSystem::read_file(const Directory& directory
 std::optional<std::string> PosixFileSystem::read_regular_entry(const Directory& directory,
                                                                const std::string& name,
                                                                std::size_t limit) {
-  const auto fd = open_file(directory, name);
+  auto entry = open_regular_entry(directory, name, limit);
+  if (!entry) return std::nullopt;
+  return std::move(entry->bytes);
+}
+
+std::optional<FileSystem::OpenEntry> PosixFileSystem::open_regular_entry(const Directory& directory,
+                                                                         const std::string& name,
+                                                                         std::size_t limit) {
+  auto fd = open_file(directory, name);
   if (!fd) return std::nullopt;
   const std::string path = path_of(directory, name);
   std::string bytes = read_some(fd->number(), std::min(limit, kSmallFile), path, ShortRead::is_end);
   if (bytes.size() == kSmallFile && limit > kSmallFile)
     bytes += read_some(fd->number(), limit - kSmallFile, path, ShortRead::is_end);
-  return bytes;
+  return OpenEntry{std::move(bytes), std::move(*fd)};
 }
 
 std::string PosixFileSystem::read_path(const std::string& path, std::size_t limit) {

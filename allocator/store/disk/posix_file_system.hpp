@@ -17,6 +17,8 @@ class PosixFileSystem final : public FileSystem {
                                        std::size_t limit) override;
   std::optional<std::string> read_regular_entry(const Directory& directory, const std::string& name,
                                                 std::size_t limit) override;
+  std::optional<OpenEntry> open_regular_entry(const Directory& directory, const std::string& name,
+                                              std::size_t limit) override;
   std::string read_path(const std::string& path, std::size_t limit) override;
   std::string read_regular(const std::string& path, std::size_t limit) override;
   NewFile create_file(const Directory& directory, const std::string& fallback_name,

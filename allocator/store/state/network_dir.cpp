@@ -129,10 +129,23 @@ std::optional<std::string> NetworkDir::read_owner(const std::string& name, Kind 
   return content ? std::optional(std::move(content->bytes)) : std::nullopt;
 }
 
+/// A stamp that the disk does not give proves nothing; the content counts.
+std::optional<std::string> NetworkDir::read_stamped(AttachmentFile& file) {
+  auto entry = fs_.open_regular_entry(folder_, file.name, kOwnerLimit);
+  if (!entry) return std::nullopt;
+  try {
+    file.stamp_text = fs_.get_attribute(entry->fd, kStampAttribute);
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+  }
+  return std::move(entry->bytes);
+}
+
 AttachmentFile NetworkDir::read_entry(const std::string& name, Kind kind) {
   AttachmentFile file{name, address_of_name(name), {}, true};
   try {
-    const auto content = read_owner(name, kind);
+    const bool with_stamp = reads_stamps_ && kind == Kind::regular && file.address;
+    const auto content = with_stamp ? read_stamped(file) : read_owner(name, kind);
     if (content && content->size() < kOwnerLimit) {
       file.owner = trimmed(*content);
       file.is_padded = file.owner.size() != content->size();

@@ -44,6 +44,8 @@ struct AttachmentFile {
   bool readable = true;
   /// True when the content has white space around it: host-local never writes that.
   bool is_padded = false;
+  /// The attribute with its stamp, where files are read with them, see read_with_stamps().
+  std::optional<std::string> stamp_text = {};
 };
 
 /// The address that a file name reserves: only Go's own spelling does.
@@ -109,6 +111,8 @@ class NetworkDir {
   /// seal() makes room in the index for so many held addresses. To be called before anything is
   /// changed. Errors: as scan().
   void want_held(std::size_t count);
+  /// For who looks at all files and their stamps: each file is opened once from here on.
+  void read_with_stamps() { reads_stamps_ = true; }
   /// All files but the lock and the cursors, by name. Reads them all.
   [[nodiscard]] const std::vector<AttachmentFile>& files();
   /// The files of an attachment with its ifname; if there are none, those with its ID alone (the Go
@@ -174,6 +178,8 @@ class NetworkDir {
   /// The stamp of a file, from its record where it has no attribute; nullopt when it has none, or
   /// none that makes sense.
   [[nodiscard]] std::optional<Stamp> stamp_of(const std::string& name);
+  /// The same of one of files().
+  [[nodiscard]] std::optional<Stamp> stamp_of(const AttachmentFile& file);
   [[nodiscard]] std::optional<Stamp> recorded_stamp(const std::string& name);
   [[nodiscard]] FileIdentity file_identity(const Fd& file) { return fs_.identify(file); }
   /// `file`: what create() made for the attachment, or one of its files.
@@ -201,6 +207,7 @@ class NetworkDir {
   void list_names();
   enum class Kind : std::uint8_t { regular, unknown };
   [[nodiscard]] std::optional<std::string> read_owner(const std::string& name, Kind kind);
+  [[nodiscard]] std::optional<std::string> read_stamped(AttachmentFile& file);
   [[nodiscard]] AttachmentFile read_entry(const std::string& name, Kind kind);
   [[nodiscard]] OpenText* open_cursor(const std::string& name);
   [[nodiscard]] std::optional<std::vector<AttachmentFile>> find_by_index(
@@ -229,7 +236,8 @@ class NetworkDir {
   std::string nested_trouble_;  ///< why the nested folder cannot be read; "" when it can
   RecordFolder* records_ = nullptr;
   bool is_current_ = false;  ///< this object changed nothing since it looked
-  bool has_files_ = false;   ///< `files_` and its like are what the last scan found
+  bool reads_stamps_ = false;
+  bool has_files_ = false;  ///< `files_` and its like are what the last scan found
 
   // Where nothing was scanned: what single looks found, and all names once there were many looks.
   std::map<Address, std::optional<AttachmentFile>> looked_at_;

@@ -58,6 +58,10 @@ std::optional<Stamp> NetworkDir::stamp_of(const std::string& name) {
   }
 }
 
+std::optional<Stamp> NetworkDir::stamp_of(const AttachmentFile& file) {
+  return file.stamp_text ? decode_stamp(*file.stamp_text) : stamp_of(file.name);
+}
+
 std::optional<Stamp> NetworkDir::recorded_stamp(const std::string& name) {
   const auto address = Address::parse(name);
   if (records_ == nullptr || !address || !records_->stamp_record(*address)) return std::nullopt;

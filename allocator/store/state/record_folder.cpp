@@ -106,7 +106,7 @@ std::optional<std::string> RecordFolder::read(const std::string& name) {
   if (is_new_ && !wrote(name)) return std::nullopt;
   auto record = read_from_disk(name);
   if (record) refuse_newer(*record, folder_.path + "/" + name);
-  read_.emplace(name, record);
+  if (remembers_) read_.emplace(name, record);
   return record;
 }
 

@@ -64,6 +64,9 @@ class RecordFolder {
   static std::optional<RecordFolder> open(FileSystem& fs, const std::string& state_dir,
                                           const std::string& netdir);
 
+  /// From here on what is read is not remembered: each record is looked at once.
+  void forget_what_is_read() { remembers_ = false; }
+
   /// Whoever made the folder may have died before its record `netdir`. Only the search by a
   /// network's name needs it.
   void complete(const std::string& netdir);
@@ -170,6 +173,7 @@ class RecordFolder {
   std::vector<RecordChange> changes_;
   /// This object made the folder: there is nothing in it to read.
   bool is_new_ = false;
+  bool remembers_ = true;
   /// What was read under the lock: nobody else writes meanwhile.
   std::map<std::string, std::optional<std::string>> read_;
   /// The names in the folder when the first record could not be read.

@@ -39,6 +39,10 @@ class ReadingFileSystem final : public FileSystem {
                                                 std::size_t limit) override {
     return under_.read_regular_entry(directory, name, limit);
   }
+  std::optional<OpenEntry> open_regular_entry(const Directory& directory, const std::string& name,
+                                              std::size_t limit) override {
+    return under_.open_regular_entry(directory, name, limit);
+  }
   std::string read_path(const std::string& path, std::size_t limit) override;
   std::string read_regular(const std::string& path, std::size_t limit) override;
   std::optional<Fd> open_file(const Directory& directory, const std::string& name) override {

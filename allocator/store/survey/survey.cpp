@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <functional>
 #include <map>
 #include <system_error>
+#include <thread>
 
 #include "allocator/store/alive/death.hpp"
 #include "allocator/store/disk/errors.hpp"
@@ -61,6 +63,43 @@ std::string why_closed(const ClosedRecord& closed, const std::string& path) {
   return end == std::string::npos ? why : why.substr(end + path.size() + 2);
 }
 
+/// Reads the files of a network folder beside whatever is done meanwhile: half of the time goes into
+/// each of two folders.
+class Ahead {
+ public:
+  Ahead(bool is_wanted, NetworkDir& network) {
+    if (!is_wanted) return;
+    try {
+      reader_ = std::thread([this, &network] { read(network); });
+    } catch (const std::system_error&) {
+      return;  // no thread is to be had: they are read when they are asked for
+    }
+  }
+  ~Ahead() { wait(); }
+  Ahead(const Ahead&) = delete;
+  Ahead& operator=(const Ahead&) = delete;
+
+  void wait() {
+    if (reader_.joinable()) reader_.join();
+  }
+  /// Errors: throws what it met with. Only behind wait().
+  void check() const {
+    if (trouble_) std::rethrow_exception(trouble_);
+  }
+
+ private:
+  void read(NetworkDir& network) noexcept {
+    try {
+      static_cast<void>(network.files());
+    } catch (const std::exception&) {
+      trouble_ = std::current_exception();
+    }
+  }
+
+  std::exception_ptr trouble_;
+  std::thread reader_;
+};
+
 /// The look at one network.
 class Look {
  public:
@@ -105,10 +144,16 @@ class Look {
     const ReadersLock lock(fs_, *folder, place_, survey_.oddities);
     RunFolder run(fs_, place_.run_dir, fs_.identify(folder->fd));
     NetworkDir network(fs_, std::move(*folder));
+    network.read_with_stamps();
+    Ahead ahead(place_.in_parallel, network);
     look_at_records(&network);
+    ahead.wait();
     name_boot();
     DeathJudge judge(fs_, look_from(run), {});
-    attempt(place_.network_dir, [&] { look_at_files(network, judge); });
+    attempt(place_.network_dir, [&] {
+      ahead.check();
+      look_at_files(network, judge);
+    });
     look_for_lost(run);
     look_for_flaws(&network);
     survey_.pending = run.pending();
@@ -146,7 +191,7 @@ class Look {
       return;
     }
     one.attachment = parse_owner(file.owner);
-    one.stamp = network.stamp_of(file.name);
+    one.stamp = network.stamp_of(file);
     if (!records_ || !one.stamp || is_of_now(*one.stamp)) return;
     one.is_dead = judge.is_owner_dead(network, file, one.stamp);
   }
@@ -193,11 +238,13 @@ class Look {
       if (network != nullptr) network->keep_stamps_in(&*records_);
       const auto folder = fs_.open_directory(path);
       if (!folder) return;
-      auto names = fs_.list(*folder);
-      std::sort(names.begin(), names.end());  // what is told comes in the same order each time
-      for (const auto& name : names) {
-        if (const auto address = bound_address(name)) look_at_record(*address, path + "/" + name);
-      }
+      std::vector<Address> bound;
+      fs_.visit(*folder, [&](const DirectoryEntry& entry) {
+        if (const auto address = bound_address(entry.name)) bound.push_back(*address);
+      });
+      std::sort(bound.begin(), bound.end());  // what is told comes in the same order each time
+      records_->forget_what_is_read();
+      for (const auto& address : bound) look_at_record(address, path);
       survey_.boots = records_->boots();
       survey_.remembered = records_->last_ranges();
       look_at_pins(path + "/pins");
@@ -212,7 +259,8 @@ class Look {
     }
   }
 
-  void look_at_record(const Address& address, const std::string& path) {
+  void look_at_record(const Address& address, const std::string& folder) {
+    const std::string path = folder + "/ip." + address.to_string();
     SurveyedAddress& one = at(address);
     one.has_record = true;
     try {

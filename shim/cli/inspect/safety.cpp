@@ -90,7 +90,10 @@ class Check {
 
   /// True for a bound one that the pod's next ADD does not get: see choose().
   [[nodiscard]] bool will_move(const SurveyedAddress& one) const {
-    if (!one.is_bound_now() || network_.is_excluded(network_.owner_of(one))) return false;
+    return one.is_bound_now() && is_barred(one) && !network_.is_excluded(network_.owner_of(one));
+  }
+
+  [[nodiscard]] bool is_barred(const SurveyedAddress& one) const {
     // Who holds it is never proven dead; what a power cut left empty is removed.
     if (network_.chooses() && !one.attachment && !is_healed(one.address)) return true;
     return !one.is_led_to || is_kept_back(network_, one.address, one.binding->pod);
