@@ -90,7 +90,7 @@ def who_has_it():
         assert pin(node, "shop/new-0", "10.9.0.2", "--force", "--apply").exit == tool.FINE
         assert node.addresses_of("d0") == ["10.9.0.2", "fd00:9::2"]
         told = tool.call("status", *node.look())
-        assert "1 addresses in use are not given to their pods again: 10.9.0.2" in told.stdout, told
+        assert "1 address in use is not given to its pod again: 10.9.0.2 (shop/web-0)" in told.stdout, told
         node.delete("d0", "shop/web-0")
         assert node.add("f0", "shop/web-0")[0] != "10.9.0.2"
         assert node.add("f1", "shop/new-0")[0] == "10.9.0.2"

@@ -25,10 +25,11 @@ HELD = {"10.9.0.5", "fd00:9::5"}
 
 
 def own_places():
-    """No pods of this machine are known in what follows; /var/lib is the sandbox's."""
-    for path in ("/etc", "/var/log"):
+    """No pods of this machine, and nothing of its kubelet, are known in what follows."""
+    for path in ("/etc", "/var/log", "/var/lib"):
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", path], check=True)
-    os.makedirs(os.path.dirname(SOCKET))
+    for path in ("/var/lib/cni", "/var/lib/delegated-ipam", os.path.dirname(SOCKET)):
+        os.makedirs(path)
 
 
 @contextlib.contextmanager
