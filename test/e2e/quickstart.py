@@ -95,10 +95,12 @@ def live_through(plan, order):
         f"now the {len(NAMES)} are deleted and made again")
     report = subprocess.run([BINARY, "report", "--conf", f"{node.folder}/net.d", "--no-headers", "--outcome", "changed"],
                             capture_output=True, text=True, check=False).stdout
+    status = subprocess.run([BINARY, "status", "--map", "--conf", f"{node.folder}/net.d"], capture_output=True, text=True,
+                            check=False).stdout
     node.for_all(lambda name: make_again(node, pods[name], neighbour, lives[name]), NAMES)
     node.remove()
     say(f"  {plan}: {len(NAMES)} pods are back again ({time.monotonic() - started:.0f} s)")
-    return lives, report
+    return lives, report, status.partition("\n\n")[0] + status[status.rfind("\n\n"):]
 
 
 def bring_back(node, pod, neighbour, life):
@@ -156,10 +158,11 @@ def main():
     names = [name for name in NAMES + NEWCOMERS if name != NEIGHBOUR]
     order = random.sample(names, len(names))
     told = {plan: live_through(plan, order) for plan in PLANS}
-    results = {plan: lives for plan, (lives, _) in told.items()}
-    report = told["delegated-ipam"][1]
+    results = {plan: lives for plan, (lives, *_) in told.items()}
+    _, report, picture = told["delegated-ipam"]
     say(table(results))
     say(f"after the reboot, `delegated-ipam report` said: {report.strip()}")
+    say(f"and `delegated-ipam status --map`:\n{picture.rstrip()}")
     say(NEXT)
     summary = ", ".join(f"{plan} kept {kept(lives)}" for plan, lives in results.items())
     say(f"addresses kept over the reboot, of {len(NAMES)}: {summary}")
