@@ -4,6 +4,9 @@
 
 PATIENCE=${KIND_PATIENCE:-100} # percent of the usual times to wait
 
+# patience SECONDS: what kubectl may wait in the place of so many seconds. Not 0, which is for ever to it.
+patience() { echo "$(($1 * PATIENCE / 100 + 1))s"; }
+
 die() { # die WHY: the step has failed
   echo "$*"
   exit 1
@@ -33,7 +36,7 @@ wait_for() {
 rolled_out() { # rolled_out NAMESPACE KIND/NAME...
   local namespace=$1 one
   shift
-  for one in "$@"; do kube --namespace "$namespace" rollout status "$one" --timeout=300s; done
+  for one in "$@"; do kube --namespace "$namespace" rollout status "$one" --timeout="$(patience 300)"; done
 }
 
 # pods_on NODE: "namespace/pod address[,address] sandbox" of each pod that runs there with a network of its own, sorted.

@@ -8,13 +8,14 @@ NODES_DIR=/etc/delegated-ipam/nodes
 look_for_network_requirements() {
   local image
   BRIDGE=${CNI_PLUGINS:-/usr/lib/cni}/bridge
-  if [ "$CNI" != cilium ]; then
+  if needs_bridge; then
     [ -x "$BRIDGE" ] || skip "$BRIDGE is missing" "apt-get install containernetworking-plugins, or set CNI_PLUGINS"
   fi
   case $CNI in
     flannel)
       FLANNELD_BIN=${FLANNELD_BIN:-$(command -v flanneld)}
-      [ -n "$FLANNELD_BIN" ] || skip "flanneld is missing" "build it with CGO_ENABLED=0, and set FLANNELD_BIN"
+      [ -n "$FLANNELD_BIN" ] || skip "flanneld is missing" \
+        "run test/e2e/kind/node_image/build.py flanneld (its udp backend needs CGO_ENABLED=1), and set FLANNELD_BIN"
       if [ -z "${FLANNEL_CNI_BIN:-}" ]; then
         FLANNEL_CNI_BIN=$(PYTHONPATH="$ROOT/test/lib" python3 -c 'import peers; print(peers.binary("flannel") or "")')
       fi
@@ -33,11 +34,14 @@ look_for_network_requirements() {
   esac
 }
 
+# needs_bridge: whether pods hang on the bridge plugin, which node images have not got.
+needs_bridge() { [ "$CNI" = bridge ] || [ "$CNI" = flannel ]; }
+
 network_name() {
   case $CNI in
     flannel) echo cbr0 ;;
     cilium) echo cilium ;;
-    bridge) echo pods ;;
+    bridge | ptp) echo pods ;;
   esac
 }
 
@@ -50,8 +54,8 @@ generate_network() {
       "$TOOL" generate flannel --cni-version 0.3.1 --out "$WORK/flannel.conflist"
       for node in "${NODES[@]}"; do cp "$WORK/flannel.conflist" "$folder/$node.delegated-ipam"; done
       ;;
-    cilium) # one conflist a node
-      "$TOOL" generate cilium --nodes "$WORK/nodes.json" --out "$generated"
+    cilium | ptp) # one conflist a node
+      "$TOOL" generate "$CNI" --nodes "$WORK/nodes.json" --out "$generated"
       for node in "${NODES[@]}"; do cp "$generated/$node.conflist" "$folder/$node.delegated-ipam"; done
       ;;
     bridge) # one conflist for all, and each node's ranges by the installer
@@ -63,8 +67,9 @@ generate_network() {
     jq --slurpfile nodes "$WORK/nodes.json" --arg node "$node" '
       ($nodes[0].items[] | select(.metadata.name == $node).spec.podCIDRs) as $subnets |
       if .plugins[0].type == "flannel" then del(.plugins[0].ipam) else
-        .plugins[0].ipam = { type: "host-local", ranges: [$subnets[] | [{ subnet: . }]],
-          routes: [$subnets[] | { dst: (if contains(":") then "::/0" else "0.0.0.0/0" end) }] } end' \
+        .plugins[0].ipam = { type: "host-local", ranges: [$subnets[] | [{ subnet: . }]] } end |
+      if .plugins[0] | .isDefaultGateway or .type == "flannel" then . else # a bridge lays the default route itself
+        .plugins[0].ipam.routes = [$subnets[] | { dst: (if contains(":") then "::/0" else "0.0.0.0/0" end) }] end' \
       "$folder/$node.delegated-ipam" >"$folder/$node.host-local"
   done
 }
@@ -73,7 +78,7 @@ generate_network() {
 prepare_network() {
   local node
   for node in "${NODES[@]}"; do
-    if [ "$CNI" != cilium ]; then
+    if needs_bridge; then
       "$DOCKER" cp "$BRIDGE" "$node:/opt/cni/bin/bridge"
       load_br_netfilter "$node"
     fi
@@ -105,7 +110,7 @@ use_network() {
   case $CNI in
     flannel) use_flannel "$1" ;;
     cilium) for node in "${NODES[@]}"; do put_conflist "$1" "$node" 05-cilium.conflist; done ;;
-    bridge) for node in "${NODES[@]}"; do put_conflist "$1" "$node" 10-delegated-ipam.conflist; done ;;
+    bridge | ptp) for node in "${NODES[@]}"; do put_conflist "$1" "$node" 10-delegated-ipam.conflist; done ;;
   esac
   for node in "${NODES[@]}"; do
     wait_for 60 "$node uses the conflist with $1" uses_network "$node" "$1"
@@ -151,7 +156,7 @@ install_product() {
   fi
   "$TOOL" generate installer --image "$INSTALLER_IMAGE" "${options[@]}" >"$WORK/installer.yaml"
   kube apply --filename "$WORK/installer.yaml"
-  kube rollout status --filename "$WORK/installer.yaml" --timeout=300s
+  kube rollout status --filename "$WORK/installer.yaml" --timeout="$(patience 300)"
   for node in "${NODES[@]}"; do
     on "$node" test -x /opt/cni/bin/delegated-ipam || die "the installer has not installed on $node"
   done

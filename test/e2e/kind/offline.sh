@@ -22,8 +22,13 @@ read_through_proxy() {
     prepare_start "$node"
     start_proxy "$node"
   done
+  # Cut off, a kubelet asks for a certificate by its bootstrap kubeconfig, as clients have none of a plain http server;
+  # kubeadm has removed that file, and it would not start. OpenYurt drops it too.
+  printf '[Service]\nEnvironment="KUBELET_KUBECONFIG_ARGS=--kubeconfig=/etc/kubernetes/kubelet.conf"\n' >"$WORK/kubelet.conf"
   for node in "$WORKER" "$OTHER"; do
     on "$node" sed -i "s|server: .*|server: $PROXY_URL|" /etc/kubernetes/kubelet.conf
+    put "$WORK/kubelet.conf" "$node" /etc/systemd/system/kubelet.service.d/99-delegated-ipam-test.conf
+    on "$node" systemctl daemon-reload
     on "$node" systemctl restart kubelet
   done
   kube --namespace kube-system get configmap kube-proxy --output json |

@@ -3,11 +3,12 @@
 # keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, and
 # when host-local comes back. Prints TAP; leaves nothing behind.
 #
-# Usage: test/e2e/kind/run.sh [flannel|cilium|bridge]      (default: bridge)
+# Usage: test/e2e/kind/run.sh [bridge|ptp|flannel|cilium]      (default: bridge)
 # Needs root, docker with a node image, kind, kubectl, jq, python3 and nsenter; says so, and is skipped, otherwise.
-#   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node)
-#   KIND_BIN DOCKER_BIN KUBECTL_BIN HELM_BIN   other programs than those in PATH
+#   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node); node_image/build.py makes one
+#   KIND_BIN DOCKER_BIN KUBECTL_BIN HELM_BIN   other programs than those in PATH; kind itself calls the docker in PATH
 #   KIND_PATIENCE            percent of the usual times to wait, for a slow machine (default: 100)
+#   KIND_LOGS                folder for the nodes' logs, by `kind export logs`, when a step fails
 #   DELEGATED_IPAM           the product (default: build/release/delegated-ipam)
 #   CNI_PLUGINS              folder with the bridge plugin (default: /usr/lib/cni); node images have none
 #   FLANNELD_BIN FLANNEL_CNI_BIN   flannel: the static flanneld; Flannel's CNI plugin (default: the peer of the tests)
@@ -69,7 +70,8 @@ look_for_requirements() {
     KIND_NODE_IMAGE=$("$DOCKER" image ls --format '{{.Repository}}:{{.Tag}}' kindest/node |
       grep -v '<none>$' | head -n 1) # pulled by digest alone, an image has no tag
   fi
-  [ -n "$KIND_NODE_IMAGE" ] || skip "docker has no node image" "docker pull kindest/node:VERSION"
+  [ -n "$KIND_NODE_IMAGE" ] ||
+    skip "docker has no node image" "docker pull kindest/node:VERSION, or make one: test/e2e/kind/node_image/build.py"
   "$DOCKER" image inspect "$KIND_NODE_IMAGE" >/dev/null 2>&1 ||
     skip "docker has no image $KIND_NODE_IMAGE" "docker pull it, or set KIND_NODE_IMAGE to one that is there"
   look_for_network_requirements
@@ -94,6 +96,7 @@ step() {
   status=$?
   wait "$printer"
   if [ "$status" -ne 0 ]; then
+    if [ -n "${KIND_LOGS:-}" ]; then "$KIND" export logs "$KIND_LOGS" --name "$NAME" 2>&1 | sed 's/^/# /'; fi
     echo "not ok $COUNT - kind, $CNI: $sentence"
     echo "1..$COUNT"
     exit 1
@@ -103,8 +106,8 @@ step() {
 
 main() {
   case $CNI in
-    flannel | cilium | bridge) ;;
-    *) echo "usage: $0 [flannel|cilium|bridge]" >&2 && exit 2 ;;
+    bridge | ptp | flannel | cilium) ;;
+    *) echo "usage: $0 [bridge|ptp|flannel|cilium]" >&2 && exit 2 ;;
   esac
   [ -x "$TOOL" ] || { echo "$TOOL: no such program; build it, or name another in DELEGATED_IPAM" >&2 && exit 2; }
   look_for_requirements

@@ -20,7 +20,7 @@ have_pod_cidrs() {
 
 start_on_host_local() {
   use_network host-local
-  kube wait --for=condition=Ready nodes --all --timeout=300s
+  kube wait --for=condition=Ready nodes --all --timeout="$(patience 300)"
   rolled_out kube-system daemonset/kube-proxy
   adapt_coredns
   start_pods
@@ -122,7 +122,7 @@ newcomers_run() {
 
 reconnect() {
   mend "$WORKER"
-  kube wait --for=condition=Ready "node/$WORKER" --timeout=120s
+  kube wait --for=condition=Ready "node/$WORKER" --timeout="$(patience 120)"
   wait_for 120 "the API knows" api_agrees "$WORK/worker"
   check_slices "connected again"
   check_services
