@@ -105,7 +105,8 @@ def times(count, pattern):
     return [pattern] * count
 
 
-CONFLIST = {"bridge": "/etc/cni/net.d/10-delegated-ipam.conflist", "cilium": "/etc/cni/net.d/05-cilium.conflist"}
+CONFLIST = {"bridge": "/etc/cni/net.d/10-delegated-ipam.conflist", "ptp": "/etc/cni/net.d/10-delegated-ipam.conflist",
+            "cilium": "/etc/cni/net.d/05-cilium.conflist"}
 
 
 def switch(network, plugin="host-local"):
@@ -122,7 +123,7 @@ def story(network):
     """What a run does that matters, in order, as patterns of whole commands."""
     kube = r"kubectl --kubeconfig WORK/kubeconfig"
     bridge = [r"docker cp \S+/bridge \S+:/opt/cni/bin/bridge", r"docker exec \S+ modprobe br_netfilter"]
-    own = {"bridge": bridge * EVERY_NODE,
+    own = {"bridge": bridge * EVERY_NODE, "ptp": [],
            "flannel": times(EVERY_NODE, r"docker cp \S+ \S+:/opt/cni/bin/flannel"),
            "cilium": [r"helm --kubeconfig WORK/kubeconfig install cilium .*--values WORK/values.yaml.*"
                        r"--set k8s.apiServerURLs=http://169.254.2.1:10261 .*"]}[network]
@@ -149,6 +150,14 @@ def story(network):
         rf"docker exec {WORKER} crictl inspectp .*", rf"docker exec {WORKER} crictl exec \S+ /bin/busybox nslookup .*",
         rf"docker exec {WORKER} crictl exec \S+ /bin/busybox sh .* 10.96.0.21 \d+", rf"{kube} get endpointslices .*",
         rf"docker exec {WORKER} nft delete table inet delegated_ipam_test", rf"{kube} get pods .*",
+        rf"{kube} get endpointslices .*",
+        # (e)
+        rf"docker exec {WORKER} /opt/cni/bin/delegated-ipam export --out \S+",
+        rf"docker kill {WORKER} {NAME}-worker2", rf"docker start {WORKER}", rf"docker start {NAME}-worker2",
+        rf"docker exec {WORKER} /opt/cni/bin/delegated-ipam report --against \S+ --output json",
+        rf"{kube} get endpointslices .*",
+        rf"docker kill {' '.join(NODES)}", *[rf"docker start {node}" for node in NODES], *times(EVERY_NODE, proxy),
+        rf"docker exec {NODES[0]} /opt/cni/bin/delegated-ipam report --against \S+ --output json",
         rf"{kube} get endpointslices .*",
         # (c)
         rf"{kube} --namespace shop scale statefulset/web deployment/api --replicas=0",
@@ -193,7 +202,7 @@ def manifests_are_kubernetes():
 
 def tells_the_story(run, network):
     assert run.code == 0, run.output
-    assert [line.split()[0] for line in run.steps()] == ["ok"] * 8 + ["1..8"], run.output
+    assert [line.split()[0] for line in run.steps()] == ["ok"] * 10 + ["1..10"], run.output
     assert "kept 39 of 39" in run.output and "online restart: kept 20 of 20" in run.output, run.output
     assert_in_order(story(network), run.words)
     strange = [words for words in run.words if words.startswith(("kubectl", "helm"))
@@ -217,7 +226,7 @@ def fails_at(run, step, *told):
 
 def stopped_in_the_middle(run):
     assert run.code == 128 + signal.SIGTERM, run.code
-    assert "1..8" not in run.output and run.output.count("\nok ") <= 3, run.output
+    assert "1..10" not in run.output and run.output.count("\nok ") <= 3, run.output
     run.assert_nothing_left()
 
 
@@ -253,7 +262,7 @@ def kind_reads_the_cluster_file(folder):
     with open(f"{folder}/bin/docker", "w") as file:
         file.write(DOCKER.format(folder=folder))
     os.chmod(f"{folder}/bin/docker", 0o755)
-    for network in ("bridge", "flannel", "cilium"):
+    for network in ("bridge", "ptp", "flannel", "cilium"):
         command = [BINARY, "generate", "kind", "--name", "k", "--workers", "2", "--cni", network,
                    "--pod-subnet", "10.244.0.0/16", "--image", kind_model.NODE_IMAGE]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -297,7 +306,8 @@ FAULTS = [
     ("a pod with another address after the offline restart", "start:pod", 5, "changed: shop/web-0: 10.244.1."),
     ("an EndpointSlice that has changed", "start:slice", 5, "EndpointSlices have changed", "web-0 10.244.1.99"),
     ("a pod that does not answer off the network", "start:service", 5, "not exactly its pods answer", "> nobody"),
-    ("a store that is not empty", "zero:store", 7, f"left on {WORKER}: 10.244.1.77"),
+    ("a pod that has moved for the tool on the node", "report:changed", 7, "delegated-ipam report on ", "CHANGED"),
+    ("a store that is not empty", "zero:store", 9, f"left on {WORKER}: 10.244.1.77"),
 ]
 SKIPS = [
     ("docker is missing", {"DOCKER_BIN": "no-docker"}, [], "no-docker is missing"),
@@ -332,8 +342,8 @@ def tell_runs(suite, folder, pool):
     """The runs, two at a time, and what is said of each."""
     runs = {name: pool.submit(Run, f"{folder}/{number}", **arguments)
             for number, (name, arguments) in enumerate(arguments_of_runs(folder))}
-    for network in ("bridge", "flannel", "cilium"):
-        suite.run(f"{network}: eight steps, in this order, with nothing left behind",
+    for network in ("bridge", "ptp", "flannel", "cilium"):
+        suite.run(f"{network}: ten steps, in this order, with nothing left behind",
                   lambda one=network: tells_the_story(runs[one].result(), one))
     suite.run("what the nodes were given: start script, routes, rules of the cut", files_are_good, folder)
     for sentence, fault, step, *told in FAULTS:
@@ -348,6 +358,7 @@ def tell_runs(suite, folder, pool):
 def arguments_of_runs(folder):
     """(name, arguments of Run) of each."""
     yield "bridge", {"KIND_MODEL_KEPT": f"{folder}/kept.json"}
+    yield "ptp", {"network": "ptp"}
     yield "flannel", {"network": "flannel"}
     yield "cilium", {"network": "cilium"}
     for _, fault, *_ in FAULTS:

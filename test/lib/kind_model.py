@@ -22,7 +22,7 @@ class Model:
 
     faults, a list, are what goes wrong: "restart:pod" and "start:pod": a pod has another address after docker restart,
     or start; "start:slice": so has an endpoint; "start:service": a pod does not answer any more; "zero:store": an
-    address file stays; "upgrade:pod": a pod is restarted when the conflist is replaced; "docker:info": there is no
+    address file stays; "report:changed": the tool on the nodes tells of one more; "upgrade:pod": a pod is restarted when the conflist is replaced; "docker:info": there is no
     daemon; "docker:image": nor a node image.
     """
 

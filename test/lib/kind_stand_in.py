@@ -72,7 +72,8 @@ def docker(model, arguments):
     elif verb in ("restart", "start"):
         model.power_on(rest[0], verb)
     elif verb == "kill":
-        model.nodes[rest[0]]["runs"] = False
+        for node in rest:
+            model.nodes[node]["runs"] = False
     else:
         raise Unknown
 
@@ -99,9 +100,29 @@ def execute(model, node, command):
     elif program == "nft":
         place["is_cut"] = command[1] == "-f"
         assert not place["is_cut"] or "tcp dport 6443 drop" in place["files"][command[2]]
+    elif program.endswith("/delegated-ipam"):
+        look(model, node, command[1:])
     elif program == "curl":
         sys.exit(28 if place["is_cut"] and command[-1].endswith("/readyz") else 0)
     elif program not in ("sed", "systemctl", "mkdir", "modprobe"):
+        raise Unknown
+
+
+def look(model, node, arguments):
+    """The product's own tool on a node: what it exports, and how today compares with that."""
+    words, given = options(arguments, "--out", "--against", "--output")
+    now = {pod: what["ip"] for pod, what in model.on(node).items()}
+    if words == ["export"]:
+        model.nodes[node]["files"][given["--out"]] = json.dumps(now)
+    elif words == ["report"] and given["--output"] == "json":
+        before = json.loads(model.nodes[node]["files"][given["--against"]])
+        if "report:changed" in model.faults:
+            before[min(before)] = "10.244.1.99"
+        items = [dict(zip(("namespace", "pod"), pod.split("/"))) | {"outcome": "KEPT" if now[pod] == ip else "CHANGED"}
+                 for pod, ip in before.items()]
+        print(json.dumps({"items": items}))
+        sys.exit(any(item["outcome"] == "CHANGED" for item in items))
+    else:
         raise Unknown
 
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A real cluster of kind, one control plane and two workers, from the files that `delegated-ipam generate` makes: pods
-# keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, and
-# when host-local comes back. Prints TAP; leaves nothing behind.
+# keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, when two
+# and all nodes lose their power at once, and when host-local comes back. Prints TAP; leaves nothing behind.
 #
 # Usage: test/e2e/kind/run.sh [bridge|ptp|flannel|cilium]      (default: bridge)
 # Needs root, docker with a node image, kind, kubectl, jq, python3 and nsenter; says so, and is skipped, otherwise.
@@ -33,6 +33,7 @@ mkfifo "$WORK/output"
   . "$HERE/network.sh"
   . "$HERE/offline.sh"
   . "$HERE/story.sh"
+  . "$HERE/together.sh"
 }
 
 clean_up() {
@@ -117,6 +118,8 @@ main() {
   step "(a) online restart of a worker: every pod is back on its address" online_restart
   step "(b) offline restart: every pod is back on its address, Services and DNS answer there" offline_restart
   step "(b) connected again: EndpointSlices are right without having changed" reconnect
+  step "(e) two workers lose their power at once: every pod is back on its address" two_at_once
+  step "(e) all nodes do, the control plane too" all_at_once
   step "(c) scale to 0: every store is empty, no address was ever on two nodes" scale_to_zero
   step "(d) back to host-local with pods running; its DELs empty the stores" back_to_host_local
   echo "1..$COUNT"
