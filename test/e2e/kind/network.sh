@@ -74,18 +74,21 @@ generate_network() {
   done
 }
 
+# prepare_node NODE: the plugins that the network needs besides ours.
+prepare_node() {
+  if needs_bridge; then
+    "$DOCKER" cp "$BRIDGE" "$1:/opt/cni/bin/bridge"
+    load_br_netfilter "$1"
+  fi
+  if [ "$CNI" = flannel ]; then
+    "$DOCKER" cp "$FLANNEL_CNI_BIN" "$1:/opt/cni/bin/flannel"
+  fi
+}
+
 # prepare_network: what the network needs besides its conflist, once.
 prepare_network() {
   local node
-  for node in "${NODES[@]}"; do
-    if needs_bridge; then
-      "$DOCKER" cp "$BRIDGE" "$node:/opt/cni/bin/bridge"
-      load_br_netfilter "$node"
-    fi
-    if [ "$CNI" = flannel ]; then
-      "$DOCKER" cp "$FLANNEL_CNI_BIN" "$node:/opt/cni/bin/flannel"
-    fi
-  done
+  for node in "${NODES[@]}"; do prepare_node "$node"; done
   generate_network
   if [ "$CNI" = cilium ]; then
     # A subnet says that each node has a conflist of its own; which one it is does not matter here.
@@ -109,12 +112,15 @@ use_network() {
   local node
   case $CNI in
     flannel) use_flannel "$1" ;;
-    cilium) for node in "${NODES[@]}"; do put_conflist "$1" "$node" 05-cilium.conflist; done ;;
-    bridge | ptp) for node in "${NODES[@]}"; do put_conflist "$1" "$node" 10-delegated-ipam.conflist; done ;;
+    *) for node in "${NODES[@]}"; do put_conflist "$1" "$node" "$(conflist_name)"; done ;;
   esac
   for node in "${NODES[@]}"; do
     wait_for 60 "$node uses the conflist with $1" uses_network "$node" "$1"
   done
+}
+
+conflist_name() {
+  if [ "$CNI" = cilium ]; then echo 05-cilium.conflist; else echo 10-delegated-ipam.conflist; fi
 }
 
 put_conflist() { # put_conflist WHICH NODE NAME
@@ -144,12 +150,18 @@ uses_network() { # uses_network NODE WHICH
      .ipam.type // "host-local"] == [$which]'
 }
 
+# publish_ranges: the nodes' ranges, where the installer looks.
+publish_ranges() {
+  local file
+  for file in "$WORK"/generated/delegated-ipam-nodes*.yaml; do kube apply --filename "$file"; done
+}
+
 # install_product: the binary on every node, by the installer; with it the nodes' ranges, where the conflist wants them.
 install_product() {
   local options=() node file
   if [ "$CNI" = bridge ]; then
+    publish_ranges
     for file in "$WORK"/generated/delegated-ipam-nodes*.yaml; do
-      kube apply --filename "$file"
       options+=(--nodes-config-map "$(basename "$file" .yaml)")
     done
     options+=(--nodes-dir "$NODES_DIR")

@@ -34,6 +34,7 @@ mkfifo "$WORK/output"
   . "$HERE/offline.sh"
   . "$HERE/story.sh"
   . "$HERE/together.sh"
+  . "$HERE/addition.sh"
 }
 
 clean_up() {
@@ -89,6 +90,7 @@ step() {
   set -m
   (
     set -euo pipefail
+    if [ -e "$WORK/added" ]; then NODES+=("$NEW"); fi
     "$@"
   ) </dev/null >"$WORK/output" 2>&1 &
   work=$!
@@ -120,6 +122,7 @@ main() {
   step "(b) connected again: EndpointSlices are right without having changed" reconnect
   step "(e) two workers lose their power at once: every pod is back on its address" two_at_once
   step "(e) all nodes do, the control plane too" all_at_once
+  step "(f) a node comes to the cluster: its pods have addresses of its own range, and keep them" node_comes
   step "(c) scale to 0: every store is empty, no address was ever on two nodes" scale_to_zero
   step "(d) back to host-local with pods running; its DELs empty the stores" back_to_host_local
   echo "1..$COUNT"

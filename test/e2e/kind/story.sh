@@ -15,7 +15,7 @@ make_cluster() {
 
 have_pod_cidrs() {
   kube get nodes --output json >"$WORK/nodes.json"
-  jq -e '(.items | length) == 3 and all(.items[]; .spec.podCIDRs)' "$WORK/nodes.json"
+  jq -e --argjson count "${#NODES[@]}" '(.items | length) == $count and all(.items[]; .spec.podCIDRs)' "$WORK/nodes.json"
 }
 
 start_on_host_local() {
