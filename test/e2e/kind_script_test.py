@@ -31,6 +31,7 @@ PROGRAMS = ("docker", "kind", "kubectl", "helm", "nsenter")
 NAME = "delegated-ipam-e2e"
 WORKER = f"{NAME}-worker"
 NODES = (f"{NAME}-control-plane", WORKER, f"{NAME}-worker2")
+LATER = f"{NAME}-worker3"
 EVERY_NODE = len(NODES)
 
 
@@ -159,6 +160,10 @@ def story(network):
         rf"docker kill {' '.join(NODES)}", *[rf"docker start {node}" for node in NODES], *times(EVERY_NODE, proxy),
         rf"docker exec {NODES[0]} /opt/cni/bin/delegated-ipam report --against \S+ --output json",
         rf"{kube} get endpointslices .*",
+        # (f)
+        rf"docker run .*--name {LATER} .*", rf"docker exec {NODES[0]} kubeadm token create .*",
+        rf"docker exec {LATER} kubeadm join .*", rf"docker exec {LATER} test -x /opt/cni/bin/delegated-ipam",
+        rf"{kube} --namespace shop scale statefulset/web --replicas=33", rf"docker kill {LATER}",
         # (c)
         rf"{kube} --namespace shop scale statefulset/web deployment/api --replicas=0",
         *times(EVERY_NODE, r"docker exec \S+ sh -c ls .* /var/lib/cni/networks/\w+"),
@@ -202,14 +207,14 @@ def manifests_are_kubernetes():
 
 def tells_the_story(run, network):
     assert run.code == 0, run.output
-    assert [line.split()[0] for line in run.steps()] == ["ok"] * 10 + ["1..10"], run.output
+    assert [line.split()[0] for line in run.steps()] == ["ok"] * 11 + ["1..11"], run.output
     assert "kept 39 of 39" in run.output and "online restart: kept 20 of 20" in run.output, run.output
     assert_in_order(story(network), run.words)
     strange = [words for words in run.words if words.startswith(("kubectl", "helm"))
                and not re.match(r"(kubectl|helm) --kubeconfig WORK/kubeconfig ", words)]
     assert not strange, f"a cluster of the user's could be meant: {strange}"
     others = [words for words in run.words if words.startswith(("docker exec", "docker cp"))
-              and not any(node in words for node in NODES)]
+              and not any(node in words for node in (*NODES, LATER))]
     assert not others, f"not a container of the cluster: {others}"
     run.assert_nothing_left()
 
@@ -226,7 +231,7 @@ def fails_at(run, step, *told):
 
 def stopped_in_the_middle(run):
     assert run.code == 128 + signal.SIGTERM, run.code
-    assert "1..10" not in run.output and run.output.count("\nok ") <= 3, run.output
+    assert "1..11" not in run.output and run.output.count("\nok ") <= 3, run.output
     run.assert_nothing_left()
 
 
@@ -246,7 +251,7 @@ def files_are_good(run_folder):
     for node, files in kept.items():
         subprocess.run(["bash", "-n"], input=files["/etc/delegated-ipam-test/start"], text=True, check=True)
         routes = files["/etc/delegated-ipam-test/start"].count("ip route replace 10.244.")
-        assert routes == EVERY_NODE - 1, files["/etc/delegated-ipam-test/start"]
+        assert routes == EVERY_NODE, files["/etc/delegated-ipam-test/start"]
         assert f"/{node}" not in files["/etc/delegated-ipam-test/start"]
     rules = kept[WORKER]["/etc/delegated-ipam-test/cut.nft"]
     done = subprocess.run(["unshare", "--net", "nft", "-f", "/dev/stdin"], input=rules * 2, capture_output=True,
@@ -307,7 +312,7 @@ FAULTS = [
     ("an EndpointSlice that has changed", "start:slice", 5, "EndpointSlices have changed", "web-0 10.244.1.99"),
     ("a pod that does not answer off the network", "start:service", 5, "not exactly its pods answer", "> nobody"),
     ("a pod that has moved for the tool on the node", "report:changed", 7, "delegated-ipam report on ", "CHANGED"),
-    ("a store that is not empty", "zero:store", 9, f"left on {WORKER}: 10.244.1.77"),
+    ("a store that is not empty", "zero:store", 10, f"left on {WORKER}: 10.244.1.77"),
 ]
 SKIPS = [
     ("docker is missing", {"DOCKER_BIN": "no-docker"}, [], "no-docker is missing"),
@@ -343,7 +348,7 @@ def tell_runs(suite, folder, pool):
     runs = {name: pool.submit(Run, f"{folder}/{number}", **arguments)
             for number, (name, arguments) in enumerate(arguments_of_runs(folder))}
     for network in ("bridge", "ptp", "flannel", "cilium"):
-        suite.run(f"{network}: ten steps, in this order, with nothing left behind",
+        suite.run(f"{network}: eleven steps, in this order, with nothing left behind",
                   lambda one=network: tells_the_story(runs[one].result(), one))
     suite.run("what the nodes were given: start script, routes, rules of the cut", files_are_good, folder)
     for sentence, fault, step, *told in FAULTS:
