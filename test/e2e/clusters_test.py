@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 NETWORKS = ("bridge", "ptp", "flannel")
 IS_OWN = not (os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_BIN"))
@@ -31,6 +32,7 @@ sys.path.insert(0, NODE_IMAGE)
 import parts  # noqa: E402
 
 SECONDS = 1800  # for one cluster; they took four to eight minutes
+MEASURED = re.compile(r": kept \d|report: \d|addresses ever|in its own range")
 # What changes by itself, and what is each network namespace's own.
 NOT_SETTINGS = re.compile(r"/net/|/random/|-(nr|state)$|ns_last_pid|/nr$|kernel/(perf_event|tainted|sched_domain)|"
                           r"fs/(binfmt_misc|quota)|user/|kernel/(hostname|domainname)|/stat_refresh|compact_memory|drop_caches")
@@ -107,27 +109,30 @@ def play(suite, network, docker, image):
         "KUBECTL_BIN": os.environ.get("KUBECTL_BIN") or parts.program("kubectl", "kubernetes"),
         "CNI_PLUGINS": os.path.dirname(peers.binary("bridge")), "FLANNEL_CNI_BIN": peers.binary("flannel"),
         "FLANNELD_BIN": parts.program("flanneld", "flanneld"), "DELEGATED_IPAM": BINARY}
-    lines = ["not ok - no step was made"]
+    begun, said = time.monotonic(), []
     with subprocess.Popen(["timeout", "--kill-after=60", str(SECONDS), f"{ROOT}/test/e2e/kind/run.sh", network],
                           env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as story:
         for line in story.stdout:
-            found = re.match(r"(not )?ok \d+ - (?:[^:]+: )?(.*)|1\.\.0 # SKIP (.*)", line)
-            if found:
-                lines.append(line)
-                suite.run(f"{network}: {found[2] or 'the story'}", judge, found)
-            else:
-                print(line if line.startswith("#") else f"# {line}", end="", flush=True)
-    suite.run(f"{network}: the story comes to its end", ended, story.returncode, lines)
+            found = re.match(r"(not )?ok \d+ - [^:]+: (.*)|1\.\.0 # SKIP (.*)", line)
+            if not found:
+                said.append(line.rstrip())
+                print(f"#| {said[-1]}", flush=True)
+                continue
+            suite.run(f"{network}: {found[2] or 'the story'}", judge, found, said)
+            print(f"# {network}: took {time.monotonic() - begun:.0f} s: {'; '.join(filter(MEASURED.search, said))}", flush=True)
+            begun, said = time.monotonic(), []
+    suite.run(f"{network}: the story comes to its end", ended, story.returncode)
 
 
-def judge(found):
+def judge(found, said):
+    """The result of a step, as run.sh tells it, and what it said before."""
     if found[3]:
         raise tap.Skip(found[3])
-    assert not found[1], "see above"
+    assert not found[1], "\n".join(said[-40:])
 
 
-def ended(code, lines):
-    assert code == 0, f"exit {code}, last: {lines[-1]}"
+def ended(code):
+    assert code == 0, f"exit {code}"
 
 
 def nothing_is_left(docker):
@@ -139,6 +144,8 @@ def nothing_is_left(docker):
 def tell(suite):
     kernel = Kernel()
     docker = start_docker()
+    if IS_OWN:
+        os.environ["TMPDIR"] = FOLDER  # so that it goes with the world
     image = load_image(docker)
     for network in networks():
         play(suite, network, docker, image)

@@ -4,15 +4,21 @@
 TOOL_THERE=/opt/cni/bin/delegated-ipam
 NOTED=/etc/delegated-ipam-test/before.json
 
-# power_cut WHAT NODE...: all of these at once; the others, and who has asked their pods, live on. They start in the order
-# of NODES: docker gives a node its address when it starts.
+# by_address NODE...: in the order of their addresses. docker gives a node the lowest that is free when it starts.
+by_address() {
+  jq -r '.items[] | select(.metadata.name | IN($ARGS.positional[])) |
+    "\(first(.status.addresses[] | select(.type == "InternalIP")).address) \(.metadata.name)"' "$WORK/nodes.json" \
+    --args "$@" | sort -V | cut -d ' ' -f 2
+}
+
+# power_cut WHAT NODE...: all of these at once; the others, and who has asked their pods, live on.
 power_cut() {
   local what=$1 node
   shift
   pods_everywhere "$WORK/pods"
   for node; do on "$node" "$TOOL_THERE" export --out "$NOTED"; done
   "$DOCKER" kill "$@"
-  for node; do "$DOCKER" start "$node"; done
+  for node in $(by_address "$@"); do "$DOCKER" start "$node"; done
   for node; do start_proxy "$node"; done
   for node; do wait_for 300 "every pod of $node is back" is_back "$node" "$WORK/pods"; done
   pods_everywhere "$WORK/pods.after"
