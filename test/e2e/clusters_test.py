@@ -2,7 +2,7 @@
 """The story of kind/run.sh on real clusters of kind, three nodes each, one cluster a kind of network: on a docker daemon
 of the test's own, with the node image that kind/node_image/build.py has made.
 
-usage: clusters_test.py [bridge|ptp|flannel]...      (default: all three)
+usage: clusters_test.py [bridge|ptp|flannel|guide]...      (default: all; guide: the one of examples/kind, step by step)
 Needs root, the packages of the list clusters, the node image, and the peers kind, plugins and flannel. A docker that
 DOCKER_HOST or DOCKER_BIN names is used instead of an own one, an image that KIND_NODE_IMAGE names instead of ours.
 """
@@ -15,6 +15,7 @@ import sys
 import time
 
 NETWORKS = ("bridge", "ptp", "flannel")
+GUIDE = "guide"
 IS_OWN = not (os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_BIN"))
 
 import world
@@ -25,6 +26,7 @@ import own_docker
 import peers
 import tap
 from go_programs import CannotBuild
+from kind_guide import Guide
 from plugin import BINARY, ROOT, require
 
 NODE_IMAGE = f"{ROOT}/test/e2e/kind/node_image"
@@ -75,7 +77,7 @@ def requirements():
 
 
 def networks():
-    return [network for network in NETWORKS if network in sys.argv[1:]] or NETWORKS
+    return [network for network in NETWORKS if network in sys.argv[1:]] or ([] if GUIDE in sys.argv[1:] else NETWORKS)
 
 
 def start_docker():
@@ -115,13 +117,22 @@ def play(suite, network, docker, image):
         for line in story.stdout:
             found = re.match(r"(not )?ok \d+ - [^:]+: (.*)|1\.\.0 # SKIP (.*)", line)
             if not found:
-                said.append(line.rstrip())
+                said.append(line.removeprefix("# ").rstrip())
                 print(f"#| {said[-1]}", flush=True)
                 continue
             suite.run(f"{network}: {found[2] or 'the story'}", judge, found, said)
             print(f"# {network}: took {time.monotonic() - begun:.0f} s: {'; '.join(filter(MEASURED.search, said))}", flush=True)
             begun, said = time.monotonic(), []
     suite.run(f"{network}: the story comes to its end", ended, story.returncode)
+
+
+def follow_guide(suite, docker, image):
+    """The guide for kind; in a world only, as it has its own names and places."""
+    guide = Guide(f"{FOLDER}/guide", {**os.environ, **docker}, peers.binary("kind"),
+                  parts.program("kubectl", "kubernetes"), image)
+    if suite.run("the guide for kind: a cluster of ptp by its steps, a worker restarted", guide.follow):
+        suite.run("the guide for kind: every pod of that worker is back on its address", guide.assert_kept)
+    suite.run("the guide for kind: the way back", guide.remove)
 
 
 def judge(found, said):
@@ -149,6 +160,8 @@ def tell(suite):
     image = load_image(docker)
     for network in networks():
         play(suite, network, docker, image)
+    if IS_OWN and (not sys.argv[1:] or GUIDE in sys.argv[1:]):
+        follow_guide(suite, docker, image)
     if IS_OWN:
         suite.run("no container and no volume is left", nothing_is_left, docker)
         suite.run("the machine's kernel is set as before", kernel.assert_unchanged)

@@ -310,7 +310,7 @@ FAULTS = [
     ("a pod with another address after the online restart", "restart:pod", 4, "changed: shop/web-0: 10.244.1."),
     ("a pod with another address after the offline restart", "start:pod", 5, "changed: shop/web-0: 10.244.1."),
     ("an EndpointSlice that has changed", "start:slice", 5, "EndpointSlices have changed", "web-0 10.244.1.99"),
-    ("a pod that does not answer off the network", "start:service", 5, "not exactly its pods answer", "> nobody"),
+    ("a pod that does not answer off the network", "start:service", 5, "exactly its pods answer", "> nobody"),
     ("a pod that has moved for the tool on the node", "report:changed", 7, "delegated-ipam report on ", "CHANGED"),
     ("a store that is not empty", "zero:store", 10, f"left on {WORKER}: 10.244.1.77"),
 ]
