@@ -61,7 +61,7 @@ switch() {
   sed "s/NAME/after-${1%% *}/" "$HERE/newcomer.yaml" | kube apply --filename -
   rolled_out shop "daemonset/after-${1%% *}"
   pods_everywhere "$WORK/pods.after"
-  kept "$1 and a new pod on each worker" "$WORK/pods" "$WORK/pods.after"
+  kept "$1 and a new pod on each node" "$WORK/pods" "$WORK/pods.after"
 }
 
 upgrade() {
