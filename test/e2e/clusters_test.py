@@ -36,8 +36,8 @@ import parts  # noqa: E402
 SECONDS = 1800  # for one cluster; they took four to eight minutes
 MEASURED = re.compile(r": kept \d|report: \d|addresses ever|in its own range")
 # What changes by itself, and what is each network namespace's own.
-NOT_SETTINGS = re.compile(r"/net/|/random/|-(nr|state)$|ns_last_pid|/nr$|kernel/(perf_event|tainted|sched_domain)|"
-                          r"fs/(binfmt_misc|quota)|user/|kernel/(hostname|domainname)|/stat_refresh|compact_memory|drop_caches")
+NOT_SETTINGS = re.compile(r"/net/|/random/|-(nr|state)$|ns_last_pid|/nr$|fs/(binfmt_misc|quota)|user/|"
+                          r"kernel/(perf_event|tainted|sched_domain|hostname|domainname)")
 
 
 class Kernel:
@@ -121,7 +121,8 @@ def play(suite, network, docker, image):
                 print(f"#| {said[-1]}", flush=True)
                 continue
             suite.run(f"{network}: {found[2] or 'the story'}", judge, found, said)
-            print(f"# {network}: took {time.monotonic() - begun:.0f} s: {'; '.join(filter(MEASURED.search, said))}", flush=True)
+            took = [f"took {time.monotonic() - begun:.0f} s", *filter(MEASURED.search, said)]
+            print(f"# {network}: {'; '.join(took)}", flush=True)
             begun, said = time.monotonic(), []
     suite.run(f"{network}: the story comes to its end", ended, story.returncode)
 

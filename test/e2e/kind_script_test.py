@@ -137,7 +137,7 @@ def story(network):
         r"docker exec \S+ systemctl restart kubelet", *own, *switch(network),
         rf"{kube} wait --for=condition=Ready nodes .*", rf"{kube} apply --filename \S+/pods.yaml",
         rf"{kube} get endpointslices .*",
-        # (d) the binary everywhere first, then the conflist, then a new pod on each worker
+        # (d) the binary everywhere first, then the conflist, then a new pod on each node
         *node_lists, rf"{kube} apply --filename WORK/installer.yaml",
         *times(EVERY_NODE, r"docker exec \S+ test -x /opt/cni/bin/delegated-ipam"),
         *switch(network, "delegated-ipam"),

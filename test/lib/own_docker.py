@@ -1,8 +1,8 @@
 """A docker daemon of a test's own: Debian's, with its own data, socket and network namespace, so that the machine's
 iptables, and a docker that is in use there, stay as they are.
 
-docker.io is not installed but unpacked into the cache, once: its installation would start a daemon. Run as a script, this
-does no more. start() has to be called in a world (lib/world.py): with it everything that the daemon has started ends.
+docker.io is not installed but unpacked into the cache, once: its installation would start a daemon. Run as a script,
+this does no more. start() has to be called in a world (lib/world.py): all that the daemon starts ends with it.
 """
 import ctypes
 import fcntl

@@ -27,7 +27,9 @@ make_node() {
   : >"$WORK/added"
   NODES+=("$NEW")
   wait_for 60 "$NEW has a container runtime" on "$NEW" crictl info
-  for image in $(sort -u "$WORK/built"); do "$KIND" load docker-image "$image" --name "$NAME" --nodes "$NEW"; done
+  while read -r image; do
+    "$KIND" load docker-image "$image" --name "$NAME" --nodes "$NEW" </dev/null
+  done <"$WORK/built"
   join=$(on "$CONTROL" kubeadm token create --print-join-command --kubeconfig /etc/kubernetes/admin.conf)
   # shellcheck disable=SC2086  # a command line
   on "$NEW" $join --ignore-preflight-errors=all

@@ -123,7 +123,7 @@ ask() {
   local container script
   # shellcheck disable=SC2016  # expanded in the pod
   script='for i in $(/bin/busybox seq "$1"); do
-    /bin/busybox wget -q -T 10 -O - "http://$0/cgi-bin/name" || echo nobody
+    /bin/busybox timeout 10 /bin/busybox wget -q -O - "http://$0/cgi-bin/name" || { echo nobody && break; }
   done'
   container=$(on "$1" crictl ps --quiet --name '^agent$' | head -n 1)
   on "$1" crictl exec "$container" /bin/busybox sh -c "$script" "$2" "$3" | sort -u

@@ -30,10 +30,13 @@ read_through_proxy() {
   kube --namespace kube-system rollout restart daemonset/kube-proxy
 }
 
-# read_by_proxy NODE: its kubelet goes to the proxy. Cut off, a kubelet asks for a certificate by its bootstrap kubeconfig, as
-# clients have none of a plain http server; kubeadm has removed that file, and it would not start. OpenYurt drops it too.
+# read_by_proxy NODE: its kubelet goes to the proxy. Cut off, a kubelet asks for a certificate by its bootstrap kubeconfig,
+# as clients have none of a plain http server; kubeadm has removed that file, and it would not start. OpenYurt drops it too.
 read_by_proxy() {
-  printf '[Service]\nEnvironment="KUBELET_KUBECONFIG_ARGS=--kubeconfig=/etc/kubernetes/kubelet.conf"\n' >"$WORK/kubelet.conf"
+  cat >"$WORK/kubelet.conf" <<'UNIT'
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--kubeconfig=/etc/kubernetes/kubelet.conf"
+UNIT
   on "$1" sed -i "s|server: .*|server: $PROXY_URL|" /etc/kubernetes/kubelet.conf
   put "$WORK/kubelet.conf" "$1" /etc/systemd/system/kubelet.service.d/99-delegated-ipam-test.conf
   on "$1" systemctl daemon-reload

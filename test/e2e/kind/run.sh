@@ -1,11 +1,12 @@
 #!/bin/bash
 # A real cluster of kind, one control plane and two workers, from the files that `delegated-ipam generate` makes: pods
-# keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, when two
-# and all nodes lose their power at once, and when host-local comes back. Prints TAP; leaves nothing behind.
+# keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, when
+# two and all nodes lose their power at once, on a node that comes later, and when host-local comes back. Prints TAP;
+# leaves nothing behind.
 #
 # Usage: test/e2e/kind/run.sh [bridge|ptp|flannel|cilium]      (default: bridge)
 # Needs root, docker with a node image, kind, kubectl, jq, python3 and nsenter; says so, and is skipped, otherwise.
-#   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node); node_image/build.py makes one
+#   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node); or that node_image/ makes
 #   KIND_BIN DOCKER_BIN KUBECTL_BIN HELM_BIN   other programs than those in PATH; kind itself calls the docker in PATH
 #   KIND_PATIENCE            percent of the usual times to wait, for a slow machine (default: 100)
 #   KIND_LOGS                folder for the nodes' logs, by `kind export logs`, when a step fails

@@ -103,8 +103,8 @@ def kubernetes_flags():
     version = kubernetes_version()
     major, minor = version[1:].split(".")[:2]
     told = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    return [f"-X {package}.{name}={value}" for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-            for name, value in told.items()]
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return [f"-X {package}.{name}={value}" for package in packages for name, value in told.items()]
 
 
 def image_names():

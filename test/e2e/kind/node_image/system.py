@@ -12,9 +12,9 @@ from go_programs import CannotBuild
 RELEASE = "bookworm"
 PACKAGES = ("systemd", "systemd-sysv", "iptables", "nftables", "conntrack", "ethtool", "socat", "iproute2", "mount",
             "kmod", "procps", "jq", "curl", "runc")
-TRIMMED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/i18n", "usr/share/lintian",
-           "usr/share/zoneinfo", "usr/share/bash-completion", "usr/lib/udev/hwdb.d", "var/cache/apt", "var/lib/apt/lists",
-           "var/log", "var/cache/debconf", "usr/share/perl", "usr/lib/x86_64-linux-gnu/perl-base")
+TRIMMED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/i18n",
+           "usr/share/lintian", "usr/share/zoneinfo", "usr/share/bash-completion", "usr/lib/udev/hwdb.d",
+           "var/cache/apt", "var/lib/apt/lists", "var/log", "var/cache/debconf", "usr/share/perl")
 NAMED = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore", "nft",
          "conntrack")
 
@@ -85,7 +85,7 @@ def _inside(root, folder):
 
 
 def _run(*command, text=None):
-    done = subprocess.run(command, input=text, stdin=None if text else subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(command, input=text or "", capture_output=True, text=True)
     if done.returncode != 0:
         raise CannotBuild(f"{' '.join(command[:6])}: {' '.join((done.stdout + done.stderr).split())[-600:]}")
     return done.stdout
