@@ -3,7 +3,8 @@
 # Usage: test/run.sh [--list] [--load N] [--shuffle SEED] [SUITE...]
 # Suites: asan tidy vectors differential crash proof churn node security delegates badinput cli validate examples e2e kernel
 # peers packaging (default: all of these), and unit: the unit tests of the preset dev, which asan runs as well; packages:
-# packaging, and every package built twice for three processors, their suites under qemu, a bare Debian 12 and 13 (an hour).
+# packaging, and every package built twice for three processors, their suites under qemu, a bare Debian 12 and 13 (an hour);
+# clusters: three real clusters of kind, on a node image and a docker of the tests' own (half an hour, once an hour more).
 # --load N keeps N processes busy beside the suites; --shuffle SEED runs them in another order, the
 # same for the same word.
 # Three lanes run side by side, as most suites wait more than they compute: one builds the other presets and runs what
@@ -22,7 +23,7 @@ LOAD=0 SHUFFLE='' LANE=''
 while :; do
     case ${1:-} in
         --list)
-            echo "suites: ${ALL[*]} (unit packages)"
+            echo "suites: ${ALL[*]} (unit packages clusters)"
             if [ -f $TIMES ]; then sort -rn $TIMES | awk "$SHOWN_TIME"; fi
             exit 0
             ;;
@@ -305,6 +306,10 @@ run_suite() {
             ADDS=10000 run_suite packaging
             each packages '' test/packages/whole/*_test.py
             ;;
+        clusters)
+            wait_for_peers
+            tap "clusters of kind" test/e2e/clusters_test.py
+            ;;
         e2e/alone)
             tap "containerd" test/e2e/containerd_test.py
             tap "moving over and back" test/e2e/migration_test.py
@@ -357,7 +362,7 @@ namespace_traces() { # what tests may leave in a lane's own namespaces; without 
 # here everything is fetched that a suite needs of it (the guest's kernel, Kubernetes' schemas). The charts and promtool,
 # which take seconds, are there before any suite.
 start_peers() { # start_peers SUITE...: those that these suites need
-    local peers=() files=() suite one
+    local peers=() files=() image=true suite one
     for suite in "$@"; do
         case $suite in
             peers) mapfile -t peers < <(cd test/peers && dirname -- */go.sum) ;;
@@ -366,6 +371,7 @@ start_peers() { # start_peers SUITE...: those that these suites need
             examples) peers+=(helm charts) files+=(kube_schemas) ;;
             packaging) peers+=(helm) ;;
             packages) peers+=(helm cni) ;;
+            clusters) peers+=(kind containerd crictl plugins flannel) files+=(own_docker) image=test/e2e/kind/node_image/build.py ;;
             validate | asan) peers+=(charts) ;;
         esac
     done
@@ -376,8 +382,9 @@ start_peers() { # start_peers SUITE...: those that these suites need
     exec 9>"$RUN/peers.lock"
     flock 9
     # shellcheck disable=SC2016  # for the inner shell
-    setsid bash -c 'for one in $1; do /usr/bin/python3 -B "test/lib/$one.py"; done; shift; nice test/peers/build.py "$@"' \
-        - "${files[*]}" "${peers[@]}" </dev/null >"$RUN/peers.log" 2>&1 &
+    setsid bash -c 'for one in $1; do /usr/bin/python3 -B "test/lib/$one.py"; done; image=$2; shift 2
+        nice test/peers/build.py "$@"; nice "$image"' \
+        - "${files[*]}" "$image" "${peers[@]}" </dev/null >"$RUN/peers.log" 2>&1 &
     CHILDREN+=($!)
     exec 9>&-
 }
@@ -408,13 +415,13 @@ memory_disk() {
     room=$(awk '/^MemAvailable:/ { print int($2 / 1024 / 4) }' /proc/meminfo) # MiB
     export TMPDIR=/var/tmp
     case $ROOT/ in /var/tmp/*) return ;; esac # it would be covered
-    if [ "$LANE" = packages ]; then room=0; fi # makes whole systems
+    case $LANE in packages | clusters) room=0 ;; esac # make whole systems
     if [ "$room" -ge 1500 ] && mkdir "$WORK/memory" && mount -t tmpfs -o "size=${room}m" tmpfs "$WORK/memory" &&
         truncate -s "${room}M" "$WORK/memory/disk" && mkfs.ext4 -q "$WORK/memory/disk" 2>"$WORK/log" &&
         mount -o loop,discard "$WORK/memory/disk" /var/tmp 2>"$WORK/log"; then
         chmod 1777 /var/tmp
     else
-        if [ "$LANE" != packages ]; then say "no disk in memory, everything takes longer ($room MiB)"; fi
+        if [ "$room" -gt 0 ]; then say "no disk in memory, everything takes longer ($room MiB)"; fi
         mkdir -m 1777 "$WORK/tmp" && mount --bind "$WORK/tmp" /var/tmp
     fi
 }
@@ -427,7 +434,7 @@ lane() { # lane SUITE...: runs suites one after the other, then those of the que
     fi
     namespace_traces | sort >"$WORK/before"
     for one in "$@"; do run_suite "$one"; done
-    if [ "$LANE" != packages ]; then
+    if [ "$LANE" != packages ] && [ "$LANE" != clusters ]; then
         while one=$(next_suite); do run_suite "$one"; done
     fi
     if ! namespace_traces | sort | diff "$WORK/before" - >"$WORK/log"; then
@@ -460,13 +467,13 @@ parts() {
 
 # run_lanes SUITE...: the release binary is built beside the first lane, which needs none; the others begin with it.
 run_lanes() {
-    local builds=() lanes=() pids=() one passed failed skipped whole=''
+    local builds=() lanes=() pids=() one passed failed skipped whole=()
     exec 8>"$RUN/queue.lock"
     flock 8
     for one in "$@"; do
         case $one in
             unit | asan | tidy) builds+=("$one") ;;
-            packages) whole=yes ;;
+            packages | clusters) whole+=("$one") ;;
             *) parts "$one" | tr ' ' '\n' >>"$RUN/queue" ;;
         esac
     done
@@ -481,10 +488,10 @@ run_lanes() {
     fi
     static_binary
     exec 8>&- # now there is something to take from the queue
-    if [ -n "$whole" ]; then
-        start_lane packages packages
-        lanes+=(packages) pids+=($!)
-    fi
+    for one in "${whole[@]}"; do # a lane each
+        start_lane "$one" "$one"
+        lanes+=("$one") pids+=($!)
+    done
     for one in first second; do
         start_lane $one
         lanes+=("$one") pids+=($!)
@@ -515,13 +522,15 @@ if [ -n "$LANE" ]; then
     exit 0
 fi
 for one in "$@"; do
-    case " ${ALL[*]} unit packages " in *" $one "*) continue ;; esac
-    echo "test/run.sh: no suite $one; there are: ${ALL[*]} (unit packages)" >&2
+    case " ${ALL[*]} unit packages clusters " in *" $one "*) continue ;; esac
+    echo "test/run.sh: no suite $one; there are: ${ALL[*]} (unit packages clusters)" >&2
     exit 2
 done
 say "packages"
 GROUPS_NEEDED=(build test e2e packaging)
-case " $* " in *" packages "*) GROUPS_NEEDED+=(packages) ;; esac
+for one in packages clusters; do
+    case " $* " in *" $one "*) GROUPS_NEEDED+=("$one") ;; esac
+done
 for group in "${GROUPS_NEEDED[@]}"; do install_packages "$group" || fail "installing the packages of $group"; done
 traces | sort >"$WORK/before"
 SUITES=("${@:-${ALL[@]}}")

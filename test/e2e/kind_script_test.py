@@ -31,6 +31,7 @@ PROGRAMS = ("docker", "kind", "kubectl", "helm", "nsenter")
 NAME = "delegated-ipam-e2e"
 WORKER = f"{NAME}-worker"
 NODES = (f"{NAME}-control-plane", WORKER, f"{NAME}-worker2")
+LATER = f"{NAME}-worker3"
 EVERY_NODE = len(NODES)
 
 
@@ -105,7 +106,8 @@ def times(count, pattern):
     return [pattern] * count
 
 
-CONFLIST = {"bridge": "/etc/cni/net.d/10-delegated-ipam.conflist", "cilium": "/etc/cni/net.d/05-cilium.conflist"}
+CONFLIST = {"bridge": "/etc/cni/net.d/10-delegated-ipam.conflist", "ptp": "/etc/cni/net.d/10-delegated-ipam.conflist",
+            "cilium": "/etc/cni/net.d/05-cilium.conflist"}
 
 
 def switch(network, plugin="host-local"):
@@ -122,7 +124,7 @@ def story(network):
     """What a run does that matters, in order, as patterns of whole commands."""
     kube = r"kubectl --kubeconfig WORK/kubeconfig"
     bridge = [r"docker cp \S+/bridge \S+:/opt/cni/bin/bridge", r"docker exec \S+ modprobe br_netfilter"]
-    own = {"bridge": bridge * EVERY_NODE,
+    own = {"bridge": bridge * EVERY_NODE, "ptp": [],
            "flannel": times(EVERY_NODE, r"docker cp \S+ \S+:/opt/cni/bin/flannel"),
            "cilium": [r"helm --kubeconfig WORK/kubeconfig install cilium .*--values WORK/values.yaml.*"
                        r"--set k8s.apiServerURLs=http://169.254.2.1:10261 .*"]}[network]
@@ -135,7 +137,7 @@ def story(network):
         r"docker exec \S+ systemctl restart kubelet", *own, *switch(network),
         rf"{kube} wait --for=condition=Ready nodes .*", rf"{kube} apply --filename \S+/pods.yaml",
         rf"{kube} get endpointslices .*",
-        # (d) the binary everywhere first, then the conflist, then a new pod on each worker
+        # (d) the binary everywhere first, then the conflist, then a new pod on each node
         *node_lists, rf"{kube} apply --filename WORK/installer.yaml",
         *times(EVERY_NODE, r"docker exec \S+ test -x /opt/cni/bin/delegated-ipam"),
         *switch(network, "delegated-ipam"),
@@ -150,6 +152,18 @@ def story(network):
         rf"docker exec {WORKER} crictl exec \S+ /bin/busybox sh .* 10.96.0.21 \d+", rf"{kube} get endpointslices .*",
         rf"docker exec {WORKER} nft delete table inet delegated_ipam_test", rf"{kube} get pods .*",
         rf"{kube} get endpointslices .*",
+        # (e)
+        rf"docker exec {WORKER} /opt/cni/bin/delegated-ipam export --out \S+",
+        rf"docker kill {WORKER} {NAME}-worker2", rf"docker start {WORKER}", rf"docker start {NAME}-worker2",
+        rf"docker exec {WORKER} /opt/cni/bin/delegated-ipam report --against \S+ --output json",
+        rf"{kube} get endpointslices .*",
+        rf"docker kill {' '.join(NODES)}", *[rf"docker start {node}" for node in NODES], *times(EVERY_NODE, proxy),
+        rf"docker exec {NODES[0]} /opt/cni/bin/delegated-ipam report --against \S+ --output json",
+        rf"{kube} get endpointslices .*",
+        # (f)
+        rf"docker run .*--name {LATER} .*", rf"docker exec {NODES[0]} kubeadm token create .*",
+        rf"docker exec {LATER} kubeadm join .*", rf"docker exec {LATER} test -x /opt/cni/bin/delegated-ipam",
+        rf"{kube} --namespace shop scale statefulset/web --replicas=33", rf"docker kill {LATER}",
         # (c)
         rf"{kube} --namespace shop scale statefulset/web deployment/api --replicas=0",
         *times(EVERY_NODE, r"docker exec \S+ sh -c ls .* /var/lib/cni/networks/\w+"),
@@ -193,14 +207,14 @@ def manifests_are_kubernetes():
 
 def tells_the_story(run, network):
     assert run.code == 0, run.output
-    assert [line.split()[0] for line in run.steps()] == ["ok"] * 8 + ["1..8"], run.output
+    assert [line.split()[0] for line in run.steps()] == ["ok"] * 11 + ["1..11"], run.output
     assert "kept 39 of 39" in run.output and "online restart: kept 20 of 20" in run.output, run.output
     assert_in_order(story(network), run.words)
     strange = [words for words in run.words if words.startswith(("kubectl", "helm"))
                and not re.match(r"(kubectl|helm) --kubeconfig WORK/kubeconfig ", words)]
     assert not strange, f"a cluster of the user's could be meant: {strange}"
     others = [words for words in run.words if words.startswith(("docker exec", "docker cp"))
-              and not any(node in words for node in NODES)]
+              and not any(node in words for node in (*NODES, LATER))]
     assert not others, f"not a container of the cluster: {others}"
     run.assert_nothing_left()
 
@@ -217,7 +231,7 @@ def fails_at(run, step, *told):
 
 def stopped_in_the_middle(run):
     assert run.code == 128 + signal.SIGTERM, run.code
-    assert "1..8" not in run.output and run.output.count("\nok ") <= 3, run.output
+    assert "1..11" not in run.output and run.output.count("\nok ") <= 3, run.output
     run.assert_nothing_left()
 
 
@@ -237,7 +251,7 @@ def files_are_good(run_folder):
     for node, files in kept.items():
         subprocess.run(["bash", "-n"], input=files["/etc/delegated-ipam-test/start"], text=True, check=True)
         routes = files["/etc/delegated-ipam-test/start"].count("ip route replace 10.244.")
-        assert routes == EVERY_NODE - 1, files["/etc/delegated-ipam-test/start"]
+        assert routes == EVERY_NODE, files["/etc/delegated-ipam-test/start"]
         assert f"/{node}" not in files["/etc/delegated-ipam-test/start"]
     rules = kept[WORKER]["/etc/delegated-ipam-test/cut.nft"]
     done = subprocess.run(["unshare", "--net", "nft", "-f", "/dev/stdin"], input=rules * 2, capture_output=True,
@@ -253,7 +267,7 @@ def kind_reads_the_cluster_file(folder):
     with open(f"{folder}/bin/docker", "w") as file:
         file.write(DOCKER.format(folder=folder))
     os.chmod(f"{folder}/bin/docker", 0o755)
-    for network in ("bridge", "flannel", "cilium"):
+    for network in ("bridge", "ptp", "flannel", "cilium"):
         command = [BINARY, "generate", "kind", "--name", "k", "--workers", "2", "--cni", network,
                    "--pod-subnet", "10.244.0.0/16", "--image", kind_model.NODE_IMAGE]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -296,8 +310,9 @@ FAULTS = [
     ("a pod with another address after the online restart", "restart:pod", 4, "changed: shop/web-0: 10.244.1."),
     ("a pod with another address after the offline restart", "start:pod", 5, "changed: shop/web-0: 10.244.1."),
     ("an EndpointSlice that has changed", "start:slice", 5, "EndpointSlices have changed", "web-0 10.244.1.99"),
-    ("a pod that does not answer off the network", "start:service", 5, "not exactly its pods answer", "> nobody"),
-    ("a store that is not empty", "zero:store", 7, f"left on {WORKER}: 10.244.1.77"),
+    ("a pod that does not answer off the network", "start:service", 5, "exactly its pods answer", "> nobody"),
+    ("a pod that has moved for the tool on the node", "report:changed", 7, "delegated-ipam report on ", "CHANGED"),
+    ("a store that is not empty", "zero:store", 10, f"left on {WORKER}: 10.244.1.77"),
 ]
 SKIPS = [
     ("docker is missing", {"DOCKER_BIN": "no-docker"}, [], "no-docker is missing"),
@@ -332,8 +347,8 @@ def tell_runs(suite, folder, pool):
     """The runs, two at a time, and what is said of each."""
     runs = {name: pool.submit(Run, f"{folder}/{number}", **arguments)
             for number, (name, arguments) in enumerate(arguments_of_runs(folder))}
-    for network in ("bridge", "flannel", "cilium"):
-        suite.run(f"{network}: eight steps, in this order, with nothing left behind",
+    for network in ("bridge", "ptp", "flannel", "cilium"):
+        suite.run(f"{network}: eleven steps, in this order, with nothing left behind",
                   lambda one=network: tells_the_story(runs[one].result(), one))
     suite.run("what the nodes were given: start script, routes, rules of the cut", files_are_good, folder)
     for sentence, fault, step, *told in FAULTS:
@@ -348,6 +363,7 @@ def tell_runs(suite, folder, pool):
 def arguments_of_runs(folder):
     """(name, arguments of Run) of each."""
     yield "bridge", {"KIND_MODEL_KEPT": f"{folder}/kept.json"}
+    yield "ptp", {"network": "ptp"}
     yield "flannel", {"network": "flannel"}
     yield "cilium", {"network": "cilium"}
     for _, fault, *_ in FAULTS:

@@ -22,7 +22,7 @@ class Model:
 
     faults, a list, are what goes wrong: "restart:pod" and "start:pod": a pod has another address after docker restart,
     or start; "start:slice": so has an endpoint; "start:service": a pod does not answer any more; "zero:store": an
-    address file stays; "upgrade:pod": a pod is restarted when the conflist is replaced; "docker:info": there is no
+    address file stays; "report:changed": the tool on the nodes tells of one more; "upgrade:pod": a pod is restarted when the conflist is replaced; "docker:info": there is no
     daemon; "docker:image": nor a node image.
     """
 
@@ -54,12 +54,15 @@ class Model:
 
     def create(self, name):
         self.name = name
-        for number, suffix in enumerate(("control-plane", "worker", "worker2")):
-            self.nodes[f"{name}-{suffix}"] = {
-                "ip": f"172.18.0.{number + 2}", "cidr": f"10.244.{number}.0/24", "files": {}, "runs": True,
-                "gone": {}, "is_cut": False, "last": 1, "bound": {}}
+        for suffix in ("control-plane", "worker", "worker2"):
+            self.add_node(f"{name}-{suffix}")
         self.workloads["kube-system/Deployment/coredns"] = 2
         self.workloads["local-path-storage/Deployment/local-path-provisioner"] = 1
+
+    def add_node(self, name):
+        number = len(self.nodes)
+        self.nodes[name] = {"ip": f"172.18.0.{number + 2}", "cidr": f"10.244.{number}.0/24", "files": {}, "runs": True,
+                            "gone": {}, "is_cut": False, "last": 1, "bound": {}}
 
     def conflist(self, node):
         """The network of a node; None as long as it has none."""
@@ -79,6 +82,7 @@ class Model:
             paths = [path for path in self.nodes[node]["files"] if path.startswith(MANIFESTS)]
             wanted |= {f"kube-system/{os.path.basename(path)[:-len('.yaml')]}-{node}": node for path in sorted(paths)}
         self.pods = {pod: what for pod, what in self.pods.items() if pod in wanted}
+        self.placed = {pod: node for pod, node in self.placed.items() if pod in wanted}
         for pod, node in wanted.items():
             if pod not in self.pods and self.nodes[node]["runs"] and self.conflist(node):
                 self._run(pod, node)
@@ -126,7 +130,13 @@ class Model:
         if namespace == "local-path-storage":
             nodes = [f"{self.name}-control-plane"]
         middle = "" if kind == "StatefulSet" else "7c9d8b5f6-"
-        return [(f"{namespace}/{name}-{middle}{number}", nodes[number % len(nodes)]) for number in range(count)]
+        return [(pod, self._place(pod, nodes)) for pod in (f"{namespace}/{name}-{middle}{n}" for n in range(count))]
+
+    def _place(self, pod, nodes):
+        """Where a pod is, else the one of these nodes that has the fewest like it."""
+        alike = pod.rpartition("-")[0]
+        others = [node for other, node in self.placed.items() if other.rpartition("-")[0] == alike]
+        return self.placed.setdefault(pod, min(nodes, key=others.count))
 
     def _run(self, pod, node):
         bound = self.nodes[node]["bound"]
@@ -142,7 +152,7 @@ class Model:
 
 def new_cluster():
     return {"name": None, "nodes": {}, "workloads": {}, "pods": {}, "images": [NODE_IMAGE], "loaded": [], "maps": {},
-            "sandboxes": 0, "faults": [], "has_wrong_slice": False, "is_silent": False, "patched": []}
+            "placed": {}, "sandboxes": 0, "faults": [], "has_wrong_slice": False, "is_silent": False, "patched": []}
 
 
 def workloads_in(text):

@@ -11,8 +11,9 @@ import sys
 import textwrap
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from kind_model import CONF_DIR, SERVICES, Model, workloads_in  # noqa: E402
+from kind_model import CONF_DIR, NODE_IMAGE, SERVICES, Model, workloads_in  # noqa: E402
 
+INSTALLED = "/opt/cni/bin/delegated-ipam"
 FOLDER = os.environ.get("KIND_MODEL", "")
 MAPS = {  # kubeadm's, as far as it matters
     "kube-proxy": {"kubeconfig.conf": "    server: https://x:6443\n    name: default\n"},
@@ -69,10 +70,15 @@ def docker(model, arguments):
         model.nodes[node]["files"][path] = contents(rest[0])
     elif verb == "inspect":
         print(os.getpid())
+    elif verb == "run":
+        words, given = options(rest, "--name", "--hostname", "--net", "--label", "--security-opt", "--tmpfs", "--volume")
+        assert words == [NODE_IMAGE] and given["--name"] == given["--hostname"] and "--privileged" in given, rest
+        model.add_node(given["--name"])
     elif verb in ("restart", "start"):
         model.power_on(rest[0], verb)
     elif verb == "kill":
-        model.nodes[rest[0]]["runs"] = False
+        for node in rest:
+            model.nodes[node]["runs"] = False
     else:
         raise Unknown
 
@@ -99,9 +105,42 @@ def execute(model, node, command):
     elif program == "nft":
         place["is_cut"] = command[1] == "-f"
         assert not place["is_cut"] or "tcp dport 6443 drop" in place["files"][command[2]]
+    elif program.endswith("/delegated-ipam"):
+        look(model, node, command[1:])
     elif program == "curl":
         sys.exit(28 if place["is_cut"] and command[-1].endswith("/readyz") else 0)
+    elif program == "kubeadm":
+        kubeadm(model, node, command[1:])
     elif program not in ("sed", "systemctl", "mkdir", "modprobe"):
+        raise Unknown
+
+
+def kubeadm(model, node, arguments):
+    if arguments[:2] == ["token", "create"]:
+        print("kubeadm join api:6443 --token abcdef.0123456789abcdef")
+    elif arguments[0] == "join":  # the DaemonSets come to it
+        model.nodes[node]["files"][INSTALLED] = "installed"
+        if "kube-flannel-cfg" in model.maps:
+            start_flannel(model)
+    else:
+        raise Unknown
+
+
+def look(model, node, arguments):
+    """The product's own tool on a node: what it exports, and how today compares with that."""
+    words, given = options(arguments, "--out", "--against", "--output")
+    now = {pod: what["ip"] for pod, what in model.on(node).items()}
+    if words == ["export"]:
+        model.nodes[node]["files"][given["--out"]] = json.dumps(now)
+    elif words == ["report"] and given["--output"] == "json":
+        before = json.loads(model.nodes[node]["files"][given["--against"]])
+        if "report:changed" in model.faults:
+            before[min(before)] = "10.244.1.99"
+        items = [dict(zip(("namespace", "pod"), pod.split("/"))) | {"outcome": "KEPT" if now[pod] == ip else "CHANGED"}
+                 for pod, ip in before.items()]
+        print(json.dumps({"items": items}))
+        sys.exit(any(item["outcome"] == "CHANGED" for item in items))
+    else:
         raise Unknown
 
 
@@ -155,7 +194,7 @@ def in_pod(model, node, command):
 
 
 def kind(model, arguments):
-    words, given = options(arguments, "--name", "--config", "--kubeconfig")
+    words, given = options(arguments, "--name", "--config", "--kubeconfig", "--nodes")
     if words == ["create", "cluster"]:
         text = contents(given["--config"])
         assert text.count("- role: ") == 3 and f"name: {given['--name']}\n" in text, text
@@ -261,7 +300,7 @@ def apply(model, text):
         model.maps[item["metadata"]["name"]] = item.get("data", {})
     elif "delegated-ipam-installer" in text:
         for node in model.nodes.values():
-            node["files"]["/opt/cni/bin/delegated-ipam"] = "installed"
+            node["files"][INSTALLED] = "installed"
     elif "name: kube-flannel-ds" in text:
         start_flannel(model)
     elif "kind: ConfigMap" in text:

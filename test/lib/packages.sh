@@ -13,6 +13,9 @@ packages_bench='gcc libc6-dev e2fsprogs xfsprogs util-linux strace valgrind cont
 packages_coverage='llvm-14'
 packages_cross='g++-aarch64-linux-gnu g++-arm-linux-gnueabihf qemu-user-static'
 packages_packaging='buildah zsh fish man-db openssh-client git'
+# docker.io is fetched and not installed (lib/own_docker.py): that would start a daemon
+packages_clusters='debootstrap libdevmapper1.02.1 libsystemd0 containerd runc iptables iproute2 util-linux busybox-static jq
+  curl gcc libc6-dev'
 packages_packages="$packages_cross $packages_packaging debootstrap"
 
 # install_packages LIST...: install what is missing of the lists above. Says nothing, and needs no network, when nothing
@@ -47,7 +50,7 @@ _missing_packages() {
   for group in "$@"; do
     variable=packages_$group
     if [ -z "${!variable:-}" ]; then
-      echo "install_packages: no list named $group (build, test, e2e, browser, bench, coverage, cross, packaging, packages)" >&2
+      echo "install_packages: no list named $group (build, test, e2e, browser, bench, coverage, cross, packaging, packages, clusters)" >&2
       return 2
     fi
     for name in ${!variable}; do

@@ -44,11 +44,11 @@ class Module:
 
 
 class Peer:
-    """The folder test/peers/<name>. Errors: OSError when it has no go.mod or no go.sum."""
+    """The folder test/peers/<name>, or <parent>/<name>. Errors: OSError when it has no go.mod or no go.sum."""
 
-    def __init__(self, name):
+    def __init__(self, name, parent=FOLDER, cache=CACHE):
         self.name = name
-        self.folder = os.path.join(FOLDER, name)
+        self.folder = os.path.join(parent, name)
         texts = []
         for file_name in ("go.mod", "go.sum", *sorted(glob.glob("*.go", root_dir=self.folder))):
             with open(os.path.join(self.folder, file_name), "rb") as file:
@@ -58,7 +58,7 @@ class Peer:
         versions = {found["module"]: found["version"] for found in required}
         self.tools = list(_tools(go_mod, {**versions, _MODULE.search(go_mod)["path"]: OURS}))
         self.modules = [Module(found["module"], found["version"]) for found in required if not found["indirect"]]
-        self.built = os.path.join(CACHE, f"{name}-{hashlib.sha256(b''.join(texts)).hexdigest()[:16]}")
+        self.built = os.path.join(cache, f"{name}-{hashlib.sha256(b''.join(texts)).hexdigest()[:16]}")
 
     @property
     def parts(self):

@@ -7,25 +7,15 @@ Go's own cache, the network. Prints one line a peer. A peer that cannot be built
 others go on; exit code 1 then. What go.sum does not vouch for is not built.
 """
 import fcntl
-import json
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 import peers
-
-OLDEST_GO = (1, 24)
-PLACES = ("go", "/usr/local/go/bin/go")
-SECONDS = 900
-
-
-class CannotBuild(Exception):
-    """Why a peer is not built, for people."""
+from go_programs import CannotBuild, compile_tool, fetch, find_go
 
 
 def main():
@@ -68,21 +58,6 @@ def processor_time():
     return times.children_user + times.children_system
 
 
-def find_go():
-    """The go command to build with. Errors: CannotBuild when there is none, or only an older one."""
-    found = []
-    for go in PLACES:
-        path = shutil.which(go)
-        if not path:
-            continue
-        text = subprocess.run([path, "version"], capture_output=True, text=True).stdout
-        number = re.search(r"go(\d+)\.(\d+)", text)
-        if number and tuple(map(int, number.groups())) >= OLDEST_GO:
-            return path
-        found.append(text.strip())
-    raise CannotBuild(f"needs Go 1.24 or newer in PATH or /usr/local/go/bin; found {', '.join(found) or 'none'}")
-
-
 def build(peer, go):
     """Build every program of a peer and fetch its modules; they come into the cache together, or not at all.
 
@@ -99,29 +74,6 @@ def build(peer, go):
         os.rename(scratch, peer.built)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def compile_tool(go, folder, package, output):
-    """Compile one program, static and without paths of this machine. Errors: CannotBuild with the compiler's words."""
-    run_go(go, folder, package, "build", "-p", "2", "-trimpath", "-ldflags=-s -w", "-o", output, package)
-
-
-def fetch(go, folder, module):
-    """Fetch the files of a module into Go's own cache; returns their folder there. Errors: CannotBuild."""
-    return json.loads(run_go(go, folder, module, "mod", "download", "-json", module))["Dir"]
-
-
-def run_go(go, folder, what, *arguments):
-    """Run the go command in the folder of a peer; returns its output. Errors: CannotBuild with its words."""
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    try:
-        done = subprocess.run(["nice", "-n", "19", go, *arguments], cwd=folder, env=environment, capture_output=True,
-                              text=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        raise CannotBuild(f"{what}: not there within {SECONDS} s") from None
-    if done.returncode != 0:
-        raise CannotBuild(f"{what}: {' '.join((done.stdout + done.stderr).split())[-600:]}")
-    return done.stdout
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@
 
 PATIENCE=${KIND_PATIENCE:-100} # percent of the usual times to wait
 
+# patience SECONDS: what kubectl may wait in the place of so many seconds. Not 0, which is for ever to it.
+patience() { echo "$(($1 * PATIENCE / 100 + 1))s"; }
+
 die() { # die WHY: the step has failed
   echo "$*"
   exit 1
@@ -33,7 +36,7 @@ wait_for() {
 rolled_out() { # rolled_out NAMESPACE KIND/NAME...
   local namespace=$1 one
   shift
-  for one in "$@"; do kube --namespace "$namespace" rollout status "$one" --timeout=300s; done
+  for one in "$@"; do kube --namespace "$namespace" rollout status "$one" --timeout="$(patience 300)"; done
 }
 
 # pods_on NODE: "namespace/pod address[,address] sandbox" of each pod that runs there with a network of its own, sorted.
@@ -120,7 +123,7 @@ ask() {
   local container script
   # shellcheck disable=SC2016  # expanded in the pod
   script='for i in $(/bin/busybox seq "$1"); do
-    /bin/busybox wget -q -O - "http://$0/cgi-bin/name" || echo nobody
+    /bin/busybox timeout 10 /bin/busybox wget -q -O - "http://$0/cgi-bin/name" || { echo nobody && break; }
   done'
   container=$(on "$1" crictl ps --quiet --name '^agent$' | head -n 1)
   on "$1" crictl exec "$container" /bin/busybox sh -c "$script" "$2" "$3" | sort -u
@@ -129,10 +132,16 @@ ask() {
 # kube-proxy chooses an endpoint by chance: so many requests miss one of 30 in one run of 10^11.
 REQUESTS=1000
 
-check_service() { # check_service NODE SERVICE ADDRESS PODS-FILE: all of these pods answer, and nobody else
-  ask "$1" "$3" "$REQUESTS" >"$WORK/answers"
-  diff "$4" "$WORK/answers" || die "$1: $2 at $3: not exactly its pods answer (< expected, > answered)"
+# check_service NODE SERVICE ADDRESS PODS-FILE: all of these pods answer, and nobody else, REQUESTS times in a row. Not at
+# once: kube-proxy, when it hears that pods are ready again, stops dropping what is sent to a Service a moment before it
+# sends it to them, and who asks in between waits for two minutes.
+check_service() {
+  wait_for 90 "$1: $2 at $3: exactly its pods answer (< expected, > answered)" answered_by "$@"
   echo "$1: $2 at $3: all of its $(wc -l <"$4") pods answer"
+}
+
+answered_by() { # answered_by NODE SERVICE ADDRESS PODS-FILE
+  ask "$1" "$3" "$REQUESTS" >"$WORK/answers" && diff "$4" "$WORK/answers"
 }
 
 web_pods() { # web_pods [NODE]: names of the StatefulSet's pods (on this node), sorted

@@ -8,13 +8,14 @@ NODES_DIR=/etc/delegated-ipam/nodes
 look_for_network_requirements() {
   local image
   BRIDGE=${CNI_PLUGINS:-/usr/lib/cni}/bridge
-  if [ "$CNI" != cilium ]; then
+  if needs_bridge; then
     [ -x "$BRIDGE" ] || skip "$BRIDGE is missing" "apt-get install containernetworking-plugins, or set CNI_PLUGINS"
   fi
   case $CNI in
     flannel)
       FLANNELD_BIN=${FLANNELD_BIN:-$(command -v flanneld)}
-      [ -n "$FLANNELD_BIN" ] || skip "flanneld is missing" "build it with CGO_ENABLED=0, and set FLANNELD_BIN"
+      [ -n "$FLANNELD_BIN" ] || skip "flanneld is missing" \
+        "run test/e2e/kind/node_image/build.py flanneld (its udp backend needs CGO_ENABLED=1), and set FLANNELD_BIN"
       if [ -z "${FLANNEL_CNI_BIN:-}" ]; then
         FLANNEL_CNI_BIN=$(PYTHONPATH="$ROOT/test/lib" python3 -c 'import peers; print(peers.binary("flannel") or "")')
       fi
@@ -33,11 +34,14 @@ look_for_network_requirements() {
   esac
 }
 
+# needs_bridge: whether pods hang on the bridge plugin, which node images have not got.
+needs_bridge() { [ "$CNI" = bridge ] || [ "$CNI" = flannel ]; }
+
 network_name() {
   case $CNI in
     flannel) echo cbr0 ;;
     cilium) echo cilium ;;
-    bridge) echo pods ;;
+    bridge | ptp) echo pods ;;
   esac
 }
 
@@ -50,8 +54,8 @@ generate_network() {
       "$TOOL" generate flannel --cni-version 0.3.1 --out "$WORK/flannel.conflist"
       for node in "${NODES[@]}"; do cp "$WORK/flannel.conflist" "$folder/$node.delegated-ipam"; done
       ;;
-    cilium) # one conflist a node
-      "$TOOL" generate cilium --nodes "$WORK/nodes.json" --out "$generated"
+    cilium | ptp) # one conflist a node
+      "$TOOL" generate "$CNI" --nodes "$WORK/nodes.json" --out "$generated"
       for node in "${NODES[@]}"; do cp "$generated/$node.conflist" "$folder/$node.delegated-ipam"; done
       ;;
     bridge) # one conflist for all, and each node's ranges by the installer
@@ -63,24 +67,28 @@ generate_network() {
     jq --slurpfile nodes "$WORK/nodes.json" --arg node "$node" '
       ($nodes[0].items[] | select(.metadata.name == $node).spec.podCIDRs) as $subnets |
       if .plugins[0].type == "flannel" then del(.plugins[0].ipam) else
-        .plugins[0].ipam = { type: "host-local", ranges: [$subnets[] | [{ subnet: . }]],
-          routes: [$subnets[] | { dst: (if contains(":") then "::/0" else "0.0.0.0/0" end) }] } end' \
+        .plugins[0].ipam = { type: "host-local", ranges: [$subnets[] | [{ subnet: . }]] } end |
+      if .plugins[0] | .isDefaultGateway or .type == "flannel" then . else # a bridge lays the default route itself
+        .plugins[0].ipam.routes = [$subnets[] | { dst: (if contains(":") then "::/0" else "0.0.0.0/0" end) }] end' \
       "$folder/$node.delegated-ipam" >"$folder/$node.host-local"
   done
+}
+
+# prepare_node NODE: the plugins that the network needs besides ours.
+prepare_node() {
+  if needs_bridge; then
+    "$DOCKER" cp "$BRIDGE" "$1:/opt/cni/bin/bridge"
+    load_br_netfilter "$1"
+  fi
+  if [ "$CNI" = flannel ]; then
+    "$DOCKER" cp "$FLANNEL_CNI_BIN" "$1:/opt/cni/bin/flannel"
+  fi
 }
 
 # prepare_network: what the network needs besides its conflist, once.
 prepare_network() {
   local node
-  for node in "${NODES[@]}"; do
-    if [ "$CNI" != cilium ]; then
-      "$DOCKER" cp "$BRIDGE" "$node:/opt/cni/bin/bridge"
-      load_br_netfilter "$node"
-    fi
-    if [ "$CNI" = flannel ]; then
-      "$DOCKER" cp "$FLANNEL_CNI_BIN" "$node:/opt/cni/bin/flannel"
-    fi
-  done
+  for node in "${NODES[@]}"; do prepare_node "$node"; done
   generate_network
   if [ "$CNI" = cilium ]; then
     # A subnet says that each node has a conflist of its own; which one it is does not matter here.
@@ -104,12 +112,15 @@ use_network() {
   local node
   case $CNI in
     flannel) use_flannel "$1" ;;
-    cilium) for node in "${NODES[@]}"; do put_conflist "$1" "$node" 05-cilium.conflist; done ;;
-    bridge) for node in "${NODES[@]}"; do put_conflist "$1" "$node" 10-delegated-ipam.conflist; done ;;
+    *) for node in "${NODES[@]}"; do put_conflist "$1" "$node" "$(conflist_name)"; done ;;
   esac
   for node in "${NODES[@]}"; do
     wait_for 60 "$node uses the conflist with $1" uses_network "$node" "$1"
   done
+}
+
+conflist_name() {
+  if [ "$CNI" = cilium ]; then echo 05-cilium.conflist; else echo 10-delegated-ipam.conflist; fi
 }
 
 put_conflist() { # put_conflist WHICH NODE NAME
@@ -139,19 +150,25 @@ uses_network() { # uses_network NODE WHICH
      .ipam.type // "host-local"] == [$which]'
 }
 
+# publish_ranges: the nodes' ranges, where the installer looks.
+publish_ranges() {
+  local file
+  for file in "$WORK"/generated/delegated-ipam-nodes*.yaml; do kube apply --filename "$file"; done
+}
+
 # install_product: the binary on every node, by the installer; with it the nodes' ranges, where the conflist wants them.
 install_product() {
   local options=() node file
   if [ "$CNI" = bridge ]; then
+    publish_ranges
     for file in "$WORK"/generated/delegated-ipam-nodes*.yaml; do
-      kube apply --filename "$file"
       options+=(--nodes-config-map "$(basename "$file" .yaml)")
     done
     options+=(--nodes-dir "$NODES_DIR")
   fi
   "$TOOL" generate installer --image "$INSTALLER_IMAGE" "${options[@]}" >"$WORK/installer.yaml"
   kube apply --filename "$WORK/installer.yaml"
-  kube rollout status --filename "$WORK/installer.yaml" --timeout=300s
+  kube rollout status --filename "$WORK/installer.yaml" --timeout="$(patience 300)"
   for node in "${NODES[@]}"; do
     on "$node" test -x /opt/cni/bin/delegated-ipam || die "the installer has not installed on $node"
   done

@@ -22,15 +22,25 @@ read_through_proxy() {
     prepare_start "$node"
     start_proxy "$node"
   done
-  for node in "$WORKER" "$OTHER"; do
-    on "$node" sed -i "s|server: .*|server: $PROXY_URL|" /etc/kubernetes/kubelet.conf
-    on "$node" systemctl restart kubelet
-  done
+  for node in "$WORKER" "$OTHER"; do read_by_proxy "$node"; done
   kube --namespace kube-system get configmap kube-proxy --output json |
     jq --arg url "$PROXY_URL" '.data["kubeconfig.conf"] |= sub("server: [^\n]*"; "server: " + $url)' \
       >"$WORK/kube-proxy.json"
   kube replace --filename "$WORK/kube-proxy.json"
   kube --namespace kube-system rollout restart daemonset/kube-proxy
+}
+
+# read_by_proxy NODE: its kubelet goes to the proxy. Cut off, a kubelet asks for a certificate by its bootstrap kubeconfig,
+# as clients have none of a plain http server; kubeadm has removed that file, and it would not start. OpenYurt drops it too.
+read_by_proxy() {
+  cat >"$WORK/kubelet.conf" <<'UNIT'
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--kubeconfig=/etc/kubernetes/kubelet.conf"
+UNIT
+  on "$1" sed -i "s|server: .*|server: $PROXY_URL|" /etc/kubernetes/kubelet.conf
+  put "$WORK/kubelet.conf" "$1" /etc/systemd/system/kubelet.service.d/99-delegated-ipam-test.conf
+  on "$1" systemctl daemon-reload
+  on "$1" systemctl restart kubelet
 }
 
 # prepare_start NODE: what it does at each start before kubelet: the proxy's address, routes to the other nodes' pods

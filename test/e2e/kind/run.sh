@@ -1,13 +1,15 @@
 #!/bin/bash
 # A real cluster of kind, one control plane and two workers, from the files that `delegated-ipam generate` makes: pods
-# keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, and
-# when host-local comes back. Prints TAP; leaves nothing behind.
+# keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, when
+# two and all nodes lose their power at once, on a node that comes later, and when host-local comes back. Prints TAP;
+# leaves nothing behind.
 #
-# Usage: test/e2e/kind/run.sh [flannel|cilium|bridge]      (default: bridge)
+# Usage: test/e2e/kind/run.sh [bridge|ptp|flannel|cilium]      (default: bridge)
 # Needs root, docker with a node image, kind, kubectl, jq, python3 and nsenter; says so, and is skipped, otherwise.
-#   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node)
-#   KIND_BIN DOCKER_BIN KUBECTL_BIN HELM_BIN   other programs than those in PATH
+#   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node); or that node_image/ makes
+#   KIND_BIN DOCKER_BIN KUBECTL_BIN HELM_BIN   other programs than those in PATH; kind itself calls the docker in PATH
 #   KIND_PATIENCE            percent of the usual times to wait, for a slow machine (default: 100)
+#   KIND_LOGS                folder for the nodes' logs, by `kind export logs`, when a step fails
 #   DELEGATED_IPAM           the product (default: build/release/delegated-ipam)
 #   CNI_PLUGINS              folder with the bridge plugin (default: /usr/lib/cni); node images have none
 #   FLANNELD_BIN FLANNEL_CNI_BIN   flannel: the static flanneld; Flannel's CNI plugin (default: the peer of the tests)
@@ -32,6 +34,8 @@ mkfifo "$WORK/output"
   . "$HERE/network.sh"
   . "$HERE/offline.sh"
   . "$HERE/story.sh"
+  . "$HERE/together.sh"
+  . "$HERE/addition.sh"
 }
 
 clean_up() {
@@ -69,7 +73,8 @@ look_for_requirements() {
     KIND_NODE_IMAGE=$("$DOCKER" image ls --format '{{.Repository}}:{{.Tag}}' kindest/node |
       grep -v '<none>$' | head -n 1) # pulled by digest alone, an image has no tag
   fi
-  [ -n "$KIND_NODE_IMAGE" ] || skip "docker has no node image" "docker pull kindest/node:VERSION"
+  [ -n "$KIND_NODE_IMAGE" ] ||
+    skip "docker has no node image" "docker pull kindest/node:VERSION, or make one: test/e2e/kind/node_image/build.py"
   "$DOCKER" image inspect "$KIND_NODE_IMAGE" >/dev/null 2>&1 ||
     skip "docker has no image $KIND_NODE_IMAGE" "docker pull it, or set KIND_NODE_IMAGE to one that is there"
   look_for_network_requirements
@@ -86,6 +91,7 @@ step() {
   set -m
   (
     set -euo pipefail
+    if [ -e "$WORK/added" ]; then NODES+=("$NEW"); fi
     "$@"
   ) </dev/null >"$WORK/output" 2>&1 &
   work=$!
@@ -94,6 +100,7 @@ step() {
   status=$?
   wait "$printer"
   if [ "$status" -ne 0 ]; then
+    if [ -n "${KIND_LOGS:-}" ]; then "$KIND" export logs "$KIND_LOGS" --name "$NAME" 2>&1 | sed 's/^/# /'; fi
     echo "not ok $COUNT - kind, $CNI: $sentence"
     echo "1..$COUNT"
     exit 1
@@ -103,8 +110,8 @@ step() {
 
 main() {
   case $CNI in
-    flannel | cilium | bridge) ;;
-    *) echo "usage: $0 [flannel|cilium|bridge]" >&2 && exit 2 ;;
+    bridge | ptp | flannel | cilium) ;;
+    *) echo "usage: $0 [bridge|ptp|flannel|cilium]" >&2 && exit 2 ;;
   esac
   [ -x "$TOOL" ] || { echo "$TOOL: no such program; build it, or name another in DELEGATED_IPAM" >&2 && exit 2; }
   look_for_requirements
@@ -114,6 +121,9 @@ main() {
   step "(a) online restart of a worker: every pod is back on its address" online_restart
   step "(b) offline restart: every pod is back on its address, Services and DNS answer there" offline_restart
   step "(b) connected again: EndpointSlices are right without having changed" reconnect
+  step "(e) two workers lose their power at once: every pod is back on its address" two_at_once
+  step "(e) all nodes do, the control plane too" all_at_once
+  step "(f) a node comes to the cluster: its pods have addresses of its own range, and keep them" node_comes
   step "(c) scale to 0: every store is empty, no address was ever on two nodes" scale_to_zero
   step "(d) back to host-local with pods running; its DELs empty the stores" back_to_host_local
   echo "1..$COUNT"

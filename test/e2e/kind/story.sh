@@ -15,12 +15,12 @@ make_cluster() {
 
 have_pod_cidrs() {
   kube get nodes --output json >"$WORK/nodes.json"
-  jq -e '(.items | length) == 3 and all(.items[]; .spec.podCIDRs)' "$WORK/nodes.json"
+  jq -e --argjson count "${#NODES[@]}" '(.items | length) == $count and all(.items[]; .spec.podCIDRs)' "$WORK/nodes.json"
 }
 
 start_on_host_local() {
   use_network host-local
-  kube wait --for=condition=Ready nodes --all --timeout=300s
+  kube wait --for=condition=Ready nodes --all --timeout="$(patience 300)"
   rolled_out kube-system daemonset/kube-proxy
   adapt_coredns
   start_pods
@@ -61,7 +61,7 @@ switch() {
   sed "s/NAME/after-${1%% *}/" "$HERE/newcomer.yaml" | kube apply --filename -
   rolled_out shop "daemonset/after-${1%% *}"
   pods_everywhere "$WORK/pods.after"
-  kept "$1 and a new pod on each worker" "$WORK/pods" "$WORK/pods.after"
+  kept "$1 and a new pod on each node" "$WORK/pods" "$WORK/pods.after"
 }
 
 upgrade() {
@@ -122,7 +122,7 @@ newcomers_run() {
 
 reconnect() {
   mend "$WORKER"
-  kube wait --for=condition=Ready "node/$WORKER" --timeout=120s
+  kube wait --for=condition=Ready "node/$WORKER" --timeout="$(patience 120)"
   wait_for 120 "the API knows" api_agrees "$WORK/worker"
   check_slices "connected again"
   check_services

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 
+import debian
 import peers
 import tap
 from command import run
@@ -24,15 +25,10 @@ MORE = "iproute2,containernetworking-plugins"  # beside what is essential
 
 def mirror():
     """Debian's archive that apt asks here."""
-    text = ""
-    for path in ("/etc/apt/sources.list", *sorted(glob.glob("/etc/apt/sources.list.d/*"))):
-        if os.path.exists(path):
-            with open(path) as file:
-                text += file.read() + "\n"
-    found = re.search(r"^(?:deb +(?:\[[^]]*\] +)?|URIs: *)(https?://\S+/debian/?)(?=\s)", text, re.MULTILINE)
+    found = debian.archive()
     if not found:
         raise Skip("apt has no archive of Debian's here")
-    return found[1]
+    return found
 
 
 @functools.cache
