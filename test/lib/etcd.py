@@ -2,7 +2,6 @@
 import subprocess
 
 import reach
-import tap
 import unpacked
 import world
 
@@ -13,14 +12,6 @@ PATIENCE = 60  # seconds until it listens
 def path():
     """Where the program lies. Errors as unpacked.program()."""
     return unpacked.program("etcd", "etcd-server")
-
-
-def require():
-    """End the suite as skipped, with the reason, unless it is there or can be fetched."""
-    try:
-        path()
-    except tap.Skip as reason:
-        tap.skip(reason)
 
 
 class Etcd:

@@ -110,8 +110,36 @@ void check_routing(AgentSettings& agent, Checker& checker) {
   check_native(agent, checker, kIpv6, kMasquerade6, kNative6);
 }
 
+/// Nothing is masqueraded, and something is set up for it.
+void check_no_masquerading(AgentSettings& agent, Checker& checker) {
+  for (const auto& setting : {kBpfMasquerade, kMasqAgent}) {
+    if (!agent.is_on(setting)) continue;
+    checker.tell(rules::kCiliumMasquerade, setting,
+                 {"the agent does not start with it where nothing is masqueraded"},
+                 "set bpf.masquerade and ipMasqAgent.enabled (the agent's enable-bpf-masquerade and "
+                 "enable-ip-masq-agent) to false");
+    agent.set(setting, "false");
+  }
+}
+
+/// What the agent does not start with where BPF masquerades.
+void check_bpf_masquerading(AgentSettings& agent, Checker& checker) {
+  if (!agent.get(kMasqInterfaces).empty()) {
+    checker.tell(rules::kCiliumMasquerade, kMasqInterfaces,
+                 {"the agent does not start with interfaces to masquerade on and with "
+                  "bpf.masquerade"},
+                 "remove it, or set bpf.masquerade and ipMasqAgent.enabled to false");
+    agent.set(kMasqInterfaces, "");
+  }
+  if (agent.is_on(kMasqSource)) {
+    checker.correct(rules::kCiliumMasquerade, kMasqSource,
+                    {"the agent does not start with it and with bpf.masquerade"}, "false");
+  }
+}
+
 void check_masquerading(AgentSettings& agent, Checker& checker) {
-  if (!masquerades(agent) || agent.is_on(kBpfMasquerade)) return;
+  if (!masquerades(agent)) return check_no_masquerading(agent, checker);
+  if (agent.is_on(kBpfMasquerade)) return check_bpf_masquerading(agent, checker);
   if (agent.is_on(kMasqAgent)) {
     checker.tell(rules::kCiliumMasquerade, kBpfMasquerade,
                  {"the agent does not start with ipMasqAgent and without bpf.masquerade"},
