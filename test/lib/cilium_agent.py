@@ -1,5 +1,5 @@
 """The real cilium-agent as a process, with etcd in the place of Kubernetes: it finds the node's identities there, and
-knows nothing of pods but what cilium-cni tells it.
+knows nothing of pods but what cilium-cni tells it. Run as a script, this does no more than to fetch what it needs.
 
 Its datapath is real: BPF programs, compiled by clang, on the links of the node's network namespace. Of the machine it
 can change nothing. keep_off() takes the kernel's settings from it; in the place of the machine's control groups, from
@@ -16,24 +16,27 @@ import signal
 import socket
 import subprocess
 
-import clang
 import etcd
 import nsmount
 import peers
+import tap
 import unpacked
 import world
 from fake_cilium import FOLDER
 
 MODULE = "github.com/cilium/cilium"
 PEER = "cilium-agent"
+# What it runs, and the packages that have it. What clang 14 to 16 make of its datapath, the kernel refuses.
+TOOLS = {"clang": ("clang-19", ("clang-19", "libclang-cpp19", "libllvm19")), "ipset": ("ipset", ("ipset", "libipset13"))}
 PINS = "/sys/fs/bpf"
 GROUPS = f"{FOLDER}/cgroupv2"
-MOUNTS = f"mount -t bpf bpf {PINS}; mkdir -p {GROUPS}; mount -t tmpfs -o ro tmpfs {GROUPS}; "
+# It takes no second file system on top of the machine's.
+MOUNTS = f"while umount {PINS} 2>/dev/null; do :; done; mount -t bpf bpf {PINS}; mkdir -p {GROUPS}; mount -t tmpfs -o ro tmpfs {GROUPS}; "
 ALONE_MOUNTS = f'mount -t tmpfs -o mode=755 tmpfs /run; {MOUNTS} exec "$@"'
 SETTINGS = ("/proc/sys/kernel", "/proc/sys/vm", "/proc/sys/fs", "/proc/sys/net/core")
 MOVING = tuple(f"/proc/sys/{name}" for name in (
-    "kernel/random/", "kernel/domainname", "kernel/ns_last_pid", "kernel/pty/nr", "fs/dentry-state", "fs/file-nr",
-    "fs/inode-"))
+    "kernel/random/", "kernel/domainname", "kernel/ns_last_pid", "kernel/pty/nr", "fs/aio-nr", "fs/dentry-state",
+    "fs/file-nr", "fs/inode-", "fs/quota/"))
 PATIENCE = 120  # seconds until it answers, or has ended
 SHOWN = 2500  # characters of its log
 
@@ -47,7 +50,17 @@ UNLIMITED = "endpoint-create=auto-adjust:false,rate-limit:100/s,rate-burst:100,p
 def require():
     """End the suite as skipped, with the reason and the remedy, unless what the agent needs is there."""
     peers.require("cilium-agent", "cilium-cni", MODULE, peer=PEER)
-    unpacked.require(clang.command, etcd.path)
+    try:
+        fetch()
+    except tap.Skip as reason:
+        tap.skip(reason)
+
+
+def fetch():
+    """Fetch the programs of Debian that it needs. Errors: tap.Skip when they are nowhere and cannot be fetched."""
+    etcd.path()
+    for program, packages in TOOLS.values():
+        unpacked.command(program, *packages)
 
 
 def keep_off():
@@ -108,7 +121,7 @@ class Agent:
     def start(self):
         """Start it, and wait until it answers. Errors: RuntimeError with the end of its log when it ends instead."""
         self.begin()
-        world.wait_until(self._answers, PATIENCE, lambda: f"the agent does not answer: {self.log()[-SHOWN:]}")
+        world.wait_until(self._answers, PATIENCE, lambda: f"the agent does not answer: {self.trouble()}")
 
     def begin(self):
         """Start it, and do not wait."""
@@ -139,13 +152,17 @@ class Agent:
                 raise RuntimeError("the agent is up")
             return False
 
-        world.wait_until(is_over, PATIENCE, lambda: f"the agent does not end: {self.log()[-SHOWN:]}")
+        world.wait_until(is_over, PATIENCE, lambda: f"the agent does not end: {self.trouble()}")
         return self.log()
 
     def log(self):
         """All that it has said since its last start."""
         with open(self.log_path, errors="replace") as file:
             return file.read()
+
+    def trouble(self):
+        """The end of it without what only informs."""
+        return "\n".join(line for line in self.log().splitlines() if " level=info " not in line)[-SHOWN:]
 
     def endpoints(self):
         """The pods that it knows: {container ID: (state, addresses)}."""
@@ -170,7 +187,7 @@ class Agent:
 
     def _answers(self):
         if self._process.poll() is not None:
-            raise RuntimeError(f"the agent ended with {self._process.returncode}: {self.log()[-SHOWN:]}")
+            raise RuntimeError(f"the agent ended with {self._process.returncode}: {self.trouble()}")
         return self._is_up()
 
     def _is_up(self):
@@ -211,12 +228,17 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _library(folder):
-    """The agent's library: the sources of its datapath, which it writes headers into, and a clang."""
+    """The agent's library: the sources of its datapath, which it writes headers into, and the programs that it runs."""
     library = f"{folder}/library"
     if not os.path.exists(library):
         os.makedirs(f"{library}/bin")
         nsmount.run("cp", "-r", "--no-preserve=mode", os.path.join(peers.binary(MODULE, PEER), "bpf"), library)
-        with open(f"{library}/bin/clang", "w") as file:
-            file.write(f'#!/bin/sh\nexec {shlex.join(clang.command())} "$@"\n')
-        os.chmod(file.name, 0o755)
+        for name, (program, packages) in TOOLS.items():
+            with open(f"{library}/bin/{name}", "w") as file:
+                file.write(f'#!/bin/sh\nexec {shlex.join(unpacked.command(program, *packages))} "$@"\n')
+            os.chmod(file.name, 0o755)
     return library
+
+
+if __name__ == "__main__":
+    unpacked.main(fetch)

@@ -1,6 +1,7 @@
 """Programs of Debian packages that are not installed for a test: they would start a server, or bring more along than is
 needed. This machine's, or fetched once by apt-get into a cache and unpacked there.
 """
+import glob
 import os
 import shutil
 import subprocess
@@ -22,22 +23,22 @@ def program(name, package):
     return found or cached
 
 
-def tree(name, *packages):
-    """The folder that has all files of some packages. Errors as above."""
-    cached = os.path.join(CACHE, name, "root")
-    if not os.path.exists(cached):
-        _fetch(packages, "", cached)
-    return cached
-
-
-def require(*paths):
-    """End the suite as skipped, with the reason, unless each of these functions finds its program."""
-    for path in paths:
-        try:
-            path()
-        except Skip as reason:
-            print(f"1..0 # SKIP {reason}", flush=True)
-            sys.exit(0)
+def command(name, *packages):
+    """What runs a program that comes with libraries of its own: the words before its arguments. packages: those that
+    have them. Errors as above."""
+    found = shutil.which(name)
+    if found:
+        return [found]
+    root = os.path.join(CACHE, name, "root")
+    if not os.path.exists(root):
+        _fetch(packages, "", root)
+    program, = (path for path in (f"{root}/usr/bin/{name}", f"{root}/usr/sbin/{name}") if os.path.exists(path))
+    libraries = {os.path.dirname(path) for path in glob.glob(f"{root}/usr/lib/**/*.so*", recursive=True)}
+    words = ["env", f"LD_LIBRARY_PATH={':'.join(sorted(libraries))}", program]
+    done = subprocess.run([*words, "--version"], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Skip(f"{name} does not run: {done.stderr.strip()[-200:]}")
+    return words
 
 
 def main(path):

@@ -45,8 +45,8 @@ def left_at_del(node, change):
 def with_ranges(node, *subnets):
     """The node's configuration with one set of ranges for each of these."""
     conf = node.conf()
-    return {**conf, "ipam": {**conf["ipam"], "delegate": {"type": "host-local",
-                                                          "ranges": [[{"subnet": one}] for one in subnets]}}}
+    delegate = {**conf["ipam"]["delegate"], "ranges": [[{"subnet": one}] for one in subnets]}
+    return {**conf, "ipam": {**conf["ipam"], "delegate": delegate}}
 
 
 def calls_of(node, made):
@@ -73,7 +73,7 @@ def no_ipam(node):
     del conf["ipam"]
     made = node.sandbox("default/none")
     error = node.refused("ADD", made, conf=conf)
-    assert "failed to find plugin" in error["msg"], error
+    assert "no plugin name provided" in error["msg"], error
     gone(node, made, asked=False)
 
 

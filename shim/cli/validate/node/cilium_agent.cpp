@@ -18,7 +18,8 @@ using namespace settings;
 constexpr const char* kRouterAddress4 = "169.254.23.0";
 constexpr const char* kRouterAddress6 = "fe80::";
 
-/// What needs an address that the agent hands out itself; each switches enable-envoy-config on.
+/// What needs an address that the agent hands out itself. The agent looks at enable-envoy-config
+/// only, which the chart switches on for each of them.
 struct Feature {
   Setting setting;
   std::string_view on;
@@ -26,9 +27,9 @@ struct Feature {
 };
 constexpr std::array<Feature, 4> kEnvoyFeatures = {
     Feature{{"envoyConfig/enabled", "enable-envoy-config", "false"}, "true", "false"},
-    Feature{{"ingressController/enabled", "enable-ingress-controller", "false"}, "true", "false"},
-    Feature{{"gatewayAPI/enabled", "enable-gateway-api", "false"}, "true", "false"},
-    Feature{{"loadBalancer/l7/backend", "loadbalancer-l7", "disabled"}, "envoy", "disabled"}};
+    Feature{{"ingressController/enabled", "", "false"}, "true", "false"},
+    Feature{{"gatewayAPI/enabled", "", "false"}, "true", "false"},
+    Feature{{"loadBalancer/l7/backend", "", "disabled"}, "envoy", "disabled"}};
 
 /// One setting that must not be as it is.
 class Checker {
