@@ -12,10 +12,10 @@ from race import wait_until
 NO_MASQUERADING = {"enable-ipv4-masquerade": "false", "enable-ipv6-masquerade": "false",
                    "enable-bpf-masquerade": "false", "enable-ip-masq-agent": "false"}
 # Cilium's own limiter takes one endpoint in two seconds, and lets a minute's worth of them wait.
-LIMITED = {"api-rate-limit": "endpoint-create=auto-adjust:false,rate-limit:2/s,rate-burst:2,parallel-requests:2,"
+LIMITED = {"api-rate-limit": "endpoint-create=auto-adjust:false,rate-limit:4/s,rate-burst:2,parallel-requests:2,"
                              "max-wait-duration:500ms"}
 READY = "ready"
-NEWCOMERS = ["default/newcomer-0", "default/newcomer-1"]
+AT_ONCE = 8  # pods that a kubelet starts
 
 
 def come_up(node, count):
@@ -51,6 +51,11 @@ def reach_the_world(node):
         assert seen == expected, f"{pod} is seen as {seen} by {address}"
 
 
+def reach_all(node):
+    reach_each_other(node)
+    reach_the_world(node)
+
+
 def reach_nobody(node):
     pod = next(iter(node.pods))
     heard = [address for address in node.world if node.seen_as(pod, address)]
@@ -62,7 +67,7 @@ def reboot(node, when):
     "after" or "never"."""
     before, node.pods = node.pods, {}
     node.reboot()
-    node.start_pods(NEWCOMERS)
+    node.start_pods(newcomers(node))
     if when == "before":
         delete(node, before)
     node.start_pods(another_order(before))
@@ -71,10 +76,9 @@ def reboot(node, when):
     all_kept(node, before)
 
 
-def reboot_alone(node):
-    """No DEL ever comes; and the agent does not masquerade any more."""
+def reboot_unmasked(node):
     node.agent.settings.update(NO_MASQUERADING)
-    reboot(node, "never")
+    reboot(node, "after")
 
 
 def masquerade_again(node):
@@ -89,14 +93,14 @@ def masquerade_again(node):
 
 
 def reboot_late(node):
-    """The same, but the runtime is there before the agent, which then takes two endpoints a second: who waits for more
-    than half a second is refused, the address rolled back, and tries again, as kubelet does."""
+    """The same, but the runtime is there before the agent, which then takes four endpoints a second: who would wait for
+    more than half a second is refused, the address rolled back, and tries again, as kubelet does."""
     before, node.pods = node.pods, {}
     node.reboot(agent_is_up=False)
     node.agent.settings.update(LIMITED)
     asked = node.counted("ADD")
-    with ThreadPoolExecutor(len(before) + len(NEWCOMERS)) as pool:
-        coming = {pod: pool.submit(come_back, node, pod, before.get(pod)) for pod in NEWCOMERS + another_order(before)}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        coming = {pod: pool.submit(come_back, node, pod, before.get(pod)) for pod in newcomers(node) + another_order(before)}
         node.agent.start()
         node.pods = {pod: come.result() for pod, come in coming.items()}
     refused = node.counted("ADD") - asked - len(node.pods)
@@ -119,6 +123,12 @@ def all_kept(node, before):
     assert len(kept) == len(before), f"{len(kept)} of {len(before)} kept theirs: {before}, {got}"
     node.node.assert_in_use({made.container_id: own for made, own in node.pods.values()})
     known_to_agent(node)
+
+
+def newcomers(node):
+    """Two pods that nobody has seen."""
+    number = node.counted("ADD")
+    return [f"default/newcomer-{number}", f"default/newcomer-{number + 1}"]
 
 
 def another_order(pods_before):

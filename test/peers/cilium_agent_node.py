@@ -19,7 +19,7 @@ import tool
 import yaml
 from cilium_node import NETNS, CiliumNode
 from etcd import Etcd
-from node import new_boot
+from node import empty_run, new_boot
 from uplink import NEAR, Uplink
 
 FOUR, SIX = "10.9.0.0/24", "fd00:9::/64"
@@ -72,6 +72,7 @@ class AgentNode(CiliumNode):
         self._power_off()
         self._ending.close()
         nsmount.remove(self.outside)
+        empty_run()  # an agent would read what this one has left there
 
     def conf(self, **ipam):
         """The generated configuration, with the folders of this node and a log to count calls by."""
