@@ -26,8 +26,19 @@ from fake_cilium import FOLDER
 
 MODULE = "github.com/cilium/cilium"
 PEER = "cilium-agent"
-# What it runs, and the packages that have it. What clang 14 to 16 make of its datapath, the kernel refuses.
-TOOLS = {"clang": ("clang-19", ("clang-19", "libclang-cpp19", "libllvm19")), "ipset": ("ipset", ("ipset", "libipset13"))}
+PLAIN = """#!/bin/sh
+exec {program} "$@"
+"""
+# With a fresh /run it compiles its datapath again, seconds of a processor each time: of equal text, here, once a run.
+COMPILER = """#!/bin/sh
+case $1 in --version) exec {program} "$@" ;; esac
+compiled=$(dirname "$0")/../compiled/$( (echo "$*"; {program} "$@" -E -P) | sha256sum | cut -c1-64)
+[ -e "$compiled" ] || {{ {program} "$@" >"$compiled.$$" || exit; mv "$compiled.$$" "$compiled"; }}
+exec cat "$compiled"
+"""
+# What it runs: how, and of which packages. What clang 14 to 16 make of its datapath, the kernel refuses.
+TOOLS = {"clang": (COMPILER, "clang-19", ("clang-19", "libclang-cpp19", "libllvm19")),
+         "ipset": (PLAIN, "ipset", ("ipset", "libipset13"))}
 PINS = "/sys/fs/bpf"
 GROUPS = f"{FOLDER}/cgroupv2"
 # It takes no second file system on top of the machine's.
@@ -59,7 +70,7 @@ def require():
 def fetch():
     """Fetch the programs of Debian that it needs. Errors: tap.Skip when they are nowhere and cannot be fetched."""
     etcd.path()
-    for program, packages in TOOLS.values():
+    for _, program, packages in TOOLS.values():
         unpacked.command(program, *packages)
 
 
@@ -126,7 +137,7 @@ class Agent:
     def begin(self):
         """Start it, and do not wait."""
         self._write_settings()
-        library = _library(self.folder)
+        library = _library(os.path.dirname(self.folder))
         command = [peers.binary("cilium-agent", PEER), f"--config-dir={self.folder}/settings", f"--lib-dir={library}"]
         own = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", ALONE_MOUNTS, "-"] if self._alone else []
         environment = {**os.environ, "PATH": f"{library}/bin:{os.environ['PATH']}"}
@@ -228,14 +239,16 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _library(folder):
-    """The agent's library: the sources of its datapath, which it writes headers into, and the programs that it runs."""
+    """The library of all agents in a folder: the sources of the datapath, which they write headers into, and the
+    programs that they run."""
     library = f"{folder}/library"
     if not os.path.exists(library):
         os.makedirs(f"{library}/bin")
         nsmount.run("cp", "-r", "--no-preserve=mode", os.path.join(peers.binary(MODULE, PEER), "bpf"), library)
-        for name, (program, packages) in TOOLS.items():
+        os.mkdir(f"{library}/compiled")
+        for name, (script, program, packages) in TOOLS.items():
             with open(f"{library}/bin/{name}", "w") as file:
-                file.write(f'#!/bin/sh\nexec {shlex.join(unpacked.command(program, *packages))} "$@"\n')
+                file.write(script.format(program=shlex.join(unpacked.command(program, *packages))))
             os.chmod(file.name, 0o755)
     return library
 

@@ -20,7 +20,7 @@ from node import fake_boots
 from plugin import BINARY, require
 
 # The agent's own five minutes, made short. It takes an endpoint away that it has missed twice.
-COLLECTION = {"endpoint-gc-interval": "8s"}
+COLLECTION = {"endpoint-gc-interval": "12s"}
 
 
 def tell(suite):
