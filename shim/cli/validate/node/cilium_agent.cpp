@@ -133,8 +133,11 @@ void check_bpf_masquerading(AgentSettings& agent, Checker& checker) {
     agent.set(kMasqInterfaces, "");
   }
   if (agent.is_on(kMasqSource)) {
-    checker.correct(rules::kCiliumMasquerade, kMasqSource,
-                    {"the agent does not start with it and with bpf.masquerade"}, "false");
+    checker.tell(rules::kCiliumMasquerade, kMasqSource,
+                 {"the agent does not start with it and with bpf.masquerade"},
+                 "set enableMasqueradeRouteSource (the agent's enable-masquerade-to-route-source) "
+                 "to false");
+    agent.set(kMasqSource, "false");
   }
 }
 
