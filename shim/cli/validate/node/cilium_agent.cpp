@@ -115,10 +115,11 @@ void check_routing(AgentSettings& agent, Checker& checker) {
 void check_no_masquerading(AgentSettings& agent, Checker& checker) {
   for (const auto& setting : {kBpfMasquerade, kMasqAgent}) {
     if (!agent.is_on(setting)) continue;
-    checker.tell(rules::kCiliumMasquerade, setting,
-                 {"the agent does not start with it where nothing is masqueraded"},
-                 "set bpf.masquerade and ipMasqAgent.enabled (the agent's enable-bpf-masquerade and "
-                 "enable-ip-masq-agent) to false");
+    checker.tell(
+        rules::kCiliumMasquerade, setting,
+        {"the agent does not start with it where nothing is masqueraded"},
+        "set bpf.masquerade and ipMasqAgent.enabled (the agent's enable-bpf-masquerade and "
+        "enable-ip-masq-agent) to false");
     agent.set(setting, "false");
   }
 }
