@@ -43,7 +43,7 @@ PINS = "/sys/fs/bpf"
 GROUPS = f"{FOLDER}/cgroupv2"
 # It takes no second file system on top of the machine's.
 MOUNTS = f"while umount {PINS} 2>/dev/null; do :; done; mount -t bpf bpf {PINS}; mkdir -p {GROUPS}; mount -t tmpfs -o ro tmpfs {GROUPS}; "
-ALONE_MOUNTS = f'mount -t tmpfs -o mode=755 tmpfs /run; {MOUNTS} exec "$@"'
+ALONE_MOUNTS = f'mount -t tmpfs -o mode=755 tmpfs /run; {MOUNTS} touch /run/alone; exec "$@"'
 SETTINGS = ("/proc/sys/kernel", "/proc/sys/vm", "/proc/sys/fs", "/proc/sys/net/core")
 MOVING = tuple(f"/proc/sys/{name}" for name in (
     "kernel/random/", "kernel/domainname", "kernel/ns_last_pid", "kernel/pty/nr", "fs/aio-nr", "fs/dentry-state",
@@ -202,6 +202,8 @@ class Agent:
         return self._is_up()
 
     def _is_up(self):
+        if self._alone and not os.path.exists(f"/proc/{self._process.pid}/root/run/alone"):
+            return False  # another agent may answer at the same path
         try:
             return self.ask("/config")[0] == 200
         except (OSError, http.client.HTTPException):
