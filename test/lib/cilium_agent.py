@@ -42,7 +42,8 @@ TOOLS = {"clang": (COMPILER, "clang-19", ("clang-19", "libclang-cpp19", "libllvm
 PINS = "/sys/fs/bpf"
 GROUPS = f"{FOLDER}/cgroupv2"
 # It takes no second file system on top of the machine's.
-MOUNTS = f"while umount {PINS} 2>/dev/null; do :; done; mount -t bpf bpf {PINS}; mkdir -p {GROUPS}; mount -t tmpfs -o ro tmpfs {GROUPS}; "
+MOUNTS = (f"while umount {PINS} 2>/dev/null; do :; done; mount -t bpf bpf {PINS}; "
+          f"mkdir -p {GROUPS}; mount -t tmpfs -o ro tmpfs {GROUPS}; ")
 ALONE_MOUNTS = f'mount -t tmpfs -o mode=755 tmpfs /run; {MOUNTS} touch /run/alone; exec "$@"'
 SETTINGS = ("/proc/sys/kernel", "/proc/sys/vm", "/proc/sys/fs", "/proc/sys/net/core")
 MOVING = tuple(f"/proc/sys/{name}" for name in (

@@ -100,7 +100,8 @@ def reboot_late(node):
     node.agent.settings.update(LIMITED)
     asked = node.counted("ADD")
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        coming = {pod: pool.submit(come_back, node, pod, before.get(pod)) for pod in newcomers(node) + another_order(before)}
+        order = newcomers(node) + another_order(before)
+        coming = {pod: pool.submit(come_back, node, pod, before.get(pod)) for pod in order}
         node.agent.start()
         node.pods = {pod: come.result() for pod, come in coming.items()}
     refused = node.counted("ADD") - asked - len(node.pods)

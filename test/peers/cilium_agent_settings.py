@@ -122,29 +122,35 @@ class Trial:
         finally:
             self._agent.kill()
         assert self.words in said, self._agent.trouble()
-        assert self.rule in errors_in(self._bench, self._document()), f"validate does not say {self.rule}"
+        assert self.rule in errors_in(self._bench.folder, self._document()), f"validate does not say {self.rule}"
 
     def _document(self):
         if self._is_of_values:
             return merged(self._bench.values, self._change)
         settings = {**self._bench.settings, **self._change}
-        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cilium-config"},
-                "data": {name: text for name, text in settings.items() if text is not None}}
+        return config_map({name: text for name, text in settings.items() if text is not None})
 
 
 def comes_up(bench, change):
     values = merged(bench.values, change)
-    assert not errors_in(bench, values), errors_in(bench, values)
+    assert not errors_in(bench.folder, values), errors_in(bench.folder, values)
     with bench.agent(settings_of(values)) as agent:
         assert agent.ask("/healthz")[0] == 200
 
 
-def errors_in(bench, document):
-    """The rules that validate says are broken in a document, which is an error each."""
-    path = f"{bench.folder}/document.yaml"
-    with open(path, "w") as file:
-        json.dump(document, file)
-    found = json.loads(tool.call("validate", "-o", "json", path).stdout)["findings"]
+def config_map(settings):
+    """The agent's ConfigMap with these settings."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cilium-config"}, "data": settings}
+
+
+def errors_in(folder, *documents):
+    """The rules that validate says are broken in documents that are used together, which is an error each."""
+    paths = [f"{folder}/document-{number}.conflist" if "plugins" in one else f"{folder}/document-{number}.yaml"
+             for number, one in enumerate(documents)]
+    for path, document in zip(paths, documents):
+        with open(path, "w") as file:
+            json.dump(document, file)
+    found = json.loads(tool.call("validate", "-o", "json", *paths).stdout)["findings"]
     return {one["rule"] for one in found if one["severity"] == "error"}
 
 

@@ -17,6 +17,7 @@ import cilium_agent
 import cilium_agent_calls as calls
 import cilium_agent_failures as failures
 import cilium_agent_life as life
+import cilium_agent_modes as modes
 import cilium_agent_settings as settings
 import peers
 import tap
@@ -72,6 +73,14 @@ def newer_family(suite):
     told(suite, "IPv6 alone", steps, SIX)
 
 
+def other_settings(suite):
+    def steps(node):
+        for sentence, step, *arguments in modes.STEPS:
+            yield sentence, step, node, *arguments
+
+    told(suite, "other settings", steps, FOUR)
+
+
 def told(suite, name, steps, *subnets):
     """A story of one node, unless others are asked for."""
     if not any(word in name for word in sys.argv[1:] or [""]):
@@ -95,7 +104,7 @@ def untouched(before):
 
 def tell(suite):
     before = cilium_agent.machine_settings()
-    for story in (newer_family, twenty_pods, two_families):
+    for story in (newer_family, twenty_pods, two_families, other_settings):
         story(suite)
     suite.name = f"cilium-agent {peers.version('cilium-agent')}"
     suite.run("no kernel setting of the machine has changed", untouched, before)
