@@ -359,13 +359,13 @@ namespace_traces() { # what tests may leave in a lane's own namespaces; without 
 }
 
 # What the suites run beside ours, built in the background; its lock tells when that is over. The lanes have no network:
-# here everything is fetched that a suite needs of it (the guest's kernel, Kubernetes' schemas). The charts and promtool,
+# here everything is fetched that a suite needs of it (the guest's kernel, Kubernetes' schemas, etcd). The charts and promtool,
 # which take seconds, are there before any suite.
 start_peers() { # start_peers SUITE...: those that these suites need
     local peers=() files=() image=true suite one
     for suite in "$@"; do
         case $suite in
-            peers) mapfile -t peers < <(cd test/peers && dirname -- */go.sum) ;;
+            peers) mapfile -t peers < <(cd test/peers && dirname -- */go.sum) && files+=(cilium_agent) ;;
             e2e) peers+=(flannel kind crictl helm charts plugins) files+=(kube_schemas) ;;
             kernel) peers+=(plugins) files+=(guest) ;;
             examples) peers+=(helm charts) files+=(kube_schemas) ;;

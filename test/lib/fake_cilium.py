@@ -1,9 +1,10 @@
 """A stand-in for Cilium's agent: the part of its API that cilium-cni talks to in delegated-plugin mode.
 
 HTTP over a unix socket, answered by threads of the test itself, so it survives what kills the node's processes; after
-its folder was emptied (a reboot) start it again. As the real agent (1.20.2) it refuses an endpoint whose address
-another one has with 400, also where that one's sandbox is long gone: only a DELETE, or its own endpoint GC 5 to 10
-minutes later (collect()), ends that; and with 429 whoever comes too fast (limit()). In this mode nobody may ask the
+its folder was emptied (a reboot) start it again. As the real agent (1.20.2, test/peers/cilium_agent_test.py) it refuses
+with 400 an endpoint that it has already, and one whose address another one has, also where that one's sandbox is long
+gone: only a DELETE, or its own endpoint GC 5 to 10 minutes later (collect()), ends that; and with 429 whoever comes too
+fast (limit()). In this mode nobody may ask the
 agent for an address: stop() fails when somebody did.
 """
 import contextlib
@@ -94,7 +95,7 @@ class Agent:
 
     def limit(self, count):
         """The next PUTs of endpoints come too fast for its limiter."""
-        self.refusals += [(429, "rate limit exceeded: endpoint-create")] * count
+        self.refusals += [(429, "request would have to wait 62s to be served (maximum wait duration: 1m0s)")] * count
 
     def collect(self, container_id):
         """Its endpoint GC finds that the sandbox is gone."""
@@ -135,10 +136,12 @@ class Agent:
         if self.refusals:
             return self.refusals.pop(0)
         key = (body["container-id"], body.get("container-interface-name", "eth0"))
-        for other, registered in self.endpoints.items():
-            shared = set(registered["addressing"].values()) & set(body["addressing"].values())
-            if other != key and shared:
-                return 400, f"IP {sorted(shared)} is already in use by endpoint {other[0]}"
+        if key in self.endpoints:
+            return 400, f"endpoint for CNI attachment ID {':'.join(key)} already exists"
+        for registered in self.endpoints.values():
+            shared = registered["addressing"].items() & body["addressing"].items()
+            if shared:
+                return 400, f"IP {':'.join(min(shared)).partition('/')[0]} is already in use"
         self.endpoints[key] = body
         return 201, {"id": len(self.requests), "status": {}}
 

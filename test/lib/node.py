@@ -53,9 +53,10 @@ def fake_boots():
 
 
 def name_boot(boot_id=None):
-    """A new boot id, in our UTS namespace."""
-    with open(DOMAIN_NAME, "w") as file:
-        file.write(f"{boot_id or uuid.uuid4()}\n")
+    """A new boot id, in our UTS namespace, also where /proc/sys is read-only."""
+    text = str(boot_id or uuid.uuid4()).encode()
+    if LIBC.setdomainname(text, len(text)) != 0:
+        raise OSError(ctypes.get_errno(), "setdomainname")
 
 
 def new_boot(boot_id=None):

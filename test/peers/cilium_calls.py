@@ -115,18 +115,6 @@ def collect(at):
         node.node.assert_in_use({made.container_id: got})
 
 
-def second_add(at):
-    """cilium-cni removes the pod's link, asks us again, and makes the link anew: the same address."""
-    with at() as node:
-        made, got = node.up()
-        assert node.add(made) == got
-        assert made.links() == {"eth0": {"10.9.0.2/32"}}
-        node.node.assert_in_use({made.container_id: got})
-        assert len(node.agent.puts(made.container_id)) == 2
-        node.must("DEL", made)
-        node.check_free(got)
-
-
 def exhausted(at):
     with at([[{"subnet": "10.9.0.0/30"}]]) as node:
         node.up()
@@ -147,7 +135,6 @@ OLD = [(f"ADD and DEL with a configuration of version {version}", partial(life, 
     ("with ipFamilies no address is taken that the agent would skip", family_filtered),
     ("no family that the agent has: refused, and the roll-back DEL frees the address", no_family_left),
     ("CHECK is answered by cilium-cni and the agent alone", check),
-    ("a second ADD of one sandbox makes its link anew, with the same address", second_add),
     ("no address is left: our message reaches the runtime", exhausted),
 ]
 NEW = [

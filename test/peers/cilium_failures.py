@@ -48,11 +48,11 @@ def refused_endpoint(at):
 
 
 def refused_again(at):
-    """A second ADD that fails at the agent, and its roll-back DEL: the sandbox has its address until its own DEL."""
+    """A second ADD of one sandbox is refused by the agent, which has it already, and taken back by a DEL: the sandbox
+    has its address until its own DEL."""
     with at([[{"subnet": "10.9.0.0/30"}]]) as node:  # one address
         made, got = node.up()
-        node.agent.refusals.append((500, "cannot build the endpoint"))
-        node.refused("ADD", made)
+        assert "already exists" in node.refused("ADD", made)["msg"]
         stranger = node.sandbox("default/stranger")
         assert "no IP addresses available" in node.refused("ADD", stranger)["msg"]
         node.must("DEL", made)

@@ -137,8 +137,8 @@ inline constexpr Rule kFlannelOwned{
 inline constexpr Rule kCiliumKey{"cilium-ipam-key", error,
                                  "remove it from \"ipam\"; a delegate's own key goes into "
                                  "\"delegate\", where Cilium does not look"};
-inline constexpr Rule kCiliumChaining{"cilium-chaining", error,
-                                      "remove it: a chained cilium-cni never calls an IPAM plugin"};
+inline constexpr Rule kCiliumChaining{
+    "cilium-chaining", error, "remove it: a chained cilium-cni calls no IPAM plugin at DEL"};
 inline constexpr Rule kCiliumName{"cilium-chaining-name", error,
                                   "name the network \"cilium\": this name switches chaining on"};
 inline constexpr Rule kCiliumNotFirst{"cilium-not-first", error,

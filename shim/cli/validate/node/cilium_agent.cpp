@@ -18,7 +18,8 @@ using namespace settings;
 constexpr const char* kRouterAddress4 = "169.254.23.0";
 constexpr const char* kRouterAddress6 = "fe80::";
 
-/// What needs an address that the agent hands out itself; each switches enable-envoy-config on.
+/// What needs an address that the agent hands out itself. The agent looks at enable-envoy-config
+/// only, which the chart switches on for each of them.
 struct Feature {
   Setting setting;
   std::string_view on;
@@ -26,9 +27,9 @@ struct Feature {
 };
 constexpr std::array<Feature, 4> kEnvoyFeatures = {
     Feature{{"envoyConfig/enabled", "enable-envoy-config", "false"}, "true", "false"},
-    Feature{{"ingressController/enabled", "enable-ingress-controller", "false"}, "true", "false"},
-    Feature{{"gatewayAPI/enabled", "enable-gateway-api", "false"}, "true", "false"},
-    Feature{{"loadBalancer/l7/backend", "loadbalancer-l7", "disabled"}, "envoy", "disabled"}};
+    Feature{{"ingressController/enabled", "", "false"}, "true", "false"},
+    Feature{{"gatewayAPI/enabled", "", "false"}, "true", "false"},
+    Feature{{"loadBalancer/l7/backend", "", "disabled"}, "envoy", "disabled"}};
 
 /// One setting that must not be as it is.
 class Checker {
@@ -110,8 +111,40 @@ void check_routing(AgentSettings& agent, Checker& checker) {
   check_native(agent, checker, kIpv6, kMasquerade6, kNative6);
 }
 
+/// Nothing is masqueraded, and something is set up for it.
+void check_no_masquerading(AgentSettings& agent, Checker& checker) {
+  for (const auto& setting : {kBpfMasquerade, kMasqAgent}) {
+    if (!agent.is_on(setting)) continue;
+    checker.tell(
+        rules::kCiliumMasquerade, setting,
+        {"the agent does not start with it where nothing is masqueraded"},
+        "set bpf.masquerade and ipMasqAgent.enabled (the agent's enable-bpf-masquerade and "
+        "enable-ip-masq-agent) to false");
+    agent.set(setting, "false");
+  }
+}
+
+/// What the agent does not start with where BPF masquerades.
+void check_bpf_masquerading(AgentSettings& agent, Checker& checker) {
+  if (!agent.get(kMasqInterfaces).empty()) {
+    checker.tell(rules::kCiliumMasquerade, kMasqInterfaces,
+                 {"the agent does not start with interfaces to masquerade on and with "
+                  "bpf.masquerade"},
+                 "remove it, or set bpf.masquerade and ipMasqAgent.enabled to false");
+    agent.set(kMasqInterfaces, "");
+  }
+  if (agent.is_on(kMasqSource)) {
+    checker.tell(rules::kCiliumMasquerade, kMasqSource,
+                 {"the agent does not start with it and with bpf.masquerade"},
+                 "set enableMasqueradeRouteSource (the agent's enable-masquerade-to-route-source) "
+                 "to false");
+    agent.set(kMasqSource, "false");
+  }
+}
+
 void check_masquerading(AgentSettings& agent, Checker& checker) {
-  if (!masquerades(agent) || agent.is_on(kBpfMasquerade)) return;
+  if (!masquerades(agent)) return check_no_masquerading(agent, checker);
+  if (agent.is_on(kBpfMasquerade)) return check_bpf_masquerading(agent, checker);
   if (agent.is_on(kMasqAgent)) {
     checker.tell(rules::kCiliumMasquerade, kBpfMasquerade,
                  {"the agent does not start with ipMasqAgent and without bpf.masquerade"},

@@ -32,6 +32,8 @@ inline constexpr Setting kMasquerade6{"enableIPv6Masquerade", "enable-ipv6-masqu
 inline constexpr Setting kBpfMasquerade{"bpf/masquerade", "enable-bpf-masquerade", "false"};
 inline constexpr Setting kMasqInterfaces{"egressMasqueradeInterfaces",
                                          "egress-masquerade-interfaces", ""};
+inline constexpr Setting kMasqSource{"enableMasqueradeRouteSource",
+                                     "enable-masquerade-to-route-source", "false"};
 inline constexpr Setting kUplinkRoutes{"ipam/installUplinkRoutesForDelegatedIPAM",
                                        "install-uplink-routes-for-delegated-ipam", "false"};
 inline constexpr Setting kMasqAgent{"ipMasqAgent/enabled", "enable-ip-masq-agent", "false"};
