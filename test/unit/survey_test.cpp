@@ -18,7 +18,7 @@ using test::StoreWorld;
 
 namespace {
 
-Survey look(StoreWorld& world, bool in_parallel = false) {
+Survey look(StoreWorld& world) {
   ReadingFileSystem fs(world.fs, "");
   SurveyPlace place;
   place.network_dir = world.options.network_dir;
@@ -26,7 +26,6 @@ Survey look(StoreWorld& world, bool in_parallel = false) {
   place.run_dir = world.options.run_dir;
   place.boot_id_path = world.options.boot_id_path;
   place.cursors = world.sets.size();
-  place.in_parallel = in_parallel;
   place.lock_patience = std::chrono::milliseconds(10);
   return survey(fs, place);
 }
@@ -62,30 +61,10 @@ TEST_CASE("a survey of nothing tells nothing, and makes nothing", "[survey]") {
   CHECK_FALSE(test::exists(world.options.state_dir));
 }
 
-TEST_CASE("two folders that are read at the same time tell the same", "[survey]") {
-  StoreWorld world(test::sets_of({"10.0.0.0/24"}));
-  world.fs.has_attributes = GENERATE(true, false);
-  for (int i = 0; i < 40; ++i) world.add("c" + std::to_string(i), "web-" + std::to_string(i));
-  test::write_text(world.network_file("10.0.0.99"), "by hand");
-  test::write_text(world.network_file("foreign"), "");
-  const Survey one = look(world);
-  const Survey other = look(world, true);
-  CHECK(kinds(other) == kinds(one));
-  REQUIRE(other.addresses.size() == 41);
-  for (const auto& [address, seen] : one.addresses) {
-    const auto* also = other.find(address);
-    REQUIRE(also != nullptr);
-    CHECK(also->attachment == seen.attachment);
-    CHECK(also->is_bound_now() == seen.is_bound_now());
-    CHECK((also->stamp ? also->stamp->boot_id : "") == (seen.stamp ? seen.stamp->boot_id : ""));
-  }
-}
-
-TEST_CASE("what one of two readers meets is told, and not half of a folder", "[survey]") {
+TEST_CASE("what a reader meets is told, and not half of a folder", "[survey]") {
   StoreWorld world;
   world.add("c1", "web");
   world.add("c2", "db");
-  const bool in_parallel = GENERATE(false, true);
   const int error = GENERATE(EMFILE, EIO);
   const bool is_listed = GENERATE(false, true);
   world.fs.before = [&](const test::Call& call) {
@@ -95,10 +74,10 @@ TEST_CASE("what one of two readers meets is told, and not half of a folder", "[s
     if (is_it) throw std::system_error(error, std::generic_category(), "fault");
   };
   if (error == EMFILE) {
-    CHECK_THROWS_AS(look(world, in_parallel), std::system_error);
+    CHECK_THROWS_AS(look(world), std::system_error);
     return;
   }
-  const auto seen = look(world, in_parallel);
+  const auto seen = look(world);
   CHECK(kinds(seen) ==
         std::vector{is_listed ? Oddity::Kind::unreadable_file : Oddity::Kind::folder});
   CHECK(seen.find(ip("10.0.0.2"))->has_record);

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <exception>
 #include <functional>
 #include <map>
 #include <system_error>
-#include <thread>
 
 #include "allocator/store/alive/death.hpp"
 #include "allocator/store/disk/errors.hpp"
@@ -63,43 +61,6 @@ std::string why_closed(const ClosedRecord& closed, const std::string& path) {
   return end == std::string::npos ? why : why.substr(end + path.size() + 2);
 }
 
-/// Reads the files of a network folder beside whatever is done meanwhile: half of the time goes into
-/// each of two folders.
-class Ahead {
- public:
-  Ahead(bool is_wanted, NetworkDir& network) {
-    if (!is_wanted) return;
-    try {
-      reader_ = std::thread([this, &network] { read(network); });
-    } catch (const std::system_error&) {
-      return;  // no thread is to be had: they are read when they are asked for
-    }
-  }
-  ~Ahead() { wait(); }
-  Ahead(const Ahead&) = delete;
-  Ahead& operator=(const Ahead&) = delete;
-
-  void wait() {
-    if (reader_.joinable()) reader_.join();
-  }
-  /// Errors: throws what it met with. Only behind wait().
-  void check() const {
-    if (trouble_) std::rethrow_exception(trouble_);
-  }
-
- private:
-  void read(NetworkDir& network) noexcept {
-    try {
-      static_cast<void>(network.files());
-    } catch (const std::exception&) {
-      trouble_ = std::current_exception();
-    }
-  }
-
-  std::exception_ptr trouble_;
-  std::thread reader_;
-};
-
 /// The look at one network.
 class Look {
  public:
@@ -145,15 +106,10 @@ class Look {
     RunFolder run(fs_, place_.run_dir, fs_.identify(folder->fd));
     NetworkDir network(fs_, std::move(*folder));
     network.read_with_stamps();
-    Ahead ahead(place_.in_parallel, network);
     look_at_records(&network);
-    ahead.wait();
     name_boot();
     DeathJudge judge(fs_, look_from(run), {});
-    attempt(place_.network_dir, [&] {
-      ahead.check();
-      look_at_files(network, judge);
-    });
+    attempt(place_.network_dir, [&] { look_at_files(network, judge); });
     look_for_lost(run);
     look_for_flaws(&network);
     survey_.pending = run.pending();

@@ -30,8 +30,6 @@ struct SurveyPlace {
   /// The folders are a copy: the newest boot that they know stands for the present one, unless the
   /// copy has a /proc.
   bool is_copy = false;
-  /// Two folders are read at the same time: of a file system that may be asked by two threads.
-  bool in_parallel = false;
   std::size_t cursors = 0;  ///< how many range sets to look for cursors of
   std::chrono::milliseconds lock_patience{2000};
   /// What the runtime's cache tells: then what is wrong with the records is looked for, too.

@@ -198,7 +198,6 @@ void Node::survey(Network& network) {
   place.network_dir = network.network_dir;
   place.state_dir = network.conf.placement.state_dir;
   place.is_copy = fs_.has_root();
-  place.in_parallel = true;
   place.cursors = network.conf.allocation.sets.size();
   const bool is_compared = compare_ == Compare::yes && network.chooses();
   const auto cached =
