@@ -18,7 +18,8 @@ using test::StoreWorld;
 
 namespace {
 
-Survey look(StoreWorld& world) {
+Survey look(StoreWorld& world,
+            const std::vector<allocator::store::CachedAttachment>* cached = nullptr) {
   ReadingFileSystem fs(world.fs, "");
   SurveyPlace place;
   place.network_dir = world.options.network_dir;
@@ -26,6 +27,7 @@ Survey look(StoreWorld& world) {
   place.run_dir = world.options.run_dir;
   place.boot_id_path = world.options.boot_id_path;
   place.cursors = world.sets.size();
+  place.cached = cached;
   place.lock_patience = std::chrono::milliseconds(10);
   return survey(fs, place);
 }
@@ -98,15 +100,8 @@ TEST_CASE("a removed file of a sandbox that is there is told, unless it has been
   cached[1].netns_path = alive;
   cached[1].addresses = {ip("10.0.0.3")};
   const auto told = [&] {
-    ReadingFileSystem fs(world.fs, "");
-    SurveyPlace place;
-    place.network_dir = world.options.network_dir;
-    place.state_dir = world.options.state_dir;
-    place.run_dir = world.options.run_dir;
-    place.boot_id_path = world.options.boot_id_path;
-    place.cached = &cached;
     std::string text;
-    for (const auto& one : survey(fs, place).oddities) {
+    for (const auto& one : look(world, &cached).oddities) {
       CHECK(one.kind == Oddity::Kind::lost_file);
       text += one.path.substr(one.path.rfind('/') + 1) + " " + one.why + "\n";
     }
