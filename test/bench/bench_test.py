@@ -255,6 +255,28 @@ def leaves_nothing():
         assert not left, left
 
 
+def outlived():
+    """What was being measured, and goes on when the benchmark ends, makes no folder anew."""
+    parent = f"{DISK}/outlived"
+    os.mkdir(parent)
+    stubborn = 'cd /; trap "" INT TERM HUP; for _ in $(seq 20000); do mkdir -p "$DELEGATED_IPAM_BENCH/made/anew"; done 2>/dev/null'
+    bench = ("import place, subprocess; place.enter();"
+             f"subprocess.Popen(['sh', '-c', {stubborn!r}], start_new_session=True); print('measuring', flush=True); input()")
+    script = f"{DISK}/outlived.py"
+    with open(script, "w") as file:
+        file.write(bench)
+    ours = (place.FOLDER, "DELEGATED_IPAM_SANDBOX")
+    environment = {key: value for key, value in os.environ.items() if key not in ours}
+    environment.update(TMPDIR=parent, PYTHONPATH=f"{FOLDER}:{os.path.dirname(tap.__file__)}")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with subprocess.Popen(["/usr/bin/python3", script], env=environment, start_new_session=True, preexec_fn=heeds_sigint,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as outside:
+            assert outside.stdout.readline() == "measuring\n"
+            outside.send_signal(number)
+            assert outside.wait(timeout=PATIENCE) == 128 + number
+        assert not traces(parent), traces(parent)
+
+
 def heeds_sigint():
     """What a shell starts in the background ignores SIGINT, and hands that on."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -287,6 +309,7 @@ TESTS = [
     ("a folder that was filled, for the operator's tool", looked_at),
     ("the runner tells what it ran", runner_tells),
     ("interrupted, it leaves nothing behind", leaves_nothing),
+    ("interrupted, what outlives it leaves nothing behind either", outlived),
 ]
 
 

@@ -19,9 +19,8 @@ import sandbox
 FOLDER = "DELEGATED_IPAM_BENCH"
 PARENT = os.environ.get("TMPDIR") or "/var/tmp"
 MEMORY = "/var/lib/cni/bench"  # on the sandbox's tmpfs, and not below /run: that is emptied when a boot is pretended
-PR_SET_PDEATHSIG = 1  # prctl(2)
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
-PATIENCE = 10
 IMAGE = {"size": "4G", "inodes": "1000000"}  # sparse; 60 000 reservations with their records are 180 000 inodes
 
 
@@ -40,6 +39,7 @@ def enter():
 def _outside():
     for number in STOPPING:
         signal.signal(number, lambda number, _: sys.exit(128 + number))
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     folder = tempfile.mkdtemp(prefix="delegated-ipam-bench-", dir=PARENT)
     os.environ.update({FOLDER: folder, "DELEGATED_IPAM_SANDBOX": "1"})
     try:
@@ -47,15 +47,20 @@ def _outside():
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     finally:
-        remove(folder)
+        end_all()
+        shutil.rmtree(folder)
 
 
-def remove(folder):
-    """Remove a folder; what was being measured, and is being killed, may go on making files for a moment."""
-    deadline = time.monotonic() + PATIENCE
-    while os.path.isdir(folder) and time.monotonic() < deadline:
-        shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(0.01)
+def end_all():
+    """Kill whatever still runs below this process, and wait for its end: a plugin that outlives the benchmark makes its
+    folders anew, also those that have just been removed."""
+    children = f"/proc/self/task/{os.getpid()}/children"
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            with open(children) as file:
+                for pid in file.read().split():
+                    os.kill(int(pid), signal.SIGKILL)  # not yet waited for, so nobody else's
+            os.waitpid(-1, 0)
 
 
 @contextlib.contextmanager

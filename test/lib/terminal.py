@@ -12,8 +12,11 @@ from race import wait_until
 TMUX = shutil.which("tmux")
 ROWS = 50
 LINES_KEPT = 2000  # above the screen
-SETTINGS = ("remain-on-exit on", "remain-on-exit-format ''", f"history-limit {LINES_KEPT}", "default-terminal screen-256color",
-            "status off")
+SETTINGS = (f"history-limit {LINES_KEPT}", "default-terminal screen-256color", "status off")
+# Names the terminal as xterm does (OSC 2, "ctlseqs"): what comes later in the stream is done later, so whoever sees the name
+# sees all that was written before it. That a pane's process has ended does not tell that: tmux may have more to read.
+ENDED = "the command has ended"
+SCRIPT = f"""status=$1; shift; "$@"; echo $? >"$status"; printf '\\033]2;{ENDED}\\033\\\\'; exec cat"""
 
 
 class Terminal:
@@ -47,12 +50,10 @@ class Terminal:
     def run(self, command, columns, env=()):
         """Run a command (words) to its end in a terminal that is so wide; env: more variables, as pairs. A Screen."""
         status = os.path.join(self._folder, "exit")
-        words = shlex.join(["env", *(f"{name}={value}" for name, value in env),
-                            "sh", "-c", '"$@"; echo $? >"$0"', status, *command])
+        words = shlex.join(["env", *(f"{name}={value}" for name, value in env), "sh", "-c", SCRIPT, "sh", status, *command])
         pane = self._tmux("new-session", "-d", "-x", str(columns), "-y", str(ROWS), "-P", "-F", "#{pane_id}", words).strip()
         try:
-            # Dead is a pane of whose terminal all is read, and that nobody has open any more.
-            wait_until(lambda: self._ask(pane, "pane_dead") == "1", lambda: f"does not end: {words}")
+            wait_until(lambda: self._ask(pane, "pane_title") == ENDED, lambda: f"does not end: {words}")
             with open(status) as file:
                 return Screen(int(file.read()), columns, self._captured(pane), self._captured(pane, "-e"),
                               self._captured(pane, "-J"))
