@@ -18,12 +18,14 @@ SOURCE = os.path.join(FOLDER, "source")
 MEMORY = os.path.join(FOLDER, "memory")  # where the tests' own folders are
 LLD = "/usr/lib/llvm-14/bin/ld.lld"
 # The presets that test/run.sh builds them in: the compiler cache knows most of their objects.
-PRESETS = {"unit_tests": "asan", "delegated-ipam": "asan", "crash_states": "dev"}
+PRESETS = {"unit_tests": "asan", "crash_states": "dev"}
+# The plugin for suites: under the sanitizers; without them for suites that fail under them anyway.
+PLUGIN = "delegated-ipam"
+PLUGIN_PRESETS = ("asan", "dev")
 # Three quarters of what a link takes; clang knows where its own linker is.
 FAST_LINK = {"asan": ["-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -Wl,-S"]} if os.path.exists(LLD) else {}
 UNIT_TESTS = os.path.join(SOURCE, "build/asan/test/unit_tests")
 CRASH_STATES = [os.path.join(SOURCE, "build/dev/test/crash_states"), "--operations", "2"]
-PLUGIN = os.path.join(SOURCE, "build/asan/delegated-ipam")
 EVERY_TEST = "~[layers]"  # which reads the sources, not what they do
 # For faults that never end and take memory. What a suite traces or kills can tell of no leak.
 SANITIZERS = {"ASAN_OPTIONS": "hard_rss_limit_mb=4096:detect_leaks=0"}
@@ -89,6 +91,15 @@ def watched(command, patience, environment=None, is_enough=None):
     return Ended(child.returncode, "".join(lines), late.is_set(), time.monotonic() - started)
 
 
+def plugin_of(preset):
+    return os.path.join(SOURCE, "build", preset, PLUGIN)
+
+
+def whole_plugin_of(preset):
+    """The plugin without a fault."""
+    return os.path.join(FOLDER, f"whole-{preset}")
+
+
 def failed_test(text):
     """The name of the test that Catch2 says has failed."""
     heads = re.findall(r"^-{70,}\n(.+(?:\n.+)*?)\n-{70,}$", text, re.MULTILINE)
@@ -112,18 +123,20 @@ class Workshop:
             options.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
             os.environ.setdefault("CCACHE_BASEDIR", ROOT)
             os.environ.setdefault("CCACHE_NOHASHDIR", "1")
-        for preset in sorted(set(PRESETS.values())):
+        for preset in sorted({*PRESETS.values(), *PLUGIN_PRESETS}):
             run("cmake", "--preset", preset, *options, *FAST_LINK.get(preset, ()), cwd=SOURCE)
-        for target in PRESETS:
-            self.build(target)
-        shutil.copy2(PLUGIN, os.path.join(FOLDER, "whole"))
+        for target, preset in PRESETS.items():
+            self.build(target, preset)
+        for preset in PLUGIN_PRESETS:
+            self.build(PLUGIN, preset)
+            shutil.copy2(plugin_of(preset), whole_plugin_of(preset))
         for ask in () if is_trusted else (lambda: self.unit(EVERY_TEST), self.crash_states):
             found = ask()
             assert found == "", f"fails without any fault: {found}"
 
-    def build(self, target):
+    def build(self, target, preset):
         """Builds a target; ListError with what the compiler has against it."""
-        done = subprocess.run(["cmake", "--build", "--preset", PRESETS[target], "--target", target, "--", "-j2"], cwd=SOURCE,
+        done = subprocess.run(["cmake", "--build", "--preset", preset, "--target", target, "--", "-j2"], cwd=SOURCE,
                               capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             raise ListError(f"{target} does not compile: {done.stdout[-3000:]}{done.stderr[-1000:]}")
@@ -170,11 +183,22 @@ class Workshop:
         self.learn(suite, ended.seconds)
         return ""
 
-    def fails_anyway(self, suite):
+    def fails_anyway(self, suite, preset):
         """What fails in a suite where nothing is broken: then its failures say nothing."""
-        if suite not in self.whole_suites:
-            self.whole_suites[suite] = self.suite(suite, os.path.join(FOLDER, "whole"))
-        return self.whole_suites[suite]
+        if (suite, preset) not in self.whole_suites:
+            self.whole_suites[suite, preset] = self.suite(suite, whole_plugin_of(preset))
+        return self.whole_suites[suite, preset]
+
+    def suite_of_mutant(self, suite, told):
+        """What fails in a suite with the mutant's plugin; "" when nothing does, or it fails without a fault too."""
+        for preset in PLUGIN_PRESETS:
+            anyway = self.fails_anyway(suite, preset)
+            if not anyway:
+                self.build(PLUGIN, preset)
+                told.append(suite)
+                return self.suite(suite, plugin_of(preset))
+        told.append(f"nothing, as without any fault too: {anyway}")
+        return ""
 
     def judge(self, mutant, answers):
         """Builds the mutant and asks one test after the other; ListError if it cannot be built."""
@@ -185,7 +209,7 @@ class Workshop:
         try:
             with open(path, "w") as file:
                 file.write(PRAGMAS + mutant.applied_to(text))
-            self.build("unit_tests")
+            self.build("unit_tests", PRESETS["unit_tests"])
             told = []
             for by in answers(mutant, told):
                 if by:
@@ -200,18 +224,11 @@ class Workshop:
         for tag in mutant.tests:
             yield self.unit(tag)
         if mutant.file.startswith("allocator/"):  # the rest is not in it
-            self.build("crash_states")
+            self.build("crash_states", PRESETS["crash_states"])
             yield self.crash_states()
             told.append("crash_states")
-        if mutant.suites:
-            self.build("delegated-ipam")
         for suite in mutant.suites:
-            anyway = self.fails_anyway(suite)
-            if anyway:
-                told.append(f"nothing, as without any fault too: {anyway}")
-                continue
-            yield self.suite(suite, PLUGIN)
-            told.append(suite)
+            yield self.suite_of_mutant(suite, told)
 
     def others(self, mutant, told):
         """What all other unit tests say, which takes minutes."""
