@@ -3,7 +3,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <system_error>
 #include <utility>
+
+#include "allocator/store/disk/errors.hpp"
 
 namespace allocator::store {
 
@@ -30,6 +33,51 @@ std::optional<FileSystem::OpenEntry> FileSystem::open_regular_entry(const Direct
   auto fd = bytes ? open_file(directory, name) : std::nullopt;
   if (!fd) return std::nullopt;
   return OpenEntry{std::move(*bytes), std::move(*fd)};
+}
+
+EntryText FileSystem::read_one_entry(const Directory& directory, const std::string& name,
+                                     std::size_t limit, const std::string& attribute) {
+  EntryText text;
+  try {
+    auto entry = open_regular_entry(directory, name, limit);
+    if (!entry) return text;
+    text.bytes = std::move(entry->bytes);
+    text.attribute = get_attribute(entry->fd, attribute);
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+    if (!text.bytes) text.error = error.code().value();
+  }
+  return text;
+}
+
+EntryText FileSystem::read_one_link(const Directory& directory, const std::string& name) {
+  EntryText text;
+  try {
+    text.bytes = read_link(directory, name);
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+    text.error = error.code().value();
+  }
+  return text;
+}
+
+std::vector<EntryText> FileSystem::read_regular_entries(const Directory& directory,
+                                                        const std::vector<std::string>& names,
+                                                        std::size_t limit,
+                                                        const std::string& attribute) {
+  std::vector<EntryText> entries;
+  entries.reserve(names.size());
+  for (const auto& name : names)
+    entries.push_back(read_one_entry(directory, name, limit, attribute));
+  return entries;
+}
+
+std::vector<EntryText> FileSystem::read_links(const Directory& directory,
+                                              const std::vector<std::string>& names) {
+  std::vector<EntryText> entries;
+  entries.reserve(names.size());
+  for (const auto& name : names) entries.push_back(read_one_link(directory, name));
+  return entries;
 }
 
 Mapping& Mapping::operator=(Mapping&& other) noexcept {

@@ -112,6 +112,13 @@ struct OpenText {
   std::string bytes;
 };
 
+/// What one of many entries has given that were read at once.
+struct EntryText {
+  std::optional<std::string> bytes;  ///< nullopt: missing, or not of the kind that was asked for
+  std::optional<std::string> attribute;  ///< nullopt: none, or one that the disk does not give
+  int error = 0;                         ///< why the disk does not give the bytes
+};
+
 /// A file system that this store cannot work on.
 struct UnfitDisk {
   enum class Why : std::uint8_t {
@@ -197,6 +204,12 @@ class FileSystem {
   [[nodiscard]] virtual std::optional<OpenEntry> open_regular_entry(const Directory& directory,
                                                                     const std::string& name,
                                                                     std::size_t limit);
+  /// open_regular_entry() and get_attribute() of many entries, in their order.
+  /// Errors: throws std::system_error for want of descriptors or memory; all other trouble is the
+  /// entry's.
+  [[nodiscard]] virtual std::vector<EntryText> read_regular_entries(
+      const Directory& directory, const std::vector<std::string>& names, std::size_t limit,
+      const std::string& attribute);
   /// Reads a file of the kernel's by path (boot_id, /proc). Throws also when it is missing.
   [[nodiscard]] virtual std::string read_path(const std::string& path, std::size_t limit) = 0;
   /// Reads a file that people or other programs made (resolv.conf, subnet.env, a conflist) by path,
@@ -232,6 +245,9 @@ class FileSystem {
   /// nullopt when the name is missing or no symbolic link.
   [[nodiscard]] virtual std::optional<std::string> read_link(const Directory& directory,
                                                              const std::string& name) = 0;
+  /// read_link() of many names, in their order. Errors: as read_regular_entries().
+  [[nodiscard]] virtual std::vector<EntryText> read_links(const Directory& directory,
+                                                          const std::vector<std::string>& names);
   /// done or exists. Throws NoLinks where there are no symbolic links.
   virtual Outcome make_link(const std::string& target, const Directory& directory,
                             const std::string& name) = 0;
@@ -307,6 +323,11 @@ class FileSystem {
   /// what is opened from here on (folders, new files, cursors, files of the kernel's; never one of
   /// a lock that others wait for) are left to be closed by its end.
   virtual void leave_open(unsigned count) = 0;
+
+ protected:
+  [[nodiscard]] EntryText read_one_entry(const Directory& directory, const std::string& name,
+                                         std::size_t limit, const std::string& attribute);
+  [[nodiscard]] EntryText read_one_link(const Directory& directory, const std::string& name);
 };
 
 }  // namespace allocator::store

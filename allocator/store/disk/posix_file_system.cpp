@@ -15,6 +15,7 @@
 #include <span>
 
 #include "allocator/store/disk/posix_call.hpp"
+#include "allocator/store/disk/posix_halves.hpp"
 
 namespace allocator::store {
 namespace {
@@ -218,6 +219,21 @@ std::optional<FileSystem::OpenEntry> PosixFileSystem::open_regular_entry(const D
   if (bytes.size() == kSmallFile && limit > kSmallFile)
     bytes += read_some(fd->number(), limit - kSmallFile, path, ShortRead::is_end);
   return OpenEntry{std::move(bytes), std::move(*fd)};
+}
+
+std::vector<EntryText> PosixFileSystem::read_regular_entries(const Directory& directory,
+                                                             const std::vector<std::string>& names,
+                                                             std::size_t limit,
+                                                             const std::string& attribute) {
+  return read_in_halves(names.size(), [&](std::size_t number) {
+    return read_one_entry(directory, names[number], limit, attribute);
+  });
+}
+
+std::vector<EntryText> PosixFileSystem::read_links(const Directory& directory,
+                                                   const std::vector<std::string>& names) {
+  return read_in_halves(
+      names.size(), [&](std::size_t number) { return read_one_link(directory, names[number]); });
 }
 
 std::string PosixFileSystem::read_path(const std::string& path, std::size_t limit) {

@@ -20,7 +20,7 @@ constexpr const char* kPrivateName = ".delegated-ipam.new";
 /// 0 for none.
 std::size_t leading_space(std::string_view text) {
   constexpr std::string_view ascii = "\t\n\v\f\r ";
-  if (text.empty()) return 0;
+  if (text.empty() || (text.front() > ' ' && text.front() <= '~')) return 0;
   if (ascii.find(text.front()) != std::string_view::npos) return 1;
   for (const std::string_view space :
        {"\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005",
@@ -53,6 +53,19 @@ std::vector<std::pair<std::string, bool>> list_entries(FileSystem& fs, const Dir
   });
   std::sort(entries.begin(), entries.end());
   return entries;
+}
+
+void set_owner(AttachmentFile& file, std::string_view content) {
+  if (content.size() >= kOwnerLimit) return;
+  file.owner = trimmed(content);
+  file.is_padded = file.owner.size() != content.size();
+}
+
+AttachmentFile file_of_text(const std::string& name, EntryText text) {
+  AttachmentFile file{name, address_of_name(name), {}, text.error == 0};
+  if (text.bytes) set_owner(file, *text.bytes);
+  if (file.address) file.stamp_text = std::move(text.attribute);
+  return file;
 }
 
 bool is_bookkeeping(const std::string& name) {
@@ -116,10 +129,31 @@ void NetworkDir::read_all() {
   for (const auto& [name, is_regular] : entries) {
     if (name == own_name) scan_nested(name);
     if (name.starts_with(kCursorPrefix)) cursors_.push_back(name);
-    if (is_bookkeeping(name)) continue;
-    AttachmentFile file = read_entry(name, is_regular ? Kind::regular : Kind::unknown);
-    if (file.address) by_address_.emplace(*file.address, files_.size());
-    files_.push_back(std::move(file));
+  }
+  std::erase_if(entries, [](const auto& entry) { return is_bookkeeping(entry.first); });
+  files_.reserve(entries.size());
+  read_entries(entries);
+}
+
+void NetworkDir::add_file(AttachmentFile file) {
+  if (file.address) by_address_.emplace(*file.address, files_.size());
+  files_.push_back(std::move(file));
+}
+
+void NetworkDir::read_entries(const std::vector<std::pair<std::string, bool>>& entries) {
+  std::vector<std::string> stamped;
+  if (reads_stamps_) {
+    for (const auto& [name, is_regular] : entries)
+      if (is_regular) stamped.push_back(name);
+  }
+  auto texts = fs_.read_regular_entries(folder_, stamped, kOwnerLimit, kStampAttribute);
+  auto next = texts.begin();
+  for (const auto& [name, is_regular] : entries) {
+    if (reads_stamps_ && is_regular) {
+      add_file(file_of_text(name, std::move(*next++)));
+    } else {
+      add_file(read_entry(name, is_regular ? Kind::regular : Kind::unknown));
+    }
   }
 }
 
@@ -129,27 +163,11 @@ std::optional<std::string> NetworkDir::read_owner(const std::string& name, Kind 
   return content ? std::optional(std::move(content->bytes)) : std::nullopt;
 }
 
-/// A stamp that the disk does not give proves nothing; the content counts.
-std::optional<std::string> NetworkDir::read_stamped(AttachmentFile& file) {
-  auto entry = fs_.open_regular_entry(folder_, file.name, kOwnerLimit);
-  if (!entry) return std::nullopt;
-  try {
-    file.stamp_text = fs_.get_attribute(entry->fd, kStampAttribute);
-  } catch (const std::system_error& error) {
-    if (is_own_want(error)) throw;
-  }
-  return std::move(entry->bytes);
-}
-
 AttachmentFile NetworkDir::read_entry(const std::string& name, Kind kind) {
   AttachmentFile file{name, address_of_name(name), {}, true};
   try {
-    const bool with_stamp = reads_stamps_ && kind == Kind::regular && file.address;
-    const auto content = with_stamp ? read_stamped(file) : read_owner(name, kind);
-    if (content && content->size() < kOwnerLimit) {
-      file.owner = trimmed(*content);
-      file.is_padded = file.owner.size() != content->size();
-    }
+    const auto content = read_owner(name, kind);
+    if (content) set_owner(file, *content);
   } catch (const std::system_error& error) {
     if (is_own_want(error)) throw;
     file.readable = false;

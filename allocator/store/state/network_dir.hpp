@@ -207,8 +207,9 @@ class NetworkDir {
   void list_names();
   enum class Kind : std::uint8_t { regular, unknown };
   [[nodiscard]] std::optional<std::string> read_owner(const std::string& name, Kind kind);
-  [[nodiscard]] std::optional<std::string> read_stamped(AttachmentFile& file);
   [[nodiscard]] AttachmentFile read_entry(const std::string& name, Kind kind);
+  void read_entries(const std::vector<std::pair<std::string, bool>>& entries);
+  void add_file(AttachmentFile file);
   [[nodiscard]] OpenText* open_cursor(const std::string& name);
   [[nodiscard]] std::optional<std::vector<AttachmentFile>> find_by_index(
       const std::string& container_id);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <system_error>
 
 #include "allocator/store/disk/errors.hpp"
@@ -39,10 +40,13 @@ std::string hint_text(const PodKey& pod, const PodHint& hint) {
          escape(pod.ifname);
 }
 
-void refuse_newer(const std::string& record, const std::string& path) {
+/// `name`: makes the record's.
+void refuse_newer(const std::string& record, const std::string& folder,
+                  const std::function<std::string()>& name) {
   if (state_of_record(record) != RecordState::newer_format) return;
-  throw NewerFormat("read record " + path + ": written by a newer version of delegated-ipam (\"" +
-                    record + "\"); install that version again");
+  throw NewerFormat("read record " + folder + "/" + name() +
+                    ": written by a newer version of delegated-ipam (\"" + record +
+                    "\"); install that version again");
 }
 
 }  // namespace
@@ -105,8 +109,8 @@ std::optional<std::string> RecordFolder::read(const std::string& name) {
   if (const auto known = read_.find(name); known != read_.end()) return known->second;
   if (is_new_ && !wrote(name)) return std::nullopt;
   auto record = read_from_disk(name);
-  if (record) refuse_newer(*record, folder_.path + "/" + name);
-  if (remembers_) read_.emplace(name, record);
+  if (record) refuse_newer(*record, folder_.path, [&] { return name; });
+  read_.emplace(name, record);
   return record;
 }
 
@@ -170,6 +174,35 @@ void RecordFolder::list_bound() {
 std::optional<PodHint> RecordFolder::hint(const PodKey& pod) {
   const auto record = read(hint_name(pod));
   return record ? decode_hint(*record) : std::nullopt;
+}
+
+std::vector<EntryText> RecordFolder::read_bindings(const std::vector<Address>& addresses) {
+  std::vector<std::string> names;
+  names.reserve(addresses.size());
+  for (const auto& address : addresses) names.push_back(binding_name(address));
+  return fs_->read_links(folder_, names);
+}
+
+std::vector<EntryText> RecordFolder::read_hints(const std::vector<PodKey>& pods) {
+  std::vector<std::string> names;
+  names.reserve(pods.size());
+  for (const auto& pod : pods) names.push_back(hint_name(pod));
+  return fs_->read_links(folder_, names);
+}
+
+/// What the disk has not given is asked for again, which tells what is wrong with it.
+std::optional<Binding> RecordFolder::binding(const Address& address, const EntryText& text) {
+  if (text.error != 0) return binding(address);
+  if (!text.bytes) return std::nullopt;
+  refuse_newer(*text.bytes, folder_.path, [&] { return binding_name(address); });
+  return decode_binding(*text.bytes);
+}
+
+std::optional<PodHint> RecordFolder::hint(const PodKey& pod, const EntryText& text) {
+  if (text.error != 0) return hint(pod);
+  if (!text.bytes) return std::nullopt;
+  refuse_newer(*text.bytes, folder_.path, [&] { return hint_name(pod); });
+  return decode_hint(*text.bytes);
 }
 
 std::optional<Binding> RecordFolder::readable_binding(const Address& address) {

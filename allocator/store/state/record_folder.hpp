@@ -64,9 +64,6 @@ class RecordFolder {
   static std::optional<RecordFolder> open(FileSystem& fs, const std::string& state_dir,
                                           const std::string& netdir);
 
-  /// From here on what is read is not remembered: each record is looked at once.
-  void forget_what_is_read() { remembers_ = false; }
-
   /// Whoever made the folder may have died before its record `netdir`. Only the search by a
   /// network's name needs it.
   void complete(const std::string& netdir);
@@ -74,6 +71,13 @@ class RecordFolder {
   /// Errors: throws ClosedRecord.
   [[nodiscard]] std::optional<Binding> binding(const Address& address);
   [[nodiscard]] std::optional<PodHint> hint(const PodKey& pod);
+  /// What is on the disk about many addresses or pods, in their order, for the two below.
+  /// Errors: throws std::system_error for want of descriptors or memory.
+  [[nodiscard]] std::vector<EntryText> read_bindings(const std::vector<Address>& addresses);
+  [[nodiscard]] std::vector<EntryText> read_hints(const std::vector<PodKey>& pods);
+  /// The same as those above, of what has been read.
+  [[nodiscard]] std::optional<Binding> binding(const Address& address, const EntryText& text);
+  [[nodiscard]] std::optional<PodHint> hint(const PodKey& pod, const EntryText& text);
   /// True when there is a record of that address, whatever it says.
   [[nodiscard]] bool has_binding(const Address& address);
   /// The same, with none for what is closed.
@@ -173,7 +177,6 @@ class RecordFolder {
   std::vector<RecordChange> changes_;
   /// This object made the folder: there is nothing in it to read.
   bool is_new_ = false;
-  bool remembers_ = true;
   /// What was read under the lock: nobody else writes meanwhile.
   std::map<std::string, std::optional<std::string>> read_;
   /// The names in the folder when the first record could not be read.

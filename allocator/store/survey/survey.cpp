@@ -131,6 +131,7 @@ class Look {
   }
 
   void look_at_file(NetworkDir& network, const AttachmentFile& file, DeathJudge& judge) {
+    place_.goes_on();
     SurveyedAddress& one = at(*file.address);
     one.is_in_use = true;
     const std::string path = network.path() + "/" + file.name;
@@ -199,8 +200,8 @@ class Look {
         if (const auto address = bound_address(entry.name)) bound.push_back(*address);
       });
       std::sort(bound.begin(), bound.end());  // what is told comes in the same order each time
-      records_->forget_what_is_read();
-      for (const auto& address : bound) look_at_record(address, path);
+      look_at_bindings(bound, path);
+      look_at_hints();
       survey_.boots = records_->boots();
       survey_.remembered = records_->last_ranges();
       look_at_pins(path + "/pins");
@@ -215,23 +216,43 @@ class Look {
     }
   }
 
-  void look_at_record(const Address& address, const std::string& folder) {
+  void look_at_bindings(const std::vector<Address>& bound, const std::string& folder) {
+    const auto texts = records_->read_bindings(bound);
+    for (std::size_t number = 0; number < bound.size(); ++number)
+      look_at_record(bound[number], texts[number], folder);
+  }
+
+  void look_at_record(const Address& address, const EntryText& text, const std::string& folder) {
     const std::string path = folder + "/ip." + address.to_string();
+    place_.goes_on();
     SurveyedAddress& one = at(address);
     one.has_record = true;
     try {
-      one.binding = records_->binding(address);
+      one.binding = records_->binding(address, text);
       if (!one.binding) odd(Kind::malformed_record, path);
-      if (one.binding && one.binding->sequence == 0) look_at_hint(one);
     } catch (const ClosedRecord& closed) {
       one.is_closed = true;
       odd(Kind::closed_record, path, why_closed(closed, path));
     }
   }
 
-  void look_at_hint(SurveyedAddress& one) {
+  /// Of those that are bound now; where a DEL has been, the binding is what leads a pod back.
+  void look_at_hints() {
+    std::vector<SurveyedAddress*> bound;
+    std::vector<PodKey> pods;
+    for (auto& [address, one] : survey_.addresses) {
+      if (!one.binding || one.binding->sequence != 0) continue;
+      bound.push_back(&one);
+      pods.push_back(one.binding->pod);
+    }
+    const auto texts = records_->read_hints(pods);
+    for (std::size_t number = 0; number < bound.size(); ++number)
+      look_at_hint(*bound[number], texts[number]);
+  }
+
+  void look_at_hint(SurveyedAddress& one, const EntryText& text) {
     try {
-      const auto hint = records_->hint(one.binding->pod);
+      const auto hint = records_->hint(one.binding->pod, text);
       one.is_led_to = hint && contains(hint->addresses, one.address);
       if (hint) one.previous_boot = hint->previous_boot;
     } catch (const ClosedRecord&) {

@@ -35,6 +35,7 @@ struct SurveyPlace {
   /// What the runtime's cache tells: then what is wrong with the records is looked for, too.
   const std::vector<CachedAttachment>* cached = nullptr;
   std::function<bool(const PodKey&)> retains = [](const PodKey&) { return true; };
+  std::function<void()> goes_on = [] {};  ///< is called for each record and address file
 };
 
 /// One address that an attachment holds, or that a record binds.

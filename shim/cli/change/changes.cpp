@@ -7,6 +7,7 @@
 #include <set>
 
 #include "shim/cli/inspect/networks/audit.hpp"
+#include "shim/cli/progress.hpp"
 #include "shim/cli/standard_output.hpp"
 #include "shim/cni/result/libcni_cache.hpp"
 #include "shim/cni/verbs/store_inputs.hpp"
@@ -99,8 +100,13 @@ std::exception_ptr apply_or_refuse(FileSystem& fs, Change& change, std::string_v
 std::exception_ptr apply_all(FileSystem& fs, Changes& changes, std::string_view command) {
   std::exception_ptr first;
   std::map<const Network*, std::string> locked;
+  Progress progress(std::string(command),
+                    static_cast<std::size_t>(std::count_if(
+                        changes.begin(), changes.end(),
+                        [](const Change& change) { return change.is_to_be_made(); })));
   for (auto& change : changes) {
     if (!change.is_to_be_made()) continue;
+    progress.step();
     const auto failure = apply_or_refuse(fs, change, command, locked[change.network]);
     if (!first) first = failure;
   }

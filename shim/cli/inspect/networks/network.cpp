@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "shim/cli/progress.hpp"
 #include "shim/cli/validate/document/edit.hpp"
 #include "shim/cni/conf/ranges_source.hpp"
 #include "shim/cni/result/libcni_cache.hpp"
@@ -204,6 +205,8 @@ void Node::survey(Network& network) {
       is_compared ? ResultCache(fs_).attachments(network.name) : std::vector<CachedAttachment>();
   place.cached = is_compared ? &cached : nullptr;
   place.retains = store_options(network.conf.placement, network.network_dir).retains;
+  Progress progress("looking at network " + network.name);
+  place.goes_on = [&] { progress.step(); };
   network.survey = allocator::store::survey(fs_, place);
   if (network.reads_pins()) {
     auto& reservations = network.conf.allocation.reservations;

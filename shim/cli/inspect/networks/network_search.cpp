@@ -33,10 +33,15 @@ std::vector<std::string> names_in(FileSystem& fs, const std::string& path) {
 /// True for a folder that some plugin has used as a network's.
 bool is_network_folder(FileSystem& fs, const std::string& path) {
   try {
-    const auto names = names_in(fs, path);
-    return std::any_of(names.begin(), names.end(), [](const std::string& name) {
-      return name == "lock" || allocator::store::address_of_name(name).has_value();
-    });
+    const auto folder = fs.open_directory(path);
+    bool is_one = false;
+    if (folder) {
+      fs.visit(*folder, [&](const allocator::store::DirectoryEntry& entry) {
+        is_one = is_one || entry.name == "lock" ||
+                 allocator::store::address_of_name(entry.name).has_value();
+      });
+    }
+    return is_one;
   } catch (const std::system_error&) {
     return false;  // no folder
   }
