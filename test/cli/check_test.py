@@ -15,6 +15,7 @@ import subprocess
 import threading
 import time
 
+import containerd_stand_in
 import live_netns
 import plugin
 import sandbox
@@ -444,6 +445,23 @@ def cache_agents():
             shutil.rmtree(root)
 
 
+def runtimes_without_del():
+    """containerd is asked for its version where it listens; whoever answers something else tells nothing."""
+    rule = "runtime-skips-del"
+    with Looked(HOME, name="pods") as node:
+        for path in ("/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"):
+            for version, is_told in (("v2.1.6", True), ("v2.1.7", False), ("1.7.24~ds1", True), ("1.6.20~ds1", False)):
+                with containerd_stand_in.listening(path, containerd_stand_in.answer(version)) as asked:
+                    done = tool.call("check", "node", *node.look())
+                assert (rule in done.stdout) == is_told == (f"containerd {version} sends no DEL" in done.stdout), done
+                assert b"/containerd.services.version.v1.Version/Version" in asked[0], asked
+        for odd in (b"HTTP/1.1 400 Bad Request\r\n\r\n", containerd_stand_in.answer("v2.1.6")[:-9]):
+            with containerd_stand_in.listening(path, odd):
+                assert rule not in rules(node, "node")
+        with containerd_stand_in.listening(path, containerd_stand_in.answer("v2.1.6")):
+            assert rule not in rules(node, "store"), "it is the node's"
+
+
 def tests(golden):
     golden.begin()
     return [
@@ -469,6 +487,7 @@ def tests(golden):
         ("state in memory", in_memory),
         ("state of another node", another_nodes_state),
         ("YurtHub's cache agents", cache_agents),
+        ("containerd versions that skip DEL", runtimes_without_del),
     ]
 
 

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "shim/cli/change/check.hpp"
+#include "shim/cli/change/runtime_version.hpp"
 #include "shim/cli/inspect/networks/yurthub_cache.hpp"
 #include "shim/cli/inspect/safety.hpp"
 #include "shim/cli/validate/document/edit.hpp"
@@ -22,6 +23,7 @@ using validate::joined;
 
 constexpr std::size_t kConfLimit = std::size_t{4} << 20;
 constexpr std::size_t kBinaryLimit = std::size_t{256} << 20;
+constexpr std::chrono::seconds kRuntimePatience{2};
 
 /// The object of a plugin that takes its addresses from a folder of host-local's; nullptr for none.
 const Json* ipam_on_folder(const Json& plugin) {
@@ -50,6 +52,7 @@ class MachineCheck {
     check_forwarding(Family::v4, "/proc/sys/net/ipv4/ip_forward");
     check_forwarding(Family::v6, "/proc/sys/net/ipv6/conf/all/forwarding");
     check_binary();
+    check_runtime();
     return std::move(all_);
   }
 
@@ -198,6 +201,18 @@ class MachineCheck {
   void check_binary() {
     for (const auto& path : other_builds("delegated-ipam"))
       tell(rules::kOtherBinary, {}, path, "is another build than this tool");
+  }
+
+  /// Where nobody answers nothing is known.
+  void check_runtime() {
+    if (node_.fs().has_root() || node_.networks().empty()) return;
+    for (const char* socket : kContainerdSockets) {
+      const auto version = containerd_version(socket, kRuntimePatience);
+      if (version && skips_del(*version))
+        tell(rules::kSkipsDel, {}, socket,
+             joined({"containerd ", *version,
+                     " sends no DEL for a sandbox whose ADD a power cut has ended"}));
+    }
   }
 
   /// True where the executable is installed under another plugin's name.

@@ -144,6 +144,8 @@ inline constexpr Rule kOthersState{
     "if it was renamed"};
 inline constexpr Rule kOtherBinary{"binary-differs", warning, safe,
                                    "delegated-ipam install DIR puts this one there"};
+inline constexpr Rule kSkipsDel{"runtime-skips-del", warning, safe,
+                                "containerd 1.7.31, 2.0.8, 2.1.7, 2.2.2, or a later one"};
 inline constexpr Rule kCacheAgent{
     "yurthub-cilium-agent", warning, unsafe,
     "add cilium-agent to cache_agents in the ConfigMap yurt-hub-cfg (separated by commas)"};

@@ -81,11 +81,14 @@ class Grid {
     lines_.push_back(std::move(line));
   }
 
-  /// `heads`: so many lines at the beginning have no colour.
-  [[nodiscard]] std::string print(Colour colour, std::size_t heads = 0) const {
+  /// `heads`: so many lines at the beginning have no colour. `first`: those before it are not
+  /// printed.
+  [[nodiscard]] std::string print(Colour colour, std::size_t heads = 0,
+                                  std::size_t first = 0) const {
     std::string text;
-    for (const auto& line : lines_) {
-      const bool is_head = static_cast<std::size_t>(&line - lines_.data()) < heads;
+    for (std::size_t number = first; number < lines_.size(); ++number) {
+      const auto& line = lines_[number];
+      const bool is_head = number < heads;
       for (std::size_t i = 0; i < line.size(); ++i) {
         text += coloured(line[i], is_head ? Colour::no : colour);
         if (i + 1 < line.size()) text.append(widths_[i] - width_of(line[i]) + kGap, ' ');
@@ -100,10 +103,10 @@ class Grid {
   std::vector<std::vector<std::string>> lines_;
 };
 
-std::string print_names(const Table& table) {
+std::string print_names(const Table& table, std::size_t first) {
   std::string text;
-  for (const auto& row : table.rows) {
-    const auto& name = row[table.name_column];
+  for (std::size_t number = first; number < table.rows.size(); ++number) {
+    const auto& name = table.rows[number][table.name_column];
     if (!name.empty()) text += cell_text(name) + "\n";
   }
   return text;
@@ -117,8 +120,8 @@ Json cell_json(const std::string& cell, CellKind kind) {
 
 }  // namespace
 
-std::string print_table(const Table& table, const Look& look) {
-  if (look.format == Format::name) return print_names(table);
+std::string print_table(const Table& table, const Look& look, std::optional<std::size_t> from) {
+  if (look.format == Format::name) return print_names(table, from.value_or(0));
   const auto shown = columns_to_show(table, look);
   Grid grid(shown.size());
   const auto add = [&](const auto& text_of) {
@@ -130,7 +133,8 @@ std::string print_table(const Table& table, const Look& look) {
   if (look.has_headers)
     add([&](std::size_t index) { return std::string(table.columns[index].header); });
   for (const auto& row : table.rows) add([&](std::size_t index) { return cell_text(row[index]); });
-  return grid.print(look.colour, look.has_headers ? 1 : 0);
+  const std::size_t heads = look.has_headers ? 1 : 0;
+  return grid.print(look.colour, heads, from ? *from + heads : 0);
 }
 
 void put(Json& object, std::string_view key, Json value) {

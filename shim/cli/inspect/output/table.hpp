@@ -9,6 +9,7 @@
 /// Foreign text in a cell is made fit for a terminal. Pure.
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,8 +57,9 @@ struct Look {
 };
 
 /// The text of a table, wide table or list of names.
+/// `from`: only the rows from that one on, without headers, in columns as wide as for all of them.
 /// Errors: throws UsageError for a column that there is not, naming those that there are.
-std::string print_table(const Table& table, const Look& look);
+std::string print_table(const Table& table, const Look& look, std::optional<std::size_t> from = {});
 
 /// Adds a member to an object.
 void put(Json& object, std::string_view key, Json value);
