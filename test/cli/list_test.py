@@ -30,7 +30,7 @@ KEEPS = {"exclude": ["10.9.0.12-10.9.0.13"], "pins": {"shop/pinned": ["10.9.0.9"
 FORMS = [(), ("-o", "wide"), ("-o", "json", "--state", "held"), ("-o", "yaml", "--state", "dead"), ("-o", "name"),
          ("--no-headers",), ("-n", "shop"), ("-A",), ("--state", "in-use"), ("--state", "dead", "-o", "name"), ("--state", "reserved"), ("--state", "held"),
          ("--state", "free"), ("--columns", "pod,ADDRESS,sinceBoots"), ("--network", "pods")]
-REFUSED = [("-o", "xml"), ("--columns", "mac"), ("--state", "lost"), ("-n", "shop", "-A"), ("--network", "other"),
+REFUSED = [("-o", "xml"), ("--columns", "age"), ("--state", "lost"), ("-n", "shop", "-A"), ("--network", "other"),
            ("--root", "/nowhere"), ("--root", "/etc/hostname"), ("surplus",)]
 
 
@@ -58,6 +58,26 @@ def damaged(golden):
         of_a_pod, = (finding for finding in notes["findings"] if finding["place"].endswith("/10.9.0.5"))
         assert of_a_pod["message"].endswith("; it is shop/web-3's"), of_a_pod
         assert {item["address"]: item["note"] for item in notes["items"]}["10.9.0.11"] == "no attachment is named"
+
+
+def macs():
+    """Of the sandbox that has the address, as the runtime's cache tells; of a held one, or another sandbox's, none."""
+    with Looked(HOME, [[{"subnet": "10.9.0.0/28"}]], name="pods") as node:
+        new_boot(BOOTS[0])
+        for number in range(3):
+            address = node.add(f"c{number}", f"shop/web-{number}")[0]
+            node.cache(f"c{number}", f"shop/web-{number}", [address], mac=f"0a:58:0a:09:00:0{number}")
+        node.delete("c1", "shop/web-1")
+        node.delete("c2", "shop/web-2")
+        node.add("d2", "shop/web-2")
+        wanted = {"web-0": "0a:58:0a:09:00:00", "web-1": None, "web-2": None}
+        for command, *form in (("list", "-o", "json"), ("list", "-o", "json", "--columns", "pod")):
+            items = json.loads(tool.call(command, *node.look(), *form).stdout)["items"]
+            assert {one["pod"]: one["mac"] for one in items if one["pod"]} == wanted, items
+        table = tool.must("list", *node.look(), "--columns", "Mac,pod", "--no-headers")
+        assert [line.split() for line in table.splitlines()[1:]] == [[mac or "-", pod] for pod, mac in wanted.items()], table
+        assert "0a:58:0a:09:00:00" in tool.must("list", *node.look(), "-o", "wide")
+        assert "0a:58:0a:09:00:00" in tool.must("show", "web-0", *node.look())
 
 
 def unreadable():
@@ -294,6 +314,7 @@ def tests(golden):
         ("every form of the list of a node after a reboot", forms, golden),
         ("what is refused, and the remedy", refused, golden),
         ("damaged and foreign entries are told, and the others are listed", damaged, golden),
+        ("MAC addresses, as the runtime has noted them", macs),
         ("folders and configurations that cannot be read cost themselves only", unreadable),
         ("a folder that only host-local ever wrote", go_plugin_only, golden),
         ("a network whose configuration is gone is remembered", remembered, golden),

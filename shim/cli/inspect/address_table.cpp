@@ -39,6 +39,7 @@ void tell_of_use(const Network& network, const SurveyedAddress& one, Row& row) {
   if (one.attachment) row[kContainer] = one.attachment->container_id;
   if (one.is_told_by_binding()) row[kKept] = std::to_string(one.binding->kept);
   row[kBoot] = boot_of(one);
+  row[kMac] = network.mac_of(one);
   row[kSince] = since_text(network.survey, row[kBoot]);
   if (const auto ago = boots_ago(network.survey, row[kBoot]))
     row[kSinceBoots] = std::to_string(*ago);
@@ -93,6 +94,7 @@ Table make_address_table(const Networks& networks) {
       {"uid", "UID", Shown::wide},
       {"netns", "NETNS", Shown::wide},
       {"boot", "BOOT", Shown::wide},
+      {"mac", "MAC", Shown::wide},
       {"note", "NOTE", Shown::wide},
   };
   table.name_column = kAddress;

@@ -24,6 +24,7 @@ enum Field : std::size_t {
   kUid,
   kNetns,
   kBoot,
+  kMac,
   kNote,
   kFields
 };

@@ -137,23 +137,14 @@ class Reporter {
     if (seen.contradiction.empty()) seen.contradiction = contradiction(one);
   }
 
-  /// The MAC address of who has it, by the runtime's cache; empty: not known.
-  static std::string mac_of(const Network& network, const SurveyedAddress& one) {
-    if (!one.is_in_use || !one.attachment) return {};
-    const auto [first, last] = network.cached.equal_range(one.attachment->container_id);
-    const auto known = std::find_if(
-        first, last, [&](const auto& entry) { return entry.second.attachment == *one.attachment; });
-    return known == last ? std::string() : known->second.mac;
-  }
-
   /// What is wrong about where the node sends what is for the address.
   [[nodiscard]] std::string contradiction(const SurveyedAddress& one) const {
-    const std::string mac = mac_of(network_, one);
+    const std::string mac = network_.mac_of(one);
     if (mac.empty()) return {};
     std::vector<std::string> others;
     for (const auto& network : all_) {
       const SurveyedAddress* other = network.survey.find(one.address);
-      if (&network != &network_ && other != nullptr) others.push_back(mac_of(network, *other));
+      if (&network != &network_ && other != nullptr) others.push_back(network.mac_of(*other));
     }
     return neighbours_.contradiction(one.address, mac, others).value_or("");
   }

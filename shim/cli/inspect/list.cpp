@@ -1,4 +1,5 @@
 // `list`: who has which address.
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <set>
@@ -39,6 +40,18 @@ AddressFilter read_filter(const ListOptions& options) {
   if (!filter.state)
     refuse_option("--state", options.state, "is no state; write " + std::string(kStateNames));
   return filter;
+}
+
+/// The runtime's cache, of which each file is read, only where a column tells of it.
+ReadCache cache_for(const Look& look) {
+  const bool is_told =
+      look.columns.empty()
+          ? look.format != Format::table && look.format != Format::name
+          : std::any_of(look.columns.begin(), look.columns.end(),
+                        [](const std::string& name) { return same_key(name, "mac"); });
+  return is_told || look.format == Format::json || look.format == Format::yaml
+             ? ReadCache::always
+             : ReadCache::where_needed;
 }
 
 Table make_table(const Node& node, const AddressFilter& filter) {
@@ -99,7 +112,7 @@ ExitCode watch(const ListOptions& options, const Look& look, const AddressFilter
   Told told;
   FolderWatch changes({});
   for (bool is_first = true;; is_first = false) {
-    const Node node(fs, options.node);
+    const Node node(fs, options.node, cache_for(look));
     Table table = make_table(node, filter);
     const auto news = told.news(node, table, filter);
     if (is_first) {
@@ -124,7 +137,7 @@ ExitCode list(const ListOptions& options) {
   const AddressFilter filter = read_filter(options);
   if (options.is_watched) return watch(options, look, filter);
   allocator::store::PosixFileSystem fs;
-  const Node node(fs, options.node);
+  const Node node(fs, options.node, cache_for(look));
   const Table table = make_table(node, filter);
   if (look.format == Format::json || look.format == Format::yaml) {
     write_stdout(print_items("list", table, node.findings(), look.format));

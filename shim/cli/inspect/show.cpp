@@ -198,7 +198,7 @@ ExitCode show(const ShowOptions& options) {
   const Look look = read_look(options.look, Forms::documents);
   const Subject subject = read_subject(options.subject, options.pod_namespace);
   allocator::store::PosixFileSystem fs;
-  Node node(fs, options.node);
+  Node node(fs, options.node, ReadCache::always);
   const Table owners = options.history ? make_owners(node, subject) : Table{};
   const Table history = options.history ? make_history(node, subject) : Table{};
   Table table = make_show_table(node.networks());

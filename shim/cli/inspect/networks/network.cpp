@@ -121,6 +121,14 @@ Owner Network::owner_of(const SurveyedAddress& one) const {
   return owner;
 }
 
+std::string Network::mac_of(const SurveyedAddress& one) const {
+  if (!one.is_in_use || !one.attachment) return {};
+  const auto [first, last] = cached.equal_range(one.attachment->container_id);
+  const auto known = std::find_if(
+      first, last, [&](const auto& entry) { return entry.second.attachment == *one.attachment; });
+  return known == last ? std::string() : known->second.mac;
+}
+
 bool is_in_memory(FileSystem& fs, const std::string& path) {
   const auto folder = fs.open_directory(path);
   struct statfs status {};

@@ -84,6 +84,8 @@ struct Network {
   }
   /// Whose the address is now, or will be again.
   [[nodiscard]] Owner owner_of(const allocator::store::SurveyedAddress& one) const;
+  /// The MAC address of who has it, as the runtime's cache has it; empty where that was not read.
+  [[nodiscard]] std::string mac_of(const allocator::store::SurveyedAddress& one) const;
   /// True for the pods that are not to be held.
   [[nodiscard]] bool is_excluded(const Owner& owner) const;
   /// True when what the pod has had counts at its next ADD.
