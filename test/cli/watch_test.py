@@ -70,8 +70,8 @@ def follows():
         assert watch.line().split()[4] == "held"
         tool.must("release", *node.look(), "shop/web-1", "--apply")
         assert watch.line().split() == ["10.9.0.3", "-", "-", "-", "free", "-", "-"]
-        watch.process.send_signal(signal.SIGINT)
-        assert watch.process.wait() == -signal.SIGINT and not watch.process.stderr.read()
+        watch.process.terminate()  # SIGINT is ignored by what a shell starts in the background
+        assert watch.process.wait(PATIENCE) == -signal.SIGTERM and not watch.process.stderr.read()
 
 
 def filtered():

@@ -84,7 +84,7 @@ class CiliumNode:
 
     def lose(self, sandbox):
         """The sandbox's network namespace goes away, without any DEL."""
-        nsmount.remove(sandbox.netns)
+        nsmount.end(sandbox.netns)
         self.sandboxes.remove(sandbox)
 
     def conf(self, **ipam):

@@ -97,7 +97,7 @@ class LibcniNode:
 
     def lose(self, sandbox):
         """The sandbox's network namespace goes away, without any DEL."""
-        nsmount.remove(sandbox.netns)
+        nsmount.end(sandbox.netns)
         self.sandboxes.remove(sandbox)
 
     def request(self, verb, sandbox=None, capabilities=None):
