@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <string_view>
 
 #include "shim/cli/standard_output.hpp"
@@ -19,18 +18,12 @@ constexpr std::size_t kWidth = 79;
 // ECMA-48: back to the line's beginning, and all of it erased.
 constexpr std::string_view kErase = "\r\x1b[K";
 
-bool is_on_terminal() {
-  const char* terminal = std::getenv("TERM");
-  return terminal != nullptr && std::string_view(terminal) != "dumb" &&
-         ::isatty(STDERR_FILENO) == 1;
-}
-
 }  // namespace
 
 Progress::Progress(const std::string& what, std::size_t total)
     : what_(printable_line(what)),
       total_(total),
-      is_on_terminal_(is_on_terminal()),
+      is_on_terminal_(is_rich_terminal(STDERR_FILENO)),
       next_(steady_clock::now() + kBefore) {}
 
 Progress::~Progress() {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "shim/cli/command.hpp"
 
@@ -26,6 +27,11 @@ void write_stdout(std::string_view text) {
   const int error = write_all(STDOUT_FILENO, text);
   if (error != 0 && error != EPIPE)
     throw UsageError("standard output: cannot be written; is the disk full?");
+}
+
+bool is_rich_terminal(int fd) {
+  const char* const terminal = std::getenv("TERM");
+  return terminal != nullptr && std::string_view(terminal) != "dumb" && ::isatty(fd) == 1;
 }
 
 void write_stderr(std::string_view text) { static_cast<void>(write_all(STDERR_FILENO, text)); }

@@ -9,6 +9,9 @@ namespace shim {
 /// Errors: throws UsageError when it cannot be written.
 void write_stdout(std::string_view text);
 
+/// True when an open file is a terminal that knows colours and the like: not by TERM a dumb one.
+bool is_rich_terminal(int fd);
+
 /// Writes what is told beside the answer.
 void write_stderr(std::string_view text);
 

@@ -143,7 +143,7 @@ def judge(mutants, is_trusted):
     """Returns the exit code."""
     started = time.monotonic()
     workshop = Workshop()
-    workshop.open(is_trusted)
+    workshop.open(is_trusted, any(mutant.suites for mutant in mutants))
     print(f"# built{'' if is_trusted else ', and nothing found without a fault'}: {time.monotonic() - started:.0f} s",
           flush=True)
     results = Results()

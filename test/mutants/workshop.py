@@ -111,8 +111,9 @@ class Workshop:
         self.patience = {}  # by what is run
         self.whole_suites = {}  # suite -> what fails in it without a fault
 
-    def open(self, is_trusted):
-        """Copies and builds the sources as they are, and sees that what is to find faults finds none, unless trusted."""
+    def open(self, is_trusted, has_suites):
+        """Copies and builds the sources as they are, and sees that what is to find faults finds none, unless trusted.
+        has_suites: whether any mutant asks suites, and so for a plugin."""
         listing = run("git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         for path in listing.rstrip("\0").split("\0"):
             if os.path.isfile(os.path.join(ROOT, path)):
@@ -127,7 +128,7 @@ class Workshop:
             run("cmake", "--preset", preset, *options, *FAST_LINK.get(preset, ()), cwd=SOURCE)
         for target, preset in PRESETS.items():
             self.build(target, preset)
-        for preset in PLUGIN_PRESETS:
+        for preset in PLUGIN_PRESETS if has_suites else ():
             self.build(PLUGIN, preset)
             shutil.copy2(plugin_of(preset), whole_plugin_of(preset))
         for ask in () if is_trusted else (lambda: self.unit(EVERY_TEST), self.crash_states):

@@ -44,14 +44,12 @@ AddressFilter read_filter(const ListOptions& options) {
 
 /// The runtime's cache, of which each file is read, only where a column tells of it.
 ReadCache cache_for(const Look& look) {
-  const bool is_told =
-      look.columns.empty()
-          ? look.format != Format::table && look.format != Format::name
-          : std::any_of(look.columns.begin(), look.columns.end(),
-                        [](const std::string& name) { return same_key(name, "mac"); });
-  return is_told || look.format == Format::json || look.format == Format::yaml
-             ? ReadCache::always
-             : ReadCache::where_needed;
+  const bool is_document = look.format == Format::json || look.format == Format::yaml;
+  const bool is_told = look.columns.empty()
+                           ? look.format == Format::wide
+                           : std::any_of(look.columns.begin(), look.columns.end(),
+                                         [](const auto& name) { return same_key(name, "mac"); });
+  return is_document || is_told ? ReadCache::always : ReadCache::where_needed;
 }
 
 Table make_table(const Node& node, const AddressFilter& filter) {
@@ -80,24 +78,31 @@ class Told {
     std::vector<Row> rows;
     Rows now;
     for (const auto& row : table.rows) {
-      now[{row[kNetwork], row[kAddress]}] = row;
-      const auto before = rows_.find({row[kNetwork], row[kAddress]});
+      const Key key{row[kNetwork], row[kAddress]};
+      const auto before = rows_.find(key);
       if (before == rows_.end() || before->second != row) rows.push_back(row);
+      now[key] = row;
     }
-    const bool is_all = filter.pod_namespace.empty() && !filter.state;
-    for (const auto& network : node.networks()) {
-      for (const auto& [key, row] : rows_) {
-        const auto address = allocator::Address::parse(key.second);
-        if (is_all && key.first == network.name && address && now.count(key) == 0)
-          rows.push_back(row_of(network, *address));
-      }
-    }
+    if (filter.pod_namespace.empty() && !filter.state) add_gone(node, now, rows);
     rows_ = std::move(now);
     return rows;
   }
 
  private:
-  using Rows = std::map<std::pair<std::string, std::string>, Row>;
+  using Key = std::pair<std::string, std::string>;
+  using Rows = std::map<Key, Row>;
+
+  void add_gone(const Node& node, const Rows& now, std::vector<Row>& rows) const {
+    for (const auto& [key, row] : rows_) {
+      if (now.count(key) != 0) continue;
+      const auto address = allocator::Address::parse(key.second);
+      if (!address) continue;  // of several that nobody had
+      for (const auto& network : node.networks()) {
+        if (network.name == key.first) rows.push_back(row_of(network, *address));
+      }
+    }
+  }
+
   Rows rows_;
 };
 

@@ -129,8 +129,8 @@ constexpr Explanation kExplanations[] = {
     {&rules::kSkipsDel,
      "This version of the container runtime sends no DEL for a sandbox of which it has noted no "
      "result, as after a power cut in the middle of an ADD. What that ADD was given stays in use "
-     "in "
-     "this boot, for nobody; from the next boot on it is given to others, or gc --apply frees it."},
+     "in this boot, for nobody; from the next boot on it is given to others, or gc --apply frees "
+     "it."},
     {&rules::kCacheAgent,
      "YurtHub keeps nothing for cilium-agent: after a reboot without the cloud the agent does not "
      "start, and no pod gets an address."},

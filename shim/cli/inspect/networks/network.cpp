@@ -35,6 +35,17 @@ Owner owner_in(const CachedAttachment& cached) {
           cached.netns_path};
 }
 
+/// What the runtime's cache says of an attachment; nullptr for nothing, or where it was not read.
+const CachedAttachment* find_cached(const Network& network,
+                                    const allocator::Attachment& attachment) {
+  const CachedAttachment* found = nullptr;
+  const auto [first, last] = network.cached.equal_range(attachment.container_id);
+  for (auto known = first; known != last; ++known) {
+    if (known->second.attachment == attachment) found = &known->second;
+  }
+  return found;
+}
+
 struct OddityRule {
   const Rule& rule;
   std::string_view message;
@@ -112,10 +123,7 @@ Owner Network::owner_of(const SurveyedAddress& one) const {
   }
   if (!one.attachment) return {};
   Owner owner;
-  const auto [first, last] = cached.equal_range(one.attachment->container_id);
-  for (auto known = first; known != last; ++known) {
-    if (known->second.attachment == *one.attachment) owner = owner_in(known->second);
-  }
+  if (const auto* known = find_cached(*this, *one.attachment)) owner = owner_in(*known);
   owner.ifname = one.attachment->ifname;
   if (owner.netns.empty() && one.stamp) owner.netns = one.stamp->netns_path;
   return owner;
@@ -123,10 +131,8 @@ Owner Network::owner_of(const SurveyedAddress& one) const {
 
 std::string Network::mac_of(const SurveyedAddress& one) const {
   if (!one.is_in_use || !one.attachment) return {};
-  const auto [first, last] = cached.equal_range(one.attachment->container_id);
-  const auto known = std::find_if(
-      first, last, [&](const auto& entry) { return entry.second.attachment == *one.attachment; });
-  return known == last ? std::string() : known->second.mac;
+  const auto* known = find_cached(*this, *one.attachment);
+  return known == nullptr ? std::string() : known->mac;
 }
 
 bool is_in_memory(FileSystem& fs, const std::string& path) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "allocator/fields.hpp"
+#include "shim/cli/standard_output.hpp"
 
 namespace shim::inspect {
 namespace {
@@ -34,10 +35,8 @@ Format read_format(const LookOptions& options, Forms forms) {
 
 Colour terminal_colour() {
   const char* const no_colour = std::getenv("NO_COLOR");
-  const char* const terminal = std::getenv("TERM");
   const bool is_wanted = no_colour == nullptr || *no_colour == '\0';
-  const bool can = terminal != nullptr && std::string_view(terminal) != "dumb";
-  return is_wanted && can && ::isatty(STDOUT_FILENO) == 1 ? Colour::yes : Colour::no;
+  return is_wanted && is_rich_terminal(STDOUT_FILENO) ? Colour::yes : Colour::no;
 }
 
 }  // namespace
