@@ -15,18 +15,6 @@ bool is_plain(char c) {
          c == '-';
 }
 
-/// Other than with split(), an empty last part is one too: a record that was cut must not look whole.
-std::vector<std::string_view> fields_of(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  std::size_t start = 0;
-  for (std::size_t end = 0; (end = text.find(separator, start)) != std::string_view::npos;
-       start = end + 1) {
-    parts.push_back(text.substr(start, end - start));
-  }
-  parts.push_back(text.substr(start));
-  return parts;
-}
-
 std::string join_addresses(const std::vector<Address>& addresses) {
   std::string text;
   for (const auto& address : addresses) {
@@ -95,6 +83,7 @@ std::string escape(std::string_view text) {
 }
 
 std::optional<std::string> unescape(std::string_view escaped) {
+  if (std::all_of(escaped.begin(), escaped.end(), is_plain)) return std::string(escaped);
   std::string text;
   for (std::size_t i = 0; i < escaped.size(); ++i) {
     if (is_plain(escaped[i])) {
@@ -132,16 +121,20 @@ std::string encode(const Binding& binding) {
 std::optional<Binding> decode_binding(std::string_view record) {
   const auto fields = fields_of(record, '~');
   if (fields.size() != 8 || fields[0] != kVersion) return std::nullopt;
-  const auto pod_namespace = unescape(fields[1]);
-  const auto pod_name = unescape(fields[2]);
-  const auto ifname = unescape(fields[3]);
-  const auto uid = unescape(fields[4]);
+  auto pod_namespace = unescape(fields[1]);
+  auto pod_name = unescape(fields[2]);
+  auto ifname = unescape(fields[3]);
+  auto uid = unescape(fields[4]);
   const auto sequence = parse_number(fields[5]);
   const auto kept = parse_number(fields[6]);
-  const auto boot8 = unescape(fields[7]);
+  auto boot8 = unescape(fields[7]);
   if (!pod_namespace || !pod_name || !ifname || !uid || !sequence || !kept || !boot8)
     return std::nullopt;
-  return Binding{{*pod_namespace, *pod_name, *ifname}, *uid, *sequence, *kept, *boot8};
+  return Binding{{*std::move(pod_namespace), *std::move(pod_name), *std::move(ifname)},
+                 *std::move(uid),
+                 *sequence,
+                 *kept,
+                 *std::move(boot8)};
 }
 
 std::string encode(const PodHint& hint) {

@@ -5,6 +5,11 @@
 #include <system_error>
 
 namespace allocator {
+namespace {
+
+constexpr std::size_t kMostFields = 8;  // of a record
+
+}  // namespace
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -14,6 +19,18 @@ std::vector<std::string> split(const std::string& text, char separator) {
     start = end + 1;
   }
   return parts;
+}
+
+std::vector<std::string_view> fields_of(std::string_view text, char separator) {
+  std::vector<std::string_view> fields;
+  fields.reserve(kMostFields);
+  std::size_t start = 0;
+  for (std::size_t end = 0; (end = text.find(separator, start)) != std::string_view::npos;
+       start = end + 1) {
+    fields.push_back(text.substr(start, end - start));
+  }
+  fields.push_back(text.substr(start));
+  return fields;
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {

@@ -35,8 +35,8 @@ std::optional<FileSystem::OpenEntry> FileSystem::open_regular_entry(const Direct
   return OpenEntry{std::move(*bytes), std::move(*fd)};
 }
 
-EntryText FileSystem::read_one_entry(const Directory& directory, const std::string& name,
-                                     std::size_t limit, const std::string& attribute) {
+EntryText FileSystem::look_up_regular(const Directory& directory, const std::string& name,
+                                      std::size_t limit, const std::string& attribute) {
   EntryText text;
   try {
     auto entry = open_regular_entry(directory, name, limit);
@@ -50,7 +50,7 @@ EntryText FileSystem::read_one_entry(const Directory& directory, const std::stri
   return text;
 }
 
-EntryText FileSystem::read_one_link(const Directory& directory, const std::string& name) {
+EntryText FileSystem::look_up_link(const Directory& directory, const std::string& name) {
   EntryText text;
   try {
     text.bytes = read_link(directory, name);
@@ -61,23 +61,8 @@ EntryText FileSystem::read_one_link(const Directory& directory, const std::strin
   return text;
 }
 
-std::vector<EntryText> FileSystem::read_regular_entries(const Directory& directory,
-                                                        const std::vector<std::string>& names,
-                                                        std::size_t limit,
-                                                        const std::string& attribute) {
-  std::vector<EntryText> entries;
-  entries.reserve(names.size());
-  for (const auto& name : names)
-    entries.push_back(read_one_entry(directory, name, limit, attribute));
-  return entries;
-}
-
-std::vector<EntryText> FileSystem::read_links(const Directory& directory,
-                                              const std::vector<std::string>& names) {
-  std::vector<EntryText> entries;
-  entries.reserve(names.size());
-  for (const auto& name : names) entries.push_back(read_one_link(directory, name));
-  return entries;
+std::unique_ptr<EntryReader> FileSystem::begin_reading(std::size_t count, EntryReader::Read read) {
+  return std::make_unique<PlainEntryReader>(count, std::move(read));
 }
 
 Mapping& Mapping::operator=(Mapping&& other) noexcept {

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "allocator/store/disk/entry_reader.hpp"
 #include "allocator/store/disk/errors.hpp"
 
 namespace allocator::store {
@@ -112,13 +113,6 @@ struct OpenText {
   std::string bytes;
 };
 
-/// What one of many entries has given that were read at once.
-struct EntryText {
-  std::optional<std::string> bytes;  ///< nullopt: missing, or not of the kind that was asked for
-  std::optional<std::string> attribute;  ///< nullopt: none, or one that the disk does not give
-  int error = 0;                         ///< why the disk does not give the bytes
-};
-
 /// A file system that this store cannot work on.
 struct UnfitDisk {
   enum class Why : std::uint8_t {
@@ -204,12 +198,10 @@ class FileSystem {
   [[nodiscard]] virtual std::optional<OpenEntry> open_regular_entry(const Directory& directory,
                                                                     const std::string& name,
                                                                     std::size_t limit);
-  /// open_regular_entry() and get_attribute() of many entries, in their order.
-  /// Errors: throws std::system_error for want of descriptors or memory; all other trouble is the
-  /// entry's.
-  [[nodiscard]] virtual std::vector<EntryText> read_regular_entries(
-      const Directory& directory, const std::vector<std::string>& names, std::size_t limit,
-      const std::string& attribute);
+  /// open_regular_entry() and get_attribute().
+  /// Errors: throws std::system_error for want of descriptors or memory; all other trouble is told.
+  [[nodiscard]] EntryText look_up_regular(const Directory& directory, const std::string& name,
+                                          std::size_t limit, const std::string& attribute);
   /// Reads a file of the kernel's by path (boot_id, /proc). Throws also when it is missing.
   [[nodiscard]] virtual std::string read_path(const std::string& path, std::size_t limit) = 0;
   /// Reads a file that people or other programs made (resolv.conf, subnet.env, a conflist) by path,
@@ -245,9 +237,12 @@ class FileSystem {
   /// nullopt when the name is missing or no symbolic link.
   [[nodiscard]] virtual std::optional<std::string> read_link(const Directory& directory,
                                                              const std::string& name) = 0;
-  /// read_link() of many names, in their order. Errors: as read_regular_entries().
-  [[nodiscard]] virtual std::vector<EntryText> read_links(const Directory& directory,
-                                                          const std::vector<std::string>& names);
+  /// The same. Errors: as look_up_regular().
+  [[nodiscard]] EntryText look_up_link(const Directory& directory, const std::string& name);
+  /// Begins to read the entries with the numbers from 0 to `count` - 1. What `read` uses must
+  /// outlive the reader.
+  [[nodiscard]] virtual std::unique_ptr<EntryReader> begin_reading(std::size_t count,
+                                                                   EntryReader::Read read);
   /// done or exists. Throws NoLinks where there are no symbolic links.
   virtual Outcome make_link(const std::string& target, const Directory& directory,
                             const std::string& name) = 0;
@@ -323,11 +318,6 @@ class FileSystem {
   /// what is opened from here on (folders, new files, cursors, files of the kernel's; never one of
   /// a lock that others wait for) are left to be closed by its end.
   virtual void leave_open(unsigned count) = 0;
-
- protected:
-  [[nodiscard]] EntryText read_one_entry(const Directory& directory, const std::string& name,
-                                         std::size_t limit, const std::string& attribute);
-  [[nodiscard]] EntryText read_one_link(const Directory& directory, const std::string& name);
 };
 
 }  // namespace allocator::store

@@ -15,7 +15,7 @@
 #include <span>
 
 #include "allocator/store/disk/posix_call.hpp"
-#include "allocator/store/disk/posix_halves.hpp"
+#include "allocator/store/disk/posix_entry_reader.hpp"
 
 namespace allocator::store {
 namespace {
@@ -221,19 +221,9 @@ std::optional<FileSystem::OpenEntry> PosixFileSystem::open_regular_entry(const D
   return OpenEntry{std::move(bytes), std::move(*fd)};
 }
 
-std::vector<EntryText> PosixFileSystem::read_regular_entries(const Directory& directory,
-                                                             const std::vector<std::string>& names,
-                                                             std::size_t limit,
-                                                             const std::string& attribute) {
-  return read_in_halves(names.size(), [&](std::size_t number) {
-    return read_one_entry(directory, names[number], limit, attribute);
-  });
-}
-
-std::vector<EntryText> PosixFileSystem::read_links(const Directory& directory,
-                                                   const std::vector<std::string>& names) {
-  return read_in_halves(
-      names.size(), [&](std::size_t number) { return read_one_link(directory, names[number]); });
+std::unique_ptr<EntryReader> PosixFileSystem::begin_reading(std::size_t count,
+                                                            EntryReader::Read read) {
+  return begin_reading_entries(count, std::move(read));
 }
 
 std::string PosixFileSystem::read_path(const std::string& path, std::size_t limit) {

@@ -19,10 +19,6 @@ class PosixFileSystem final : public FileSystem {
                                                 std::size_t limit) override;
   std::optional<OpenEntry> open_regular_entry(const Directory& directory, const std::string& name,
                                               std::size_t limit) override;
-  std::vector<EntryText> read_regular_entries(const Directory& directory,
-                                              const std::vector<std::string>& names,
-                                              std::size_t limit,
-                                              const std::string& attribute) override;
   std::string read_path(const std::string& path, std::size_t limit) override;
   std::string read_regular(const std::string& path, std::size_t limit) override;
   NewFile create_file(const Directory& directory, const std::string& fallback_name,
@@ -36,8 +32,7 @@ class PosixFileSystem final : public FileSystem {
   Outcome unlink(const Directory& directory, const std::string& name) override;
   std::optional<std::string> read_link(const Directory& directory,
                                        const std::string& name) override;
-  std::vector<EntryText> read_links(const Directory& directory,
-                                    const std::vector<std::string>& names) override;
+  std::unique_ptr<EntryReader> begin_reading(std::size_t count, EntryReader::Read read) override;
   Outcome make_link(const std::string& target, const Directory& directory,
                     const std::string& name) override;
   void rename(const Directory& directory, const std::string& from, const std::string& to) override;

@@ -51,7 +51,8 @@ std::vector<std::pair<std::string, bool>> list_entries(FileSystem& fs, const Dir
   fs.visit(folder, [&](const DirectoryEntry& entry) {
     entries.emplace_back(entry.name, entry.is_regular);
   });
-  std::sort(entries.begin(), entries.end());
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& one, const auto& other) { return one.first < other.first; });
   return entries;
 }
 
@@ -114,10 +115,30 @@ bool still_has(FileSystem& fs, const std::string& path, const Attachment& attach
 }
 
 void NetworkDir::read_all() {
+  list_all();
+  read_listed();
+}
+
+void NetworkDir::begin_reading_with_stamps() {
+  forget();
+  try {
+    list_all();
+  } catch (const std::system_error& error) {
+    if (is_own_want(error)) throw;
+    return;
+  }
+  reader_ = fs_.begin_reading(listed_.size(), [this](std::size_t number) {
+    const auto& [name, is_regular] = listed_[number];
+    return is_regular ? fs_.look_up_regular(folder_, name, kOwnerLimit, kStampAttribute)
+                      : EntryText();
+  });
+}
+
+/// Also looks at all that is no attachment's file.
+void NetworkDir::list_all() {
   is_changing_ = false;
   added_.clear();
   removed_.clear();
-  has_files_ = true;
   is_current_ = true;
   auto entries = list_entries(fs_, folder_);
   // Only now it is known that an index pays; what it is made from is read behind the times.
@@ -131,30 +152,28 @@ void NetworkDir::read_all() {
     if (name.starts_with(kCursorPrefix)) cursors_.push_back(name);
   }
   std::erase_if(entries, [](const auto& entry) { return is_bookkeeping(entry.first); });
-  files_.reserve(entries.size());
-  read_entries(entries);
+  listed_ = std::move(entries);
+}
+
+void NetworkDir::read_listed() {
+  has_files_ = true;
+  files_.reserve(listed_.size());
+  auto texts = reader_ ? reader_->finish() : std::vector<EntryText>();
+  for (std::size_t number = 0; number < listed_.size(); ++number) {
+    const auto& [name, is_regular] = listed_[number];
+    if (reader_ && is_regular) {
+      add_file(file_of_text(name, std::move(texts[number])));
+    } else {
+      add_file(read_entry(name, is_regular ? Kind::regular : Kind::unknown));
+    }
+  }
+  reader_.reset();
+  listed_.clear();
 }
 
 void NetworkDir::add_file(AttachmentFile file) {
   if (file.address) by_address_.emplace(*file.address, files_.size());
   files_.push_back(std::move(file));
-}
-
-void NetworkDir::read_entries(const std::vector<std::pair<std::string, bool>>& entries) {
-  std::vector<std::string> stamped;
-  if (reads_stamps_) {
-    for (const auto& [name, is_regular] : entries)
-      if (is_regular) stamped.push_back(name);
-  }
-  auto texts = fs_.read_regular_entries(folder_, stamped, kOwnerLimit, kStampAttribute);
-  auto next = texts.begin();
-  for (const auto& [name, is_regular] : entries) {
-    if (reads_stamps_ && is_regular) {
-      add_file(file_of_text(name, std::move(*next++)));
-    } else {
-      add_file(read_entry(name, is_regular ? Kind::regular : Kind::unknown));
-    }
-  }
 }
 
 std::optional<std::string> NetworkDir::read_owner(const std::string& name, Kind kind) {

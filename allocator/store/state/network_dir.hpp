@@ -44,7 +44,7 @@ struct AttachmentFile {
   bool readable = true;
   /// True when the content has white space around it: host-local never writes that.
   bool is_padded = false;
-  /// The attribute with its stamp, where files are read with them, see read_with_stamps().
+  /// The attribute with its stamp, where it was read with it, see begin_reading_with_stamps().
   std::optional<std::string> stamp_text = {};
 };
 
@@ -111,8 +111,10 @@ class NetworkDir {
   /// seal() makes room in the index for so many held addresses. To be called before anything is
   /// changed. Errors: as scan().
   void want_held(std::size_t count);
-  /// For who looks at all files and their stamps: each file is opened once from here on.
-  void read_with_stamps() { reads_stamps_ = true; }
+  /// For who looks at all files and their stamps: each file is opened once, and read while he does
+  /// something else, until he asks for files(). What goes wrong is told there.
+  /// Errors: throws std::system_error for want of descriptors or memory.
+  void begin_reading_with_stamps();
   /// All files but the lock and the cursors, by name. Reads them all.
   [[nodiscard]] const std::vector<AttachmentFile>& files();
   /// The files of an attachment with its ifname; if there are none, those with its ID alone (the Go
@@ -202,13 +204,14 @@ class NetworkDir {
   [[nodiscard]] bool has_changed() noexcept;
   void forget();
   void read_all();
+  void list_all();
+  void read_listed();
   [[nodiscard]] bool has_run() const;
   [[nodiscard]] bool open_index();
   void list_names();
   enum class Kind : std::uint8_t { regular, unknown };
   [[nodiscard]] std::optional<std::string> read_owner(const std::string& name, Kind kind);
   [[nodiscard]] AttachmentFile read_entry(const std::string& name, Kind kind);
-  void read_entries(const std::vector<std::pair<std::string, bool>>& entries);
   void add_file(AttachmentFile file);
   [[nodiscard]] OpenText* open_cursor(const std::string& name);
   [[nodiscard]] std::optional<std::vector<AttachmentFile>> find_by_index(
@@ -237,8 +240,7 @@ class NetworkDir {
   std::string nested_trouble_;  ///< why the nested folder cannot be read; "" when it can
   RecordFolder* records_ = nullptr;
   bool is_current_ = false;  ///< this object changed nothing since it looked
-  bool reads_stamps_ = false;
-  bool has_files_ = false;  ///< `files_` and its like are what the last scan found
+  bool has_files_ = false;   ///< `files_` and its like are what the last scan found
 
   // Where nothing was scanned: what single looks found, and all names once there were many looks.
   std::map<Address, std::optional<AttachmentFile>> looked_at_;
@@ -255,6 +257,10 @@ class NetworkDir {
   /// What this object changed since the scan.
   std::vector<AttachmentIndex::Entry> added_;
   std::set<std::string> removed_;
+
+  /// The names of what `files_` will be, and whether each is known to be a regular file.
+  std::vector<std::pair<std::string, bool>> listed_;
+  std::unique_ptr<EntryReader> reader_;  ///< of what is listed; ends before all that it uses
 };
 
 }  // namespace allocator::store

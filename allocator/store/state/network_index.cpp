@@ -58,6 +58,8 @@ void NetworkDir::forget() {
   nested_.clear();
   nested_trouble_.clear();
   has_files_ = false;
+  reader_.reset();
+  listed_.clear();
   looked_at_.clear();
   looks_ = 0;
   names_.reset();
@@ -89,7 +91,11 @@ void NetworkDir::distrust_index() {
 }
 
 const std::vector<AttachmentFile>& NetworkDir::files() {
-  if (!has_files_) scan();
+  if (reader_ && !has_files_) {
+    read_listed();
+  } else if (!has_files_) {
+    scan();
+  }
   return files_;
 }
 

@@ -176,18 +176,14 @@ std::optional<PodHint> RecordFolder::hint(const PodKey& pod) {
   return record ? decode_hint(*record) : std::nullopt;
 }
 
-std::vector<EntryText> RecordFolder::read_bindings(const std::vector<Address>& addresses) {
-  std::vector<std::string> names;
-  names.reserve(addresses.size());
-  for (const auto& address : addresses) names.push_back(binding_name(address));
-  return fs_->read_links(folder_, names);
+EntryText RecordFolder::look_up_binding(const Address& address) {
+  return fs_->look_up_link(folder_, binding_name(address));
 }
 
-std::vector<EntryText> RecordFolder::read_hints(const std::vector<PodKey>& pods) {
-  std::vector<std::string> names;
-  names.reserve(pods.size());
-  for (const auto& pod : pods) names.push_back(hint_name(pod));
-  return fs_->read_links(folder_, names);
+std::unique_ptr<EntryReader> RecordFolder::begin_reading_hints(const std::vector<PodKey>& pods) {
+  return fs_->begin_reading(pods.size(), [this, &pods](std::size_t number) {
+    return fs_->look_up_link(folder_, hint_name(pods[number]));
+  });
 }
 
 /// What the disk has not given is asked for again, which tells what is wrong with it.

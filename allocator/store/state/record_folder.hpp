@@ -18,6 +18,7 @@
 /// or not at all, and up to 59 bytes of it cost no block. Changing one is one rename. All methods
 /// want the network's lock held.
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -71,10 +72,11 @@ class RecordFolder {
   /// Errors: throws ClosedRecord.
   [[nodiscard]] std::optional<Binding> binding(const Address& address);
   [[nodiscard]] std::optional<PodHint> hint(const PodKey& pod);
-  /// What is on the disk about many addresses or pods, in their order, for the two below.
+  /// What is on the disk about an address, for binding() below, and about many pods, for hint();
+  /// `pods`: must outlive the reader.
   /// Errors: throws std::system_error for want of descriptors or memory.
-  [[nodiscard]] std::vector<EntryText> read_bindings(const std::vector<Address>& addresses);
-  [[nodiscard]] std::vector<EntryText> read_hints(const std::vector<PodKey>& pods);
+  [[nodiscard]] EntryText look_up_binding(const Address& address);
+  [[nodiscard]] std::unique_ptr<EntryReader> begin_reading_hints(const std::vector<PodKey>& pods);
   /// The same as those above, of what has been read.
   [[nodiscard]] std::optional<Binding> binding(const Address& address, const EntryText& text);
   [[nodiscard]] std::optional<PodHint> hint(const PodKey& pod, const EntryText& text);

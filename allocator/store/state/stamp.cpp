@@ -12,7 +12,7 @@ namespace allocator::store {
 namespace {
 
 /// Reads the parts from `first` on; false when one is missing or no number.
-bool read_numbers(const std::vector<std::string>& parts, std::size_t first,
+bool read_numbers(const std::vector<std::string_view>& parts, std::size_t first,
                   std::initializer_list<std::uint64_t*> targets) {
   if (parts.size() < first + targets.size()) return false;
   for (std::uint64_t* target : targets) {
@@ -23,10 +23,10 @@ bool read_numbers(const std::vector<std::string>& parts, std::size_t first,
   return true;
 }
 
-bool decode_numbers(const std::string& text, Stamp& stamp) {
+bool decode_numbers(std::string_view text, Stamp& stamp) {
   constexpr std::size_t on_the_node = 3;
   constexpr std::size_t in_a_container = 8;
-  const auto parts = split(text, '.');
+  const auto parts = fields_of(text, '.');
   if (!read_numbers(parts, 0, {&stamp.netns_inode, &stamp.netns_id, &stamp.pid_namespace}))
     return false;
   if (parts.size() == on_the_node) return true;
@@ -37,8 +37,8 @@ bool decode_numbers(const std::string& text, Stamp& stamp) {
 }
 
 /// Where the ADD ran in a container, it may have been one with a boot_id of its own.
-bool decode_earlier_numbers(const std::string& text, Stamp& stamp) {
-  const auto parts = split(text, '.');
+bool decode_earlier_numbers(std::string_view text, Stamp& stamp) {
+  const auto parts = fields_of(text, '.');
   if (parts.size() != 2) return false;
   if (!read_numbers(parts, 0, {&stamp.netns_inode, &stamp.pid_namespace})) return false;
   stamp.has_doubtful_boot = stamp.pid_namespace != 0 && stamp.pid_namespace != kInitialPidNamespace;
@@ -108,9 +108,8 @@ std::optional<Stamp> decode_stamp(std::string_view text) {
   stamp.boot_id = fields[1];
   stamp.container_hash = fields[2];
   stamp.netns_path = text;
-  const std::string numbers(fields[3]);
-  const bool is_valid = (fields[0] == "2" && decode_numbers(numbers, stamp)) ||
-                        (fields[0] == "1" && decode_earlier_numbers(numbers, stamp));
+  const bool is_valid = (fields[0] == "2" && decode_numbers(fields[3], stamp)) ||
+                        (fields[0] == "1" && decode_earlier_numbers(fields[3], stamp));
   return is_valid ? std::optional(std::move(stamp)) : std::nullopt;
 }
 

@@ -43,12 +43,6 @@ class ReadingFileSystem final : public FileSystem {
                                               std::size_t limit) override {
     return under_.open_regular_entry(directory, name, limit);
   }
-  std::vector<EntryText> read_regular_entries(const Directory& directory,
-                                              const std::vector<std::string>& names,
-                                              std::size_t limit,
-                                              const std::string& attribute) override {
-    return under_.read_regular_entries(directory, names, limit, attribute);
-  }
   std::string read_path(const std::string& path, std::size_t limit) override;
   std::string read_regular(const std::string& path, std::size_t limit) override;
   std::optional<Fd> open_file(const Directory& directory, const std::string& name) override {
@@ -59,10 +53,8 @@ class ReadingFileSystem final : public FileSystem {
   }
   std::optional<std::string> read_link(const Directory& directory,
                                        const std::string& name) override;
-  /// `names`: of the directory itself.
-  std::vector<EntryText> read_links(const Directory& directory,
-                                    const std::vector<std::string>& names) override {
-    return under_.read_links(directory, names);
+  std::unique_ptr<EntryReader> begin_reading(std::size_t count, EntryReader::Read read) override {
+    return under_.begin_reading(count, std::move(read));
   }
   /// Whether the node's own commands could make files there.
   std::optional<bool> is_writable(const std::string& path) override;

@@ -93,10 +93,16 @@ class Look {
     return survey_.addresses.try_emplace(address, address).first->second;
   }
 
+  /// The same, where most come in their order.
+  SurveyedAddress& at_end(const Address& address) {
+    return survey_.addresses.try_emplace(survey_.addresses.end(), address, address)->second;
+  }
+
   void look_at_folders() {
     auto folder = fs_.open_directory(place_.network_dir);
     if (!folder) {
       look_at_records(nullptr);
+      look_at_hints();
       name_boot();
       look_for_flaws(nullptr);
       return;
@@ -105,11 +111,12 @@ class Look {
     const ReadersLock lock(fs_, *folder, place_, survey_.oddities);
     RunFolder run(fs_, place_.run_dir, fs_.identify(folder->fd));
     NetworkDir network(fs_, std::move(*folder));
-    network.read_with_stamps();
+    network.begin_reading_with_stamps();
     look_at_records(&network);
     name_boot();
     DeathJudge judge(fs_, look_from(run), {});
     attempt(place_.network_dir, [&] { look_at_files(network, judge); });
+    look_at_hints();
     look_for_lost(run);
     look_for_flaws(&network);
     survey_.pending = run.pending();
@@ -201,7 +208,7 @@ class Look {
       });
       std::sort(bound.begin(), bound.end());  // what is told comes in the same order each time
       look_at_bindings(bound, path);
-      look_at_hints();
+      begin_reading_hints();
       survey_.boots = records_->boots();
       survey_.remembered = records_->last_ranges();
       look_at_pins(path + "/pins");
@@ -217,37 +224,42 @@ class Look {
   }
 
   void look_at_bindings(const std::vector<Address>& bound, const std::string& folder) {
-    const auto texts = records_->read_bindings(bound);
-    for (std::size_t number = 0; number < bound.size(); ++number)
-      look_at_record(bound[number], texts[number], folder);
+    for (const auto& address : bound)
+      look_at_record(address, records_->look_up_binding(address), folder);
   }
 
   void look_at_record(const Address& address, const EntryText& text, const std::string& folder) {
-    const std::string path = folder + "/ip." + address.to_string();
+    const auto path = [&] { return folder + "/ip." + address.to_string(); };
     place_.goes_on();
-    SurveyedAddress& one = at(address);
+    SurveyedAddress& one = at_end(address);
     one.has_record = true;
     try {
       one.binding = records_->binding(address, text);
-      if (!one.binding) odd(Kind::malformed_record, path);
+      if (!one.binding) odd(Kind::malformed_record, path());
     } catch (const ClosedRecord& closed) {
       one.is_closed = true;
-      odd(Kind::closed_record, path, why_closed(closed, path));
+      odd(Kind::closed_record, path(), why_closed(closed, path()));
     }
   }
 
   /// Of those that are bound now; where a DEL has been, the binding is what leads a pod back.
-  void look_at_hints() {
-    std::vector<SurveyedAddress*> bound;
-    std::vector<PodKey> pods;
+  void begin_reading_hints() {
     for (auto& [address, one] : survey_.addresses) {
       if (!one.binding || one.binding->sequence != 0) continue;
-      bound.push_back(&one);
-      pods.push_back(one.binding->pod);
+      bound_.push_back(&one);
+      pods_.push_back(one.binding->pod);
     }
-    const auto texts = records_->read_hints(pods);
-    for (std::size_t number = 0; number < bound.size(); ++number)
-      look_at_hint(*bound[number], texts[number]);
+    hints_ = records_->begin_reading_hints(pods_);
+  }
+
+  void look_at_hints() {
+    if (!hints_) return;
+    attempt(records_->path(), [&] {
+      const auto texts = hints_->finish();
+      for (std::size_t number = 0; number < bound_.size(); ++number)
+        look_at_hint(*bound_[number], texts[number]);
+    });
+    hints_.reset();
   }
 
   void look_at_hint(SurveyedAddress& one, const EntryText& text) {
@@ -319,6 +331,10 @@ class Look {
   const SurveyPlace& place_;
   Survey survey_;
   std::optional<RecordFolder> records_;
+  /// Those that are bound now, whose pods' hints are read while the files are looked at.
+  std::vector<SurveyedAddress*> bound_;
+  std::vector<PodKey> pods_;
+  std::unique_ptr<EntryReader> hints_;
 };
 
 }  // namespace

@@ -168,7 +168,10 @@ void Node::add_folders() {
   for (const auto& folder : folders) {
     for (const auto& name : names_in(fs_, folder)) {
       const std::string path = folder + "/" + name;
-      if (is_identifier(name) && is_network_folder(fs_, path)) add_folder(path);
+      const bool is_known =
+          std::any_of(networks_.begin(), networks_.end(),
+                      [&](const Network& network) { return network.network_dir == path; });
+      if (!is_known && is_identifier(name) && is_network_folder(fs_, path)) add_folder(path);
     }
   }
 }
