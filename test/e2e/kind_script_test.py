@@ -3,64 +3,63 @@
 answer from a small model of a cluster. It does what it says, in order, and it fails when an address changes. Its read
 proxy, against an API that goes away; its cluster file, by kind's own parser, where kind is built.
 
-usage: kind_script_test.py      Needs root, bash, jq, busybox, nftables and shellcheck.
+usage: kind_script_test.py      Needs root, bash, jq, busybox, nftables and shellcheck, and cc with a static C library.
 """
 import glob
-import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
+
+import world
+
+FOLDER = world.enter()
 
 import kind_model
 import kube_schemas
 import peers
 import proxy_cases
 import tap
-from kind_model import Model
+from kind_stand_in import StandIns, compile_client, state_of
 from plugin import BINARY, ROOT, require
 from tap import Skip
 
 import yaml
 
 KIND = f"{ROOT}/test/e2e/kind"
-PROGRAMS = ("docker", "kind", "kubectl", "helm", "nsenter")
+CLIENT = f"{FOLDER}/stand_in"
 NAME = "delegated-ipam-e2e"
 WORKER = f"{NAME}-worker"
 NODES = (f"{NAME}-control-plane", WORKER, f"{NAME}-worker2")
 LATER = f"{NAME}-worker3"
 EVERY_NODE = len(NODES)
+NETWORKS = ("bridge", "ptp", "flannel", "cilium")
 
 
 class Run:
-    """One run of run.sh against stand-ins, in a folder of its own; output, code and calls are there when it is over."""
+    """One run of run.sh against stand-ins, in a folder of its own; output, code, calls and what is left in the end."""
 
     def __init__(self, folder, network="bridge", faults=(), until=None, **environment):
         self.folder = folder
-        os.makedirs(f"{folder}/bin")
         os.makedirs(f"{folder}/tmp")
-        for program in PROGRAMS:
-            os.symlink(f"{ROOT}/test/lib/kind_stand_in.py", f"{folder}/bin/{program}")
-        with Model(folder) as model:
-            model.faults = list(faults)
-        process = subprocess.Popen(
-            [f"{KIND}/run.sh", network], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}", "KIND_MODEL": folder,
-                 "TMPDIR": f"{folder}/tmp", "DELEGATED_IPAM": BINARY, "KIND_PATIENCE": "0",
-                 "FLANNELD_BIN": "/bin/true", "FLANNEL_CNI_BIN": "/bin/true", "CILIUM_CHART": folder,
-                 "CILIUM_IMAGES": kind_model.NODE_IMAGE, **environment})
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if until and line.startswith(until):
-                process.send_signal(signal.SIGTERM)
-                until = None
-        self.output = "".join(lines)
-        self.code = process.wait()
-        self.calls = self._lines("calls", json.loads)
+        with StandIns(folder, CLIENT, faults) as stand_ins:
+            process = subprocess.Popen(
+                [f"{KIND}/run.sh", network], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                env={**os.environ, **stand_ins.environment, "TMPDIR": f"{folder}/tmp", "DELEGATED_IPAM": BINARY,
+                     "KIND_PATIENCE": "0", "FLANNELD_BIN": "/bin/true", "FLANNEL_CNI_BIN": "/bin/true",
+                     "CILIUM_CHART": folder, "CILIUM_IMAGES": kind_model.NODE_IMAGE, **environment})
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if until and line.startswith(until):
+                    process.send_signal(signal.SIGTERM)
+                    until = None
+            self.output = "".join(lines)
+            self.code = process.wait()
+            self.proxies_left = [pid for pid, started in stand_ins.proxies if is_running(pid, started)]
+        self.model = stand_ins.model
+        self.calls = stand_ins.calls
 
     @property
     def words(self):
@@ -73,28 +72,16 @@ class Run:
 
     def assert_nothing_left(self):
         """No cluster, image, proxy or file of the run."""
-        with Model(self.folder) as model:
-            assert not model.nodes, "the cluster is still there"
-            assert model.images == [kind_model.NODE_IMAGE], model.images
+        assert not self.model.nodes, "the cluster is still there"
+        assert self.model.images == [kind_model.NODE_IMAGE], self.model.images
         assert os.listdir(f"{self.folder}/tmp") == [], os.listdir(f"{self.folder}/tmp")
-        for pid, started in self._lines("proxies", str.split):
-            assert not is_running(pid, started), f"a proxy still runs: {pid}"
-
-    def _lines(self, name, read):
-        if not os.path.exists(f"{self.folder}/{name}"):
-            return []
-        with open(f"{self.folder}/{name}") as file:
-            return [read(line) for line in file]
+        assert not self.proxies_left, f"a proxy still runs: {self.proxies_left}"
 
 
 def is_running(pid, started):
     """True unless the process that was started then has ended, be it collected or not."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-    except OSError:
-        return False
-    return fields[0] not in ("Z", "X") and fields[19] == started
+    state, since = state_of(pid)
+    return state not in ("Z", "X") and since == started
 
 
 def put(path):
@@ -244,10 +231,8 @@ def is_skipped(run, *told):
     assert not any("create" in words for words in run.words), run.words
 
 
-def files_are_good(run_folder):
+def files_are_good(kept):
     """What the nodes were given is understood by those who read it there."""
-    with open(f"{run_folder}/kept.json") as file:
-        kept = json.load(file)
     for node, files in kept.items():
         subprocess.run(["bash", "-n"], input=files["/etc/delegated-ipam-test/start"], text=True, check=True)
         routes = files["/etc/delegated-ipam-test/start"].count("ip route replace 10.244.")
@@ -267,7 +252,7 @@ def kind_reads_the_cluster_file(folder):
     with open(f"{folder}/bin/docker", "w") as file:
         file.write(DOCKER.format(folder=folder))
     os.chmod(f"{folder}/bin/docker", 0o755)
-    for network in ("bridge", "ptp", "flannel", "cilium"):
+    for network in NETWORKS:
         command = [BINARY, "generate", "kind", "--name", "k", "--workers", "2", "--cni", network,
                    "--pod-subnet", "10.244.0.0/16", "--image", kind_model.NODE_IMAGE]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -324,33 +309,26 @@ SKIPS = [
 ]
 
 
-def root():
-    if os.geteuid() != 0:
-        tap.skip("needs root, as the script itself does; run it with sudo")
-
-
 def tell(suite):
-    folder = tempfile.mkdtemp()
-    try:
-        suite.run("run.sh and what it reads are clean by shellcheck", shell_is_clean)
-        suite.run("its manifests are what Kubernetes' schemas describe", manifests_are_kubernetes)
-        with ThreadPoolExecutor(2) as pool:
-            tell_runs(suite, folder, pool)
-        suite.run("kind's own parser takes the generated cluster files, and refuses spoilt ones",
-                  kind_reads_the_cluster_file, f"{folder}/kind")
-        proxy_cases.tell(suite, f"{folder}/proxy")
-    finally:
-        shutil.rmtree(folder)
+    suite.run("run.sh and what it reads are clean by shellcheck", shell_is_clean)
+    suite.run("its manifests are what Kubernetes' schemas describe", manifests_are_kubernetes)
+    compile_client(CLIENT)
+    with ThreadPoolExecutor(2) as pool:
+        tell_runs(suite, pool)
+    suite.run("kind's own parser takes the generated cluster files, and refuses spoilt ones",
+              kind_reads_the_cluster_file, f"{FOLDER}/kind")
+    proxy_cases.tell(suite, f"{FOLDER}/proxy")
 
 
-def tell_runs(suite, folder, pool):
+def tell_runs(suite, pool):
     """The runs, two at a time, and what is said of each."""
-    runs = {name: pool.submit(Run, f"{folder}/{number}", **arguments)
-            for number, (name, arguments) in enumerate(arguments_of_runs(folder))}
-    for network in ("bridge", "ptp", "flannel", "cilium"):
+    runs = {name: pool.submit(Run, f"{FOLDER}/{number}", **arguments)
+            for number, (name, arguments) in enumerate(arguments_of_runs())}
+    for network in NETWORKS:
         suite.run(f"{network}: eleven steps, in this order, with nothing left behind",
                   lambda one=network: tells_the_story(runs[one].result(), one))
-    suite.run("what the nodes were given: start script, routes, rules of the cut", files_are_good, folder)
+    suite.run("what the nodes were given: start script, routes, rules of the cut",
+              lambda: files_are_good(runs["bridge"].result().model.kept))
     for sentence, fault, step, *told in FAULTS:
         suite.run(f"{sentence} fails the run, which names it",
                   lambda: fails_at(runs[fault].result(), step, *told))
@@ -360,12 +338,10 @@ def tell_runs(suite, folder, pool):
         suite.run(f"skipped with the remedy where {sentence}", lambda: is_skipped(runs[sentence].result(), *told))
 
 
-def arguments_of_runs(folder):
+def arguments_of_runs():
     """(name, arguments of Run) of each."""
-    yield "bridge", {"KIND_MODEL_KEPT": f"{folder}/kept.json"}
-    yield "ptp", {"network": "ptp"}
-    yield "flannel", {"network": "flannel"}
-    yield "cilium", {"network": "cilium"}
+    for network in NETWORKS:
+        yield network, {"network": network}
     for _, fault, *_ in FAULTS:
         yield fault, {"faults": [fault]}
     yield "stopped", {"until": "ok 2 "}
@@ -374,4 +350,4 @@ def arguments_of_runs(folder):
 
 
 if __name__ == "__main__":
-    tap.story("kind script", tell, lambda: require(BINARY), root)
+    tap.story("kind script", tell, lambda: require(BINARY))

@@ -1,14 +1,12 @@
 """A small model of a cluster of kind, for stand-ins of docker, kind and kubectl: nodes with pod CIDRs and files, pods
-with addresses. It is kept as JSON in a file, as each call of a stand-in is a process of its own.
+with addresses.
 
 Its host-local gives the next address each time, its delegated-ipam a pod's own; nothing else of either is modelled.
 """
-import fcntl
 import ipaddress
 import json
 import os
 import re
-import signal
 
 CONF_DIR = "/etc/cni/net.d/"
 MANIFESTS = "/etc/kubernetes/manifests/"
@@ -18,39 +16,27 @@ NODE_IMAGE = "kindest/node:v1.31.0"
 
 
 class Model:
-    """The cluster, locked while it is used; what has changed is written at the end of a with block.
+    """The cluster. stdin, said: what the call in hand was given to read, and what it has said so far, lines.
 
     faults, a list, are what goes wrong: "restart:pod" and "start:pod": a pod has another address after docker restart,
     or start; "start:slice": so has an endpoint; "start:service": a pod does not answer any more; "zero:store": an
-    address file stays; "report:changed": the tool on the nodes tells of one more; "upgrade:pod": a pod is restarted when the conflist is replaced; "docker:info": there is no
-    daemon; "docker:image": nor a node image.
+    address file stays; "report:changed": the tool on the nodes tells of one more; "upgrade:pod": a pod is restarted
+    when the conflist is replaced; "docker:info": there is no daemon; "docker:image": nor a node image.
     """
 
-    def __init__(self, folder, stdin=""):
-        self._path = f"{folder}/model.json"
-        self._stdin = stdin
+    def __init__(self, faults=()):
+        self.faults = list(faults)
+        self.stdin, self.said = "", []
+        self.name = None
+        self.nodes, self.workloads, self.pods, self.placed = {}, {}, {}, {}
+        self.images, self.loaded = [NODE_IMAGE], []
+        self.maps, self.patched = {}, []
+        self.sandboxes = 0
+        self.has_wrong_slice = self.is_silent = False
+        self.kept = {}  # what was on the nodes when the cluster was deleted: {node: {path: text}}
 
-    @property
-    def stdin(self):
-        """What the call in hand was given to read."""
-        return self._stdin
-
-    def __enter__(self):
-        # Whoever stops the script stops its stand-ins too: not in the middle of writing.
-        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        self._file = open(self._path, "a+")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        self._file.seek(0)
-        text = self._file.read()
-        vars(self).update(json.loads(text) if text else new_cluster())
-        return self
-
-    def __exit__(self, *_):
-        self._file.seek(0)
-        self._file.truncate()
-        json.dump({name: value for name, value in vars(self).items() if not name.startswith("_")}, self._file)
-        self._file.close()
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+    def say(self, words):
+        self.said.append(f"{words}\n")
 
     def create(self, name):
         self.name = name
@@ -148,11 +134,6 @@ class Model:
     def _next(self, node):
         self.nodes[node]["last"] += 1
         return str(ipaddress.ip_network(self.nodes[node]["cidr"])[self.nodes[node]["last"]])
-
-
-def new_cluster():
-    return {"name": None, "nodes": {}, "workloads": {}, "pods": {}, "images": [NODE_IMAGE], "loaded": [], "maps": {},
-            "placed": {}, "sandboxes": 0, "faults": [], "has_wrong_slice": False, "is_silent": False, "patched": []}
 
 
 def workloads_in(text):

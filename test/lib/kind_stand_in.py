@@ -1,24 +1,33 @@
-#!/usr/bin/python3
-"""Stands in for docker, kind, kubectl, helm and nsenter, by the name it is called by: notes its command line and
-answers from a kind_model.Model. Both lie in the folder KIND_MODEL. What it does not know is an error, exit code 64.
-KIND_MODEL_KEPT names a file for what was on the nodes when the cluster is deleted, {node: {path: text}}.
+"""Stands in for docker, kind, kubectl, helm and nsenter: programs on PATH (kind_stand_in.c) that a thread of the test
+answers from a kind_model.Model; each call is noted. What it does not know is an error, exit code 64.
 """
+import contextlib
 import json
 import os
 import re
-import signal
-import sys
+import socket
+import struct
+import subprocess
 import textwrap
+import threading
+import traceback
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from kind_model import CONF_DIR, NODE_IMAGE, SERVICES, Model, workloads_in  # noqa: E402
+from kind_model import CONF_DIR, NODE_IMAGE, SERVICES, Model, workloads_in
 
 INSTALLED = "/opt/cni/bin/delegated-ipam"
-FOLDER = os.environ.get("KIND_MODEL", "")
 MAPS = {  # kubeadm's, as far as it matters
     "kube-proxy": {"kubeconfig.conf": "    server: https://x:6443\n    name: default\n"},
     "coredns": {"Corefile": ".:53 {\n  kubernetes cluster.local in-addr.arpa {\n    pods insecure\n  }\n}\n"},
 }
+
+
+class Exit(Exception):
+    """The program ends with this exit code, having said these words on stderr."""
+
+    def __init__(self, code, words=""):
+        super().__init__(code, words)
+        self.code = int(code)
+        self.words = words
 
 
 class Unknown(Exception):
@@ -50,15 +59,15 @@ def contents(path):
 def docker(model, arguments):
     verb, *rest = arguments
     if verb == "info":
-        return sys.exit("docker:info" in model.faults)
+        raise Exit("docker:info" in model.faults)
     if verb == "exec":
         rest = rest[1:] if rest[0] == "-i" else rest
         return execute(model, rest[0], rest[1:])
     if verb == "image" and rest[0] == "ls":
         images = [] if "docker:image" in model.faults else model.images
-        return print("\n".join(image for image in images if image.startswith(rest[-1])))
+        return model.say("\n".join(image for image in images if image.startswith(rest[-1])))
     if verb == "image" and rest[0] == "inspect":
-        return sys.exit(rest[1] not in model.images)
+        raise Exit(rest[1] not in model.images)
     if verb == "image" and rest[0] == "rm":
         model.images = [image for image in model.images if image not in rest[1:]]
     elif verb == "build":
@@ -69,9 +78,10 @@ def docker(model, arguments):
         node, path = rest[1].split(":")
         model.nodes[node]["files"][path] = contents(rest[0])
     elif verb == "inspect":
-        print(os.getpid())
+        model.say(os.getpid())
     elif verb == "run":
-        words, given = options(rest, "--name", "--hostname", "--net", "--label", "--security-opt", "--tmpfs", "--volume")
+        with_value = ("--name", "--hostname", "--net", "--label", "--security-opt", "--tmpfs", "--volume")
+        words, given = options(rest, *with_value)
         assert words == [NODE_IMAGE] and given["--name"] == given["--hostname"] and "--privileged" in given, rest
         model.add_node(given["--name"])
     elif verb in ("restart", "start"):
@@ -87,7 +97,7 @@ def execute(model, node, command):
     """docker exec"""
     place, program = model.nodes[node], command[0]
     if not place["runs"]:
-        sys.exit("the container is not running")
+        raise Exit(1, "the container is not running\n")
     if program == "crictl":
         return crictl(model, node, command[1:])
     if command[:2] == ["sh", "-c"] and "cat >" in command[2]:
@@ -95,9 +105,9 @@ def execute(model, node, command):
             return write_conflist(model, node, command[3], model.stdin)
         place["files"][command[3]] = model.stdin
     elif command[:2] == ["sh", "-c"] and "ls -A" in command[2]:
-        print("\n".join(model.stored(node)))
+        model.say("\n".join(model.stored(node)))
     elif program == "test":
-        sys.exit(command[2] not in place["files"])
+        raise Exit(command[2] not in place["files"])
     elif program == "rm":
         for path in command[1:]:
             place["gone"][path] = place["files"].pop(path, None)
@@ -108,7 +118,7 @@ def execute(model, node, command):
     elif program.endswith("/delegated-ipam"):
         look(model, node, command[1:])
     elif program == "curl":
-        sys.exit(28 if place["is_cut"] and command[-1].endswith("/readyz") else 0)
+        raise Exit(28 if place["is_cut"] and command[-1].endswith("/readyz") else 0)
     elif program == "kubeadm":
         kubeadm(model, node, command[1:])
     elif program not in ("sed", "systemctl", "mkdir", "modprobe"):
@@ -117,7 +127,7 @@ def execute(model, node, command):
 
 def kubeadm(model, node, arguments):
     if arguments[:2] == ["token", "create"]:
-        print("kubeadm join api:6443 --token abcdef.0123456789abcdef")
+        model.say("kubeadm join api:6443 --token abcdef.0123456789abcdef")
     elif arguments[0] == "join":  # the DaemonSets come to it
         model.nodes[node]["files"][INSTALLED] = "installed"
         if "kube-flannel-cfg" in model.maps:
@@ -138,8 +148,8 @@ def look(model, node, arguments):
             before[min(before)] = "10.244.1.99"
         items = [dict(zip(("namespace", "pod"), pod.split("/"))) | {"outcome": "KEPT" if now[pod] == ip else "CHANGED"}
                  for pod, ip in before.items()]
-        print(json.dumps({"items": items}))
-        sys.exit(any(item["outcome"] == "CHANGED" for item in items))
+        model.say(json.dumps({"items": items}))
+        raise Exit(any(item["outcome"] == "CHANGED" for item in items))
     else:
         raise Unknown
 
@@ -157,20 +167,21 @@ def crictl(model, node, arguments):
     words, given = options(arguments, "--output", "--name")
     if words[0] == "ps" and "--quiet" in given:
         assert given["--name"] == "^agent$"
-        print("agent-container")
+        model.say("agent-container")
     elif words[0] == "ps":
-        print(json.dumps({"containers": [{"podSandboxId": what["sandbox"]} for what in model.on(node).values()]}))
+        containers = [{"podSandboxId": what["sandbox"]} for what in model.on(node).values()]
+        model.say(json.dumps({"containers": containers}, indent=2))
     elif words[0] == "inspectp":
         for pod, what in model.on(node).items():
             if what["sandbox"] in words:
                 namespace, name = pod.split("/")
-                print(json.dumps({"status": {
+                model.say(json.dumps({"status": {
                     "id": what["sandbox"], "state": "SANDBOX_READY", "network": {"ip": what["ip"]},
                     "metadata": {"name": name, "namespace": namespace}}}))
     elif words[0] == "info":
         networks = [{"Config": {"Source": text}} for path, text in model.nodes[node]["files"].items()
                     if path.startswith(CONF_DIR)]
-        print(json.dumps({"cniconfig": {"Networks": networks}}))
+        model.say(json.dumps({"cniconfig": {"Networks": networks}}))
     elif words[:3] == ["exec", "agent-container", "/bin/busybox"]:
         in_pod(model, node, words[3:])
     else:
@@ -183,14 +194,14 @@ def in_pod(model, node, command):
     if command[0] == "nslookup":
         is_served = command[2] == SERVICES["kube-system/kube-dns"] and model.endpoints("kube-system/kube-dns", node)
         answer = f"Name: {command[1]}\nAddress: {SERVICES['shop/web']}"
-        return print(answer if is_served else "no servers could be reached")
+        return model.say(answer if is_served else "no servers could be reached")
     address, count = command[3:]
     (service,) = [name for name, ip in SERVICES.items() if ip == address]
     pods = sorted(model.endpoints(service, node if service == "shop/web-here" else None))
     names = [pod.split("/")[1] for pod in pods]
     if model.is_silent:
         names[0] = "nobody"
-    print("\n".join((names * int(count))[:int(count)]))
+    model.say("\n".join((names * int(count))[:int(count)]))
 
 
 def kind(model, arguments):
@@ -206,9 +217,7 @@ def kind(model, arguments):
         model.loaded.append(words[2])
     elif words == ["delete", "cluster"]:
         assert given["--name"] == model.name
-        if "KIND_MODEL_KEPT" in os.environ:
-            with open(os.environ["KIND_MODEL_KEPT"], "w") as file:
-                json.dump({name: {**node["files"], **node["gone"]} for name, node in model.nodes.items()}, file)
+        model.kept = {name: {**node["files"], **node["gone"]} for name, node in model.nodes.items()}
         model.nodes, model.pods = {}, {}
     else:
         raise Unknown
@@ -220,19 +229,20 @@ def kubectl(model, arguments):
     words, given = options(arguments, *with_value)
     verb, namespace = words[0], given.get("--namespace", "")
     if verb == "get":
-        print(json.dumps(get(model, words[1:], namespace)))
+        model.say(json.dumps(get(model, words[1:], namespace)))
     elif verb == "config":
         data = {name: "c3VyZQ==" for name in ("client-certificate-data", "client-key-data")}
-        print(json.dumps({"clusters": [{"cluster": {"certificate-authority-data": "c3VyZQ=="}}],
+        model.say(json.dumps({"clusters": [{"cluster": {"certificate-authority-data": "c3VyZQ=="}}],
                           "users": [{"user": data}]}))
     elif verb in ("apply", "replace"):
         apply(model, model.stdin if given["--filename"] == "-" else contents(given["--filename"]))
     elif verb == "create" and words[1] == "configmap":
         files = [argument.split("=", 2)[1:] for argument in arguments if argument.startswith("--from-file=")]
         data = {name: contents(path) for name, path in files}
-        print(json.dumps({"kind": "ConfigMap", "metadata": {"name": words[2], "namespace": namespace}, "data": data}))
+        metadata = {"name": words[2], "namespace": namespace}
+        model.say(json.dumps({"kind": "ConfigMap", "metadata": metadata, "data": data}))
     elif verb == "create" and words[1] == "namespace":
-        print(json.dumps({"kind": "Namespace", "metadata": {"name": words[2]}}))
+        model.say(json.dumps({"kind": "Namespace", "metadata": {"name": words[2]}}))
     elif verb == "patch":
         patch(model, words[2], given)
     elif verb == "scale":
@@ -323,35 +333,109 @@ def start_flannel(model):
         write_conflist(model, node, f"{CONF_DIR}10-flannel.conflist", model.maps["kube-flannel-cfg"]["cni-conf.json"])
 
 
-def nsenter(model, arguments):
-    """The proxy: stays until it is ended."""
+def nsenter(_model, arguments):
+    """The proxy; that it stays until it is ended is StandIns' business."""
     assert arguments[0].startswith("--net=/proc/") and "read_proxy.py" in arguments[2]
 
 
-def helm(model, arguments):
+def helm(_model, arguments):
     words, given = options(arguments, "--kubeconfig", "--namespace", "--values", "--set")
     assert words[:2] == ["install", "cilium"] and "mode: delegated-plugin" in contents(given["--values"])
 
 
-def main():
-    program = os.path.basename(sys.argv[0])
-    # Before the model is locked: who writes it may be another stand-in.
-    stdin = sys.stdin.read() if {"-", "-i"} & set(sys.argv) else ""
-    with Model(FOLDER, stdin) as model:
-        with open(f"{FOLDER}/calls", "a") as file:
-            file.write(json.dumps([program, *sys.argv[1:]]) + "\n")
+PROGRAMS = {program.__name__: program for program in (docker, kind, kubectl, helm, nsenter)}
+
+
+def compile_client(path):
+    """Make the program that all of PROGRAMS are on PATH. Errors: CalledProcessError, FileNotFoundError without cc."""
+    source = f"{os.path.dirname(os.path.realpath(__file__))}/kind_stand_in.c"
+    flags = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-static")
+    subprocess.run(["cc", *flags, "-o", path, source], check=True)
+
+
+class StandIns:
+    """For a with block: the programs in folder/bin, and a thread that answers them, one call after the other.
+
+    environment: what they need. calls: the command lines so far. proxies: (process id, time of start) of each nsenter;
+    these stay until they are ended, or the block is over.
+    """
+
+    def __init__(self, folder, client, faults=()):
+        self.model = Model(faults)
+        self.calls, self.proxies, self._held = [], [], []
+        self.environment = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "KIND_STAND_INS": f"{folder}/socket"}
+        os.makedirs(f"{folder}/bin")
+        for program in PROGRAMS:
+            os.symlink(client, f"{folder}/bin/{program}")
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"{folder}/socket")
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):  # when it has ended by an error, and said so
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        for connection in self._held:
+            connection.close()
+
+    def _serve(self):
+        with self._listener:  # after an error nobody waits for an answer
+            while True:
+                try:
+                    connection, _ = self._listener.accept()
+                except OSError:  # shutdown()
+                    return
+                with connection:
+                    self._take(connection)
+
+    def _take(self, connection):
+        """Hear one call and answer it. Who is killed has called if all of it has come."""
+        with connection.makefile("rb") as file:
+            text = file.read().decode()
+        if not text.endswith("\0"):
+            return
+        count, text = text[:-1].split("\0", 1)
+        *call, stdin = text.split("\0", int(count))
+        code, stdout, stderr = self._answer(call, stdin)
+        if call[0] == "nsenter" and code == 0:
+            self._hold(connection)
+            return
+        said = stdout.encode()
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(struct.pack("=II", code, len(said)) + said + stderr.encode())
+
+    def _answer(self, call, stdin):
+        """(exit code, what is said on stdout, on stderr)"""
+        self.calls.append(call)
+        self.model.stdin, self.model.said = stdin, []
+        code, words = 0, ""
         try:
-            globals()[program](model, sys.argv[1:])
+            PROGRAMS[call[0]](self.model, call[1:])
+        except Exit as end:
+            code, words = end.code, end.words
         except Unknown:
-            print(f"{program}: no answer to {sys.argv[1:]}", file=sys.stderr)
-            sys.exit(64)
-    if program == "nsenter":
-        with open("/proc/self/stat") as file:
-            started = file.read().rpartition(")")[2].split()[19]  # proc(5); the number alone may come again
-        with open(f"{FOLDER}/proxies", "a") as file:
-            file.write(f"{os.getpid()} {started}\n")
-        signal.pause()
+            code, words = 64, f"{call[0]}: no answer to {call[1:]}\n"
+        except Exception:  # an assertion, or what the model has not got
+            code, words = 1, traceback.format_exc()
+        return code, "".join(self.model.said), words
+
+    def _hold(self, connection):
+        """The proxy gets no answer until it is ended."""
+        pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        self.proxies.append((pid, state_of(pid)[1]))
+        self._held.append(connection.dup())
 
 
-if __name__ == "__main__":
-    main()
+def state_of(pid):
+    """(state, time of start) of a process, of proc(5): the number alone may come again; ("X", None) without one."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return "X", None
+    return fields[0], fields[19]

@@ -40,9 +40,10 @@ rolled_out() { # rolled_out NAMESPACE KIND/NAME...
 }
 
 # pods_on NODE: "namespace/pod address[,address] sandbox" of each pod that runs there with a network of its own, sorted.
+# crictl prints a line for each member. This is asked most often, and jq takes 17 ms to start, awk one.
 pods_on() {
   local sandboxes
-  sandboxes=$(on "$1" crictl ps --output json | jq -r '[.containers[].podSandboxId] | unique[]') || return
+  sandboxes=$(on "$1" crictl ps --output json | awk -F '"' '$2 == "podSandboxId" { print $4 }' | sort -u) || return
   [ -n "$sandboxes" ] || return 0
   # shellcheck disable=SC2086  # one argument a sandbox
   on "$1" crictl inspectp --output json $sandboxes | jq -rs '
@@ -150,9 +151,7 @@ web_pods() { # web_pods [NODE]: names of the StatefulSet's pods (on this node), 
 }
 
 cluster_ip() { # cluster_ip NAMESPACE SERVICE
-  jq -r --arg namespace "$1" --arg name "$2" '
-    .items[] | select(.metadata.namespace == $namespace and .metadata.name == $name).spec.clusterIP' \
-    "$WORK/services.json"
+  awk -v service="$1/$2" '$1 == service { print $2 }' "$WORK/services"
 }
 
 dns_answers() { # dns_answers NODE: its agent pod gets the address of a Service

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
 # The steps of run.sh, in order. What they know of each other lies in $WORK: pods (as they were before something
-# happened: node, namespace/pod, addresses, sandbox), slices (EndpointSlices at the beginning), ever (all addresses).
+# happened: node, namespace/pod, addresses, sandbox), slices (EndpointSlices at the beginning), services (namespace/name,
+# address), ever (all addresses).
 
 make_cluster() {
   "$TOOL" generate kind --name "$NAME" --workers 2 --cni "$CNI" --pod-subnet "$POD_SUBNET" --image "$KIND_NODE_IMAGE" \
@@ -27,7 +28,8 @@ start_on_host_local() {
   slices >"$WORK/slices"
   pods_everywhere "$WORK/pods"
   check_distinct "$WORK/pods"
-  kube get services --all-namespaces --output json >"$WORK/services.json"
+  kube get services --all-namespaces --output json |
+    jq -r '.items[] | "\(.metadata.namespace)/\(.metadata.name) \(.spec.clusterIP)"' >"$WORK/services"
   check_services
 }
 
