@@ -17,7 +17,7 @@ sys.path[:0] = [FOLDER, os.path.join(FOLDER, "../lib")]
 import budgets  # noqa: E402
 import place  # noqa: E402
 import report  # noqa: E402
-from contenders import TITLES, binaries  # noqa: E402
+from contenders import LOOKS, TITLES, binaries  # noqa: E402
 from counts import Counter  # noqa: E402
 from measure import Bench, say  # noqa: E402
 from plugin import BINARY, ROOT, require  # noqa: E402
@@ -39,6 +39,7 @@ def options():
     parser.add_argument("--compare", metavar="FILE", type=_earlier, help="print what has grown since this bench.json; "
                         "exit 1 if anything has")
     parser.add_argument("--place", choices=[*place.PLACES], action="append", help="only here (default: both)")
+    parser.add_argument("--looks", action="store_true", help="nothing but the operator's list and status")
     return parser.parse_args()
 
 
@@ -64,13 +65,14 @@ def measure(chosen, folder):
     steps = [lambda where=where: bench.sizes(where, folder, SOME_SIZES if chosen.quick else SIZES) for where in places]
     steps += [lambda where=where: bench.odd_folders(where, folder) for where in some]
     looked_at = QUICKLY_LOOKED_AT if chosen.quick else budgets.LOOKED_AT
-    steps += [lambda where=where: bench.looks(where, folder, looked_at) for where in some]
+    looks = [lambda where=where: bench.looks(where, folder, looked_at) for where in some]
+    steps += looks
     steps += [lambda where=where: bench.crowds(where, folder, times) for where in some]
     counted = []
     if "image" in places:
         steps.append(lambda: counted.extend(counter.all(folder)))
     steps += [lambda where=where: bench.storms(where, folder, times) for where in some]
-    for step in steps:
+    for step in looks if chosen.looks else steps:
         try:
             step()
         except Skip as reason:
@@ -81,11 +83,13 @@ def measure(chosen, folder):
 
 
 def write(run, folder):
-    """bench.json and bench.svg; without the plotting library only the first."""
+    """bench.json, and bench.svg; without the plotting library, or without calls, only the first."""
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "bench.json"), "w") as file:
         json.dump(run, file, indent=1)
         file.write("\n")
+    if all(point["point"] in LOOKS for point in run["points"]):
+        return  # the picture is of the calls
     try:
         import plot
     except ImportError as error:

@@ -48,12 +48,18 @@ std::string trimmed(std::string_view text) {
 /// By name, and whether each is known to be a regular file.
 std::vector<std::pair<std::string, bool>> list_entries(FileSystem& fs, const Directory& folder) {
   std::vector<std::pair<std::string, bool>> entries;
+  std::vector<std::pair<std::string, bool>*> order;  // quicker to move about
   fs.visit(folder, [&](const DirectoryEntry& entry) {
     entries.emplace_back(entry.name, entry.is_regular);
   });
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& one, const auto& other) { return one.first < other.first; });
-  return entries;
+  order.reserve(entries.size());
+  for (auto& entry : entries) order.push_back(&entry);
+  std::sort(order.begin(), order.end(),
+            [](const auto* one, const auto* other) { return one->first < other->first; });
+  std::vector<std::pair<std::string, bool>> sorted;
+  sorted.reserve(entries.size());
+  for (auto* entry : order) sorted.push_back(std::move(*entry));
+  return sorted;
 }
 
 void set_owner(AttachmentFile& file, std::string_view content) {

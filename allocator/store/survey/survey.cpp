@@ -89,8 +89,11 @@ class Look {
     survey_.oddities.push_back({kind, path, why});
   }
 
+  /// Quick where it is the one behind the last that was asked for.
   SurveyedAddress& at(const Address& address) {
-    return survey_.addresses.try_emplace(address, address).first->second;
+    const auto place = survey_.addresses.try_emplace(next_, address, address);
+    next_ = std::next(place);
+    return place->second;
   }
 
   /// The same, where most come in their order.
@@ -330,6 +333,7 @@ class Look {
   FileSystem& fs_;
   const SurveyPlace& place_;
   Survey survey_;
+  std::map<Address, SurveyedAddress>::iterator next_ = survey_.addresses.end();
   std::optional<RecordFolder> records_;
   /// Those that are bound now, whose pods' hints are read while the files are looked at.
   std::vector<SurveyedAddress*> bound_;
