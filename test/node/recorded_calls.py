@@ -175,22 +175,23 @@ def _letter(number):
 def shape(before, rows):
     """What of rows must come again when the same is recorded once more: {pod: its calls}, without what depends on the
     moment: the order across pods, how often a call is repeated, and the DELs of sandboxes that had theirs already.
-    A sandbox, an address and a UID are told by their numbers among the pod's own, a newcomer by NEWCOMER."""
-    told, pods, ended = {}, {}, set()
-    for is_recent, row in [*((False, one) for one in before), *((True, one) for one in rows)]:
-        for call in row if isinstance(row, Together) else [row]:
-            if isinstance(call, Event):
-                continue
-            if isinstance(call, Add):
-                pods[call.sandbox] = call.pod
-            pod = _Numbers.of(told, pods[call.sandbox])
-            if not isinstance(call, Add) and call.sandbox in ended and not call.prev:
-                continue
-            said = pod.say(call)
-            if is_recent and said not in pod.calls[-1:]:
-                pod.calls.append(said)
-            if isinstance(call, Del) and not call.fails:
-                ended.add(call.sandbox)
+    A sandbox, an address and a UID are told by their numbers among the pod's own; what was before counts with each
+    pod's last sandbox only, as the others are named or not. A newcomer is told by NEWCOMER."""
+    told, pods = {}, {row.sandbox: row.pod for row in before if isinstance(row, Add)}
+    ended = {row.sandbox for row in before if isinstance(row, Del)}
+    for row in {row.pod: row for row in before if isinstance(row, Add)}.values():
+        _Numbers.of(told, row.pod).say(row)
+    for call in (call for row in rows for call in (row if isinstance(row, Together) else [row])):
+        if isinstance(call, Event) or isinstance(call, Del) and call.sandbox in ended and not call.prev:
+            continue
+        if isinstance(call, Add):
+            pods[call.sandbox] = call.pod
+        pod = _Numbers.of(told, pods[call.sandbox])
+        said = pod.say(call)
+        if said not in pod.calls[-1:]:
+            pod.calls.append(said)
+        if isinstance(call, Del) and not call.fails:
+            ended.add(call.sandbox)
     return {name: pod.calls for name, pod in told.items() if pod.calls}
 
 
