@@ -6,7 +6,6 @@ usage: clusters_test.py [bridge|ptp|flannel|guide]...      (default: all; guide:
 Needs root, the packages of the list clusters, the node image, and the peers kind, plugins and flannel. A docker that
 DOCKER_HOST or DOCKER_BIN names is used instead of an own one, an image that KIND_NODE_IMAGE names instead of ours.
 """
-import contextlib
 import os
 import re
 import signal
@@ -26,6 +25,7 @@ import own_docker
 import peers
 import tap
 from go_programs import CannotBuild
+from kernel_settings import Kernel
 from kind_guide import Guide
 from plugin import BINARY, ROOT, require
 
@@ -35,26 +35,6 @@ import parts  # noqa: E402
 
 SECONDS = 1800  # for one cluster; they took four to eight minutes
 MEASURED = re.compile(r": kept \d|report: \d|addresses ever|in its own range")
-# What changes by itself, and what is each network namespace's own.
-NOT_SETTINGS = re.compile(r"/net/|/random/|-(nr|state)$|ns_last_pid|/nr$|fs/(binfmt_misc|quota)|user/|"
-                          r"kernel/(perf_event|tainted|sched_domain|hostname|domainname)")
-
-
-class Kernel:
-    """The settings of the machine's one kernel, as they are now."""
-
-    def __init__(self):
-        self.settings = {}
-        for folder, _, names in os.walk("/proc/sys"):
-            for path in (f"{folder}/{name}" for name in names):
-                if not NOT_SETTINGS.search(path):
-                    with contextlib.suppress(OSError), open(path, "rb") as file:
-                        self.settings[path] = file.read()
-
-    def assert_unchanged(self):
-        now = Kernel().settings
-        changed = [f"{path}: {was} -> {now.get(path)}" for path, was in self.settings.items() if now.get(path) != was]
-        assert not changed, changed
 
 
 def requirements():

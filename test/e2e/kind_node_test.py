@@ -71,7 +71,7 @@ class KindNode(Machine):
         made = self.crictl("create", "--no-pull", sandbox, self._write("own.json", json.dumps(own)),
                            f"{self.folder}/pod.json")
         self.crictl("start", made)
-        pod.sandboxes.append(self._inspect(sandbox))
+        pod.sandboxes.append(self.inspect(sandbox))
         return pod
 
     def crictl(self, *words):

@@ -16,10 +16,11 @@ def path():
 
 class Etcd:
     """One etcd with its data in a folder, for a with block. netns: path of its network namespace. address: where it
-    listens there. It ends with the thread that started it."""
+    listens there. program: another etcd than Debian's. It ends with the thread that started it."""
 
-    def __init__(self, folder, netns, address="127.0.0.1"):
+    def __init__(self, folder, netns, address="127.0.0.1", program=None):
         self.folder = folder
+        self.program = program
         self.netns = netns
         self.address = address
         self.endpoint = f"http://{address}:{PORT}"
@@ -29,8 +30,8 @@ class Etcd:
         peer = "http://127.0.0.1:2380"
         with open(f"{self.folder}/etcd.log", "w") as log:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "nsenter", f"--net={self.netns}", path(), "--name", "one",
-                 "--data-dir", f"{self.folder}/etcd", "--listen-client-urls", self.endpoint,
+                ["setpriv", "--pdeathsig", "KILL", "nsenter", f"--net={self.netns}", self.program or path(),
+                 "--name", "one", "--data-dir", f"{self.folder}/etcd", "--listen-client-urls", self.endpoint,
                  "--advertise-client-urls", self.endpoint, "--listen-peer-urls", peer,
                  "--initial-advertise-peer-urls", peer, "--initial-cluster", f"one={peer}"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -40,6 +41,11 @@ class Etcd:
     def __exit__(self, *_):
         self._process.kill()
         self._process.wait()
+
+    @property
+    def pid(self):
+        """The id of its process."""
+        return self._process.pid
 
     def _is_there(self):
         if self._process.poll() is not None:

@@ -42,16 +42,18 @@ class Machine:
     """
 
     program = image.SLEEPER  # what the sandboxes run
+    kept_folders = KEPT_FOLDERS
 
     def __init__(self, folder, conflist, plugins, outside=(), uplink=None, programs=None, environment=None,
                  conf_template=""):
         self.folder = folder
         self.network = conflist["name"]
         self._conf_template = conf_template
+        self.outlive = set()  # ids of processes that are not the node's
         self._runtime = None
         self._client = None
         self.places = {"node": NETNS}  # from where pods shall be reached; none: they have no data path
-        for name in ("bin", "programs", "net.d", "disk", *(f"disk/{kept}" for kept in KEPT_FOLDERS)):
+        for name in ("bin", "programs", "net.d", "disk", *(f"disk/{kept}" for kept in self.kept_folders)):
             os.makedirs(f"{folder}/{name}")
         self._install(plugins)
         for name, path in (programs or {}).items():
@@ -60,7 +62,7 @@ class Machine:
         self._environment = {**os.environ, "PATH": path, **(environment or {})}
         if not conf_template:
             self._write_conflist(conflist)
-        for kept, path in KEPT_FOLDERS.items():
+        for kept, path in self.kept_folders.items():
             nsmount.run("mount", "--bind", f"{folder}/disk/{kept}", path)
         self.outside = None if uplink else nsmount.make(f"{folder}/outside")
         self.uplink = uplink or Uplink(self.outside, outside)
@@ -78,6 +80,10 @@ class Machine:
     def boot(self):
         """Power on: a new boot id, an empty /run, the node's network, then the runtime."""
         name_boot()
+        self.come_up()
+
+    def come_up(self):
+        """What a boot does once the kernel runs; without boot(), the restart of a node that is a container."""
         nsmount.run("mount", "--bind", DOMAIN_NAME, BOOT_ID)
         nsmount.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
         os.makedirs(os.path.dirname(NETNS))
@@ -97,7 +103,7 @@ class Machine:
         """Every process is killed; sandboxes, network namespaces and all of /run are gone."""
         self.uplink.disconnect()
         self._forget_client()
-        world.kill_processes()
+        world.kill_processes(self.outlive)
         if self._runtime:
             self._runtime.wait()
         self._runtime = None
@@ -107,7 +113,7 @@ class Machine:
     def remove(self):
         """Power off for good: unmount and delete everything, so that the world can have another machine."""
         self.power_off()
-        for path in (self.outside, *KEPT_FOLDERS.values()):
+        for path in (self.outside, *self.kept_folders.values()):
             if path:
                 nsmount.run("umount", path)
         shutil.rmtree(self.folder)
@@ -160,7 +166,7 @@ class Machine:
         answer = self._client.runtime("RunPodSandbox", config={
             "metadata": metadata, "hostname": pod.name, "dns_config": {"servers": ["192.0.2.53"]},
             "linux": {"cgroup_parent": f"/{world.name()}"}})
-        pod.sandboxes.append(self._inspect(answer.pod_sandbox_id))
+        pod.sandboxes.append(self.inspect(answer.pod_sandbox_id))
         return pod.sandbox
 
     def run_all(self, pods):
@@ -275,7 +281,8 @@ class Machine:
         nsmount.run(*command, archive)
         world.wait_until(self._has_image, 60, "the runtime does not see the imported image")
 
-    def _inspect(self, sandbox_id):
+    def inspect(self, sandbox_id):
+        """The Sandbox of this id, as the runtime knows it."""
         answer = self._client.runtime("PodSandboxStatus", pod_sandbox_id=sandbox_id, verbose=True)
         return Sandbox(sandbox_id, _addresses(answer.status), json.loads(answer.info["info"])["pid"])
 

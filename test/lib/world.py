@@ -68,15 +68,22 @@ def end(child):
         child.wait()
 
 
-def kill_processes():
-    """End every process of the world except the script itself, and wait until none of them runs.
+def kill_processes(others=()):
+    """End every process of the world except the script itself and the others, and wait until none of them runs.
 
     Errors: RuntimeError outside a world (nothing is killed then), or when a process survives for a minute.
     """
     if not _own_process_tree:
         raise RuntimeError("kill_processes: not inside a world")
-    spared = {1, os.getpid()}
+    spared = {1, os.getpid(), *others}
     wait_until(lambda: not _kill(_running() - spared), 60, "the processes of the world did not end")
+
+
+def remove_groups(top):
+    """Remove the control groups of this name that nobody is in, with all below them."""
+    for path in glob.glob(f"/sys/fs/cgroup/{top}") + glob.glob(f"/sys/fs/cgroup/*/{top}"):
+        for group, _, _ in os.walk(path, topdown=False):
+            _remove_if_empty(group)
 
 
 def called_with(variable):
@@ -161,10 +168,7 @@ def _lock(folder):
 
 def _remove_folder(folder):
     """Remove a world's folder and its control groups (they bear its name and are empty by now)."""
-    name_of_groups = os.path.basename(folder)
-    for top in glob.glob(f"/sys/fs/cgroup/{name_of_groups}") + glob.glob(f"/sys/fs/cgroup/*/{name_of_groups}"):
-        for group, _, _ in os.walk(top, topdown=False):
-            _remove_if_empty(group)
+    remove_groups(os.path.basename(folder))
     shutil.rmtree(folder, ignore_errors=True)
 
 

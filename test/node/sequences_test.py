@@ -17,6 +17,7 @@ from node import BOOT_ID, Node, empty_run, fake_boots, new_boot
 from plugin import BINARY, HOST_LOCAL, require, run
 from replay import Replay
 from sequence_tables import TABLES, Add, Del
+from sequence_tables_newest import RECORDINGS
 from tap import Skip
 
 HOME = "/var/lib/cni/sequences"
@@ -183,7 +184,7 @@ def tell_host_local_of_podman():
 
 def tell(suite):
     chosen = tuple(sys.argv[1:]) or ("",)
-    for table in TABLES:
+    for table in [*TABLES, *(recording.table for recording in RECORDINGS)]:
         if table.name.startswith(chosen):
             for families, ranges in (("single stack", SINGLE), ("dual stack", DUAL)):
                 suite.run(f"{table.name} ({families})", replayed, table, ranges)
