@@ -8,8 +8,8 @@
 # tests' own (three quarters of an hour, once an hour more).
 # --load N keeps N processes busy beside the suites; --shuffle SEED runs them in another order, the
 # same for the same word.
-# Three lanes run side by side, as most suites wait more than they compute: one builds the other presets and runs what
-# needs them, two take the suites of the release binary from one queue, and the first helps them when it is through. What
+# Four lanes run side by side, as most suites wait more than they compute: one builds the other presets and runs what
+# needs them, three take the suites of the release binary from one queue, and the first helps them when it is through. What
 # is built beside, from the first minute, is the peers.
 # Prints progress, and last one line: "N passed, N failed, N skipped". Leaves nothing behind but build/.
 set -uo pipefail
@@ -494,7 +494,7 @@ run_lanes() {
         start_lane "$one" "$one"
         lanes+=("$one") pids+=($!)
     done
-    for one in first second; do
+    for one in first second third; do
         start_lane $one
         lanes+=("$one") pids+=($!)
     done

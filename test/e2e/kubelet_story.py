@@ -149,6 +149,13 @@ class Story:
         self._settle()
         self._until_removed(gone)
 
+    def newcomer_goes_for_good(self):
+        """Its binding stays."""
+        self._newcomer()
+        self.dismiss_newcomers()
+        self._until(lambda: {pod["metadata"]["name"] for pod in self.control.items("pods")} == self._pods,
+                    "the API does not forget the newcomer")
+
     def all_are_deleted(self):
         """And their sandboxes removed, which the kubelet does once a minute."""
         self.control.apply(_stateful_set(0))
@@ -163,6 +170,10 @@ class Story:
     def in_use(self):
         """{sandbox: letter} of those that run, as rows name them."""
         return {self.recorder.name(one.id): self.recorder.letter(self.node.addresses(one)) for one in self._running()}
+
+    def names(self):
+        """namespace/name of the pods that shall run."""
+        return {f"default/{name}" for name in self._pods}
 
     def dismiss_newcomers(self):
         """Delete them; what else is heard of them does not count."""

@@ -4,11 +4,13 @@ Kubernetes beside it: what they call when a pod, a program or the node ends in o
 their addresses. What is recorded must be what test/node/sequence_tables_newest.py has, which the suite `node` replays.
 
 usage: kubelet_test.py [--record] [CHAPTER ...]     for example: kubelet_test.py node_reboots dels_fail; --record prints
-       the rows of each chapter, as they are written there
+       the rows of each chapter, as they are written there; gc: that of the tool, which has no rows
 Needs root, the packages of the list clusters, the parts kubernetes and etcd of the node image, and the peers containerd
 and plugins. Nothing is asked of the network. The machine's folders and settings stay as they are.
 """
+import json
 import os
+import subprocess
 import sys
 import time
 
@@ -37,6 +39,9 @@ from sequence_tables_newest import RECORDINGS  # noqa: E402
 
 OF_KUBERNETES = ("kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 FIRST = "pods_start"
+GC = "gc"
+LAST = "all_are_deleted"
+PODS_API = "/var/lib/kubelet/pods-api/pods-api.sock"
 VERBS = {"ADD", "DEL", "STATUS"}  # that they send at all
 RECORD = "--record"
 CALLS = f"{FOLDER}/calls"
@@ -104,6 +109,48 @@ def held(story):
             if address not in in_use and binding.owner not in story.dismissed}
 
 
+def gc_asks_the_kubelet(story):
+    """By its Pods API: while it does not answer nothing goes; then what is kept for pods that are gone, seen twice."""
+    story.newcomer_goes_for_good()
+    before = bindings()
+    story.node.kill_kubelet()
+    gone, done = gc(story)
+    assert not gone and f"kubelet's Pods API, {PODS_API}: " in done.stderr and done.returncode == 1, done
+    story.node.start_kubelet()
+    until_the_kubelet_lists(story)
+    gone, done = gc(story)
+    assert gone == set(before) - story.names() and story.names() <= set(before), f"{done}\n{before}"
+    assert bindings() == before and done.returncode == 1, done
+    story.node_reboots()
+    until_the_kubelet_lists(story)
+    again, done = gc(story)
+    assert again == gone and done.returncode == 0, done
+    assert set(bindings()) == story.names(), bindings()
+    print(f"# gc: of {len(before)} bindings {len(gone)} freed, {len(story.names())} kept", flush=True)
+
+
+def until_the_kubelet_lists(story):
+    """Its pods; before it has seen them it refuses."""
+    world.wait_until(lambda: "every binding is kept" not in gc(story, apply=False)[1].stderr, 60,
+                     lambda: gc(story, apply=False)[1])
+
+
+def gc(story, apply=True):
+    """The pods whose binding goes, or is noted, and the call."""
+    done = subprocess.run([BINARY, "gc", "--conf", f"{story.node.folder}/net.d", "-o", "json", *["--apply"] * apply],
+                          capture_output=True, text=True)
+    assert done.returncode in (0, 1), done
+    items = json.loads(done.stdout)["items"]
+    return {f"{one['namespace']}/{one['pod']}" for one in items if "its pod is gone" in one["why"]}, done
+
+
+def bindings():
+    """Of the network: whose they are."""
+    node = Node(FOLDER, [], name=NETWORK)
+    node.state_dir = STATE_FOLDERS[1]
+    return sorted(binding.owner for binding in node.bindings().values())
+
+
 def only_these_verbs(story):
     calls = story.recorder.calls()
     counts = {verb: sum(one.verb == verb for one in calls) for verb in sorted({one.verb for one in calls})}
@@ -127,6 +174,8 @@ def tell(suite):
     chosen = [word for word in sys.argv[1:] if word != RECORD]
     if suite.run("a control plane answers, a kubelet and a runtime start", start, story):
         for recording in RECORDINGS:
+            if recording.chapter == LAST and (not chosen or GC in chosen):
+                suite.run("gc asks the kubelet which pods exist", gc_asks_the_kubelet, story)
             if not chosen or recording.chapter in (FIRST, *chosen):
                 if not suite.run(recording.name, play, story, recording):
                     print("# the rest is not told, as it builds on this", flush=True)
