@@ -70,6 +70,20 @@ check_distinct() { # check_distinct FILE
   [ -z "$twice" ] || die "on two nodes: $twice"
 }
 
+# check_range NODE: every pod of the node has an address of the node's pod CIDRs.
+check_range() {
+  awk -v node="$1" '$1 == node { print $2, $3 }' "$WORK/pods" >"$WORK/in-range"
+  jq -r --arg node "$1" '.items[] | select(.metadata.name == $node).spec.podCIDRs[]' "$WORK/nodes.json" |
+    python3 -c 'import ipaddress, sys
+ranges = [ipaddress.ip_network(line.strip()) for line in sys.stdin]
+for line in open(sys.argv[1]):
+    pod, addresses = line.split()
+    for one in addresses.split(","):
+        if not any(ipaddress.ip_address(one) in part for part in ranges):
+            sys.exit(f"{pod} has {one}, outside of {ranges}")' "$WORK/in-range"
+  echo "$1: $(wc -l <"$WORK/in-range") pods in its own range"
+}
+
 # kept WHAT BEFORE AFTER: every pod of the file BEFORE has its address in AFTER; columns: node, pod, addresses, sandbox.
 kept() {
   local changed total
@@ -103,10 +117,13 @@ slices() {
     .endpoints[]? | select(.targetRef.kind == "Pod") | "\($service) \(.targetRef.name) \(.addresses[])"' | sort
 }
 
-check_slices() { # check_slices WHEN: as they were at the beginning
-  slices >"$WORK/slices.now"
-  diff "$WORK/slices" "$WORK/slices.now" || die "$1: EndpointSlices have changed (< then, > now)"
-  echo "$1: $(wc -l <"$WORK/slices") endpoints in EndpointSlices as at the beginning"
+slices_agree() { # with the file slices
+  slices >"$WORK/slices.now" && diff "$WORK/slices" "$WORK/slices.now"
+}
+
+check_slices() { # check_slices WHEN: as they were at the beginning, or have to be since
+  slices_agree || die "$1: EndpointSlices have changed (< then, > now)"
+  echo "$1: $(wc -l <"$WORK/slices") endpoints in EndpointSlices as they have to be"
 }
 
 # The API knows the pods of the file as they are.
@@ -148,6 +165,19 @@ answered_by() { # answered_by NODE SERVICE ADDRESS PODS-FILE
 web_pods() { # web_pods [NODE]: names of the StatefulSet's pods (on this node), sorted
   awk -v node="${1:-}" '(node == "" || $1 == node) && $2 ~ /^shop\/web-/ { sub(/^shop\//, "", $2); print $2 }' \
     "$WORK/pods" | sort
+}
+
+# wait_for_web COUNT [NODE]: until so many pods of the StatefulSet run (on this node); at no look at all nodes until then
+# have two pods one address.
+wait_for_web() {
+  wait_for 180 "$1 pods of the StatefulSet run ${2:+on $2}" web_runs "$@"
+  check_distinct "$WORK/pods"
+}
+
+web_runs() { # web_runs COUNT [NODE]: or an address is shared, which the caller tells
+  pods_everywhere "$WORK/pods"
+  (check_distinct "$WORK/pods") || return 0
+  [ "$(web_pods "${2:-}" | wc -l)" -eq "$1" ] || { web_pods "${2:-}" | wc -l && return 1; }
 }
 
 cluster_ip() { # cluster_ip NAMESPACE SERVICE
