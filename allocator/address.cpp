@@ -24,12 +24,14 @@ Uint128 from_bytes(const std::array<std::uint8_t, N>& bytes) {
 }
 
 std::string v4_text(Uint128 number) {
-  std::string text;
+  std::array<char, INET_ADDRSTRLEN> text{};
+  char* end = text.data();
   for (int shift = 24; shift >= 0; shift -= 8) {
-    if (!text.empty()) text += '.';
-    text += std::to_string(static_cast<unsigned>((number >> shift) & 0xff));
+    if (end != text.data()) *end++ = '.';
+    const auto byte = static_cast<unsigned>((number >> shift) & 0xff);
+    end = std::to_chars(end, text.data() + text.size(), byte).ptr;
   }
-  return text;
+  return {text.data(), end};
 }
 
 struct ZeroRun {

@@ -275,8 +275,8 @@ std::optional<RememberedRanges> LeaseStore::last_ranges() {
   auto last = records ? records->last_ranges() : std::nullopt;
   if (!last || !last->is_anonymous) return last;
   const auto boots = records->boots();
-  const std::string boot8 = fs_.read_path(options_.boot_id_path, kBoot8Length);
-  last->is_anonymous = boots.empty() || boots.back() != boot8;
+  const std::string boot8 = read_boot_id(fs_, options_.boot_id_path).substr(0, kBoot8Length);
+  last->is_anonymous = boot8.empty() || boots.empty() || boots.back() != boot8;
   return last;
 }
 

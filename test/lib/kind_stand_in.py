@@ -170,7 +170,7 @@ def crictl(model, node, arguments):
         model.say("agent-container")
     elif words[0] == "ps":
         containers = [{"podSandboxId": what["sandbox"]} for what in model.on(node).values()]
-        model.say(json.dumps({"containers": containers}, indent=2))
+        model.say(json.dumps({"containers": containers}))
     elif words[0] == "inspectp":
         for pod, what in model.on(node).items():
             if what["sandbox"] in words:

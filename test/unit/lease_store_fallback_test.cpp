@@ -31,6 +31,32 @@ TEST_CASE("without unnamed files and attributes every verb works the same", "[fa
   CHECK(world.files() == Contents{{"10.0.0.2", owner("c2")}, {"2001:db8::2", owner("c2")}});
 }
 
+TEST_CASE("where no boot_id can be read every verb works, and nothing is proven dead",
+          "[fallback][store][death]") {
+  StoreWorld world(sets_of({"10.0.0.0/30"}));
+  const bool is_there = GENERATE(false, true);
+  if (is_there) {
+    world.fs.before = [&](const test::Call& call) {
+      if (call.method == "read_path" && call.subject == world.options.boot_id_path)
+        throw std::system_error(EACCES, std::generic_category(), "read");
+    };
+  } else {
+    std::filesystem::remove(world.options.boot_id_path);
+  }
+  CHECK(world.add("c1", "web") == "10.0.0.2");
+  CHECK(world.add("c1", "web") == "10.0.0.2");
+  // Ranges as an earlier version remembered them count in their own boot only.
+  std::filesystem::create_symlink("1~10.0.0.0/30", world.record_dir() + "/ranges");
+  const auto last = world.leases().last_ranges();
+  REQUIRE(last.has_value());
+  CHECK(last->is_anonymous);
+  CHECK(world.leases().files_of({"c1", "eth0"}).size() == 1);
+  CHECK(test::contains(failure_of([&] { world.add("c2", "db"); }), "no IP addresses"));
+  CHECK(world.release("c1") == "10.0.0.2");
+  CHECK(world.leases().collect({}).empty());
+  CHECK(world.add("c3", "web") == "10.0.0.2");
+}
+
 TEST_CASE("the private name that a crash left is used again", "[fallback]") {
   StoreWorld world;
   world.fs.has_unnamed_files = false;

@@ -262,3 +262,17 @@ TEST_CASE("a container that was started again does not end with a file of its fi
   CHECK(world.add("c5") == "10.0.0.2");
   CHECK(world.files().at("10.0.0.3") == owner("c1"));
 }
+
+TEST_CASE("an agent in a container with a boot_id of its own takes nobody's address",
+          "[takeover][death]") {
+  StoreWorld world;
+  world.add("c1", "web");
+  world.boot(kSecondBoot);  // and a /run of its own
+  world.fs.has_kernels_boot_id = false;
+  world.fs.shown_pid_namespace = allocator::store::kInitialPidNamespace - 1;
+  auto request = world.request("c2", "db");
+  request.requested = {test::ip("10.0.0.2")};
+  CHECK(test::contains(failure_of([&] { world.add(request); }), "is not available"));
+  CHECK(world.add("c3", "web") == "10.0.0.3");
+  CHECK(world.files().at("10.0.0.2") == owner("c1"));
+}

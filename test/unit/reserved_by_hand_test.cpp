@@ -50,6 +50,14 @@ void stamp_as_before(const StoreWorld& world, const std::string& name, const std
   fs.set_attribute(*file, allocator::store::kStampAttribute, encode(stamp), name);
 }
 
+bool has_stamp(const StoreWorld& world, const std::string& name) {
+  allocator::store::PosixFileSystem fs;
+  const auto folder = fs.open_directory(world.options.network_dir);
+  const auto file = fs.open_file(*folder, name);
+  return fs.get_attribute(*file, allocator::store::kStampAttribute).has_value() ||
+         world.records().contains("stamp." + name);
+}
+
 }  // namespace
 
 TEST_CASE("what a runtime writes looks like an attachment, what a person writes does not",
@@ -90,6 +98,19 @@ TEST_CASE("an address reserved by hand is given to nobody, boots later and on re
     for (const char* id : {"s1", "s2", "s3", "s4"}) world.release(id);
     CHECK(world.files()["10.0.0.3"] == note);
   }
+}
+
+TEST_CASE("a boot scan stamps attachments that have no stamp, and no notes", "[by_hand]") {
+  const std::string note = GENERATE("reserved by hand", "printer", "10.0.0.3", "printer\r\nroom 7",
+                                    "#\r\neth0", "deadbeef", " c2\r\neth0\n");
+  INFO("note: " << note);
+  StoreWorld world;
+  world.fs.has_attributes = GENERATE(true, false);
+  test::write_text(world.network_file("10.0.0.3"), note);
+  test::write_text(world.network_file("10.0.0.4"), owner("c-go"));
+  world.add("c1", "web");
+  CHECK(has_stamp(world, "10.0.0.4"));
+  CHECK_FALSE(has_stamp(world, "10.0.0.3"));
 }
 
 TEST_CASE("files of host-local's formats are dead one boot later, old and new", "[by_hand]") {

@@ -156,7 +156,10 @@ TEST_CASE("a repeated ADD records the stamp where somebody has removed all recor
   StoreWorld world;
   world.fs.has_attributes = false;
   world.add("c1");
-  std::filesystem::remove_all(world.options.state_dir);
-  world.add("c1");
-  CHECK(world.records().count("stamp.10.0.0.2") == 1);
+  // The second time no boot scan makes the records before.
+  for (int i = 0; i < 2; ++i) {
+    std::filesystem::remove_all(world.options.state_dir);
+    world.add("c1");
+    CHECK(world.records().count("stamp.10.0.0.2") == 1);
+  }
 }

@@ -91,9 +91,10 @@ void NetworkDir::distrust_index() {
 }
 
 const std::vector<AttachmentFile>& NetworkDir::files() {
-  if (reader_ && !has_files_) {
+  if (has_files_) return files_;
+  if (reader_) {
     read_listed();
-  } else if (!has_files_) {
+  } else {
     scan();
   }
   return files_;

@@ -1,4 +1,5 @@
 // `status`: is everything in order, and may the node be rebooted?
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "allocator/store/disk/posix_file_system.hpp"
@@ -262,11 +263,12 @@ ExitCode tell_status(const StatusOptions& options) {
   const Look look = read_look(options.look, Forms::metrics);
   refuse_contradictions(options);
   allocator::store::PosixFileSystem fs;
-  Node node(fs, options.node);
-  const Status status = look_at(node);
-  if (node.networks().empty())
-    write_stderr(printable_line("no network found in " + node.places()) + "\n");
-  const std::string text = print(node, status, options, look);
+  auto node = std::make_unique<Node>(fs, options.node);
+  const Status status = look_at(*node);
+  if (node->networks().empty())
+    write_stderr(printable_line("no network found in " + node->places()) + "\n");
+  const std::string text = print(*node, status, options, look);
+  leave_to_exit(std::move(node));
   if (options.out.empty()) {
     write_stdout(text);
   } else {

@@ -40,10 +40,9 @@ rolled_out() { # rolled_out NAMESPACE KIND/NAME...
 }
 
 # pods_on NODE: "namespace/pod address[,address] sandbox" of each pod that runs there with a network of its own, sorted.
-# crictl prints a line for each member. This is asked most often, and jq takes 17 ms to start, awk one.
 pods_on() {
   local sandboxes
-  sandboxes=$(on "$1" crictl ps --output json | awk -F '"' '$2 == "podSandboxId" { print $4 }' | sort -u) || return
+  sandboxes=$(on "$1" crictl ps --output json | jq -r '[.containers[].podSandboxId] | unique[]') || return
   [ -n "$sandboxes" ] || return 0
   # shellcheck disable=SC2086  # one argument a sandbox
   on "$1" crictl inspectp --output json $sandboxes | jq -rs '

@@ -5,6 +5,7 @@
 /// folder, which remembers networks whose configuration is gone.
 #include <list>
 #include <map>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -154,5 +155,9 @@ class Node {
   Networks networks_;
   Findings findings_;
 };
+
+/// Ends the use of a node in a process that ends, too: that is quicker than giving back what is
+/// known of 60 000 addresses one by one.
+void leave_to_exit(std::unique_ptr<Node> node) noexcept;
 
 }  // namespace shim::inspect

@@ -30,6 +30,12 @@ std::vector<std::string> names_in(FileSystem& fs, const std::string& path) {
   return names;
 }
 
+/// The first of a folder; the end for none.
+Networks::const_iterator network_of(const Networks& networks, const std::string& path) {
+  return std::find_if(networks.begin(), networks.end(),
+                      [&](const Network& network) { return network.network_dir == path; });
+}
+
 /// True for a folder that some plugin has used as a network's.
 bool is_network_folder(FileSystem& fs, const std::string& path) {
   try {
@@ -74,9 +80,7 @@ void Node::end() {
   const Network& last = networks_.back();
   const bool is_wanted =
       !last.name.empty() && (options_.network.empty() || last.name == options_.network);
-  const auto is_same = [&](const Network& other) { return other.network_dir == last.network_dir; };
-  if (!is_wanted ||
-      std::find_if(networks_.begin(), networks_.end(), is_same) != std::prev(networks_.end()))
+  if (!is_wanted || network_of(networks_, last.network_dir) != std::prev(networks_.end()))
     networks_.pop_back();
 }
 
@@ -168,9 +172,7 @@ void Node::add_folders() {
   for (const auto& folder : folders) {
     for (const auto& name : names_in(fs_, folder)) {
       const std::string path = folder + "/" + name;
-      const bool is_known =
-          std::any_of(networks_.begin(), networks_.end(),
-                      [&](const Network& network) { return network.network_dir == path; });
+      const bool is_known = network_of(networks_, path) != networks_.end();
       if (!is_known && is_identifier(name) && is_network_folder(fs_, path)) add_folder(path);
     }
   }

@@ -23,17 +23,17 @@ class Walk {
 
   void go() {
     add_reserved();
-    add_used();
-    std::optional<Address> next = range_.start;  // everything before it has been told
-    for (const auto& [first, mark] : marks_) {
-      if (!next || mark.last < *next) continue;
-      if (*next < mark.first) free(*next, before(mark.first));
-      Stretch stretch = mark;
-      stretch.first = std::max(mark.first, *next);
-      if (!is_used(stretch)) stretches_.push_back(stretch);
-      next = mark.last.next();
+    next_ = range_.start;
+    auto mark = marks_.begin();
+    for (const auto& [address, one] : network_.survey.addresses) {
+      if (!range_.contains(address)) continue;
+      const State state = state_of(network_, one);
+      if (state == State::reserved) continue;
+      while (mark != marks_.end() && mark->first < address) tell((mark++)->second);
+      tell({address, address, state});
     }
-    if (next && *next <= range_.end) free(*next, range_.end);
+    while (mark != marks_.end()) tell((mark++)->second);
+    if (next_ && *next_ <= range_.end) free(*next_, range_.end);
   }
 
  private:
@@ -43,6 +43,15 @@ class Walk {
 
   void free(const Address& first, const Address& last) {
     stretches_.push_back({first, last, State::free});
+  }
+
+  /// They come by where they begin.
+  void tell(Stretch stretch) {
+    if (!next_ || stretch.last < *next_) return;
+    if (*next_ < stretch.first) free(*next_, before(stretch.first));
+    stretch.first = std::max(stretch.first, *next_);
+    next_ = stretch.last.next();
+    if (!is_used(stretch)) stretches_.push_back(stretch);
   }
 
   /// Of two that begin together the longer one tells more.
@@ -76,18 +85,11 @@ class Walk {
     mark({range_.gateway, range_.gateway, State::reserved, nullptr, "gateway"});
   }
 
-  void add_used() {
-    for (const auto& [address, one] : network_.survey.addresses) {
-      if (!range_.contains(one.address)) continue;
-      const State state = state_of(network_, one.address);
-      if (state != State::reserved) put({one.address, one.address, state});
-    }
-  }
-
   const Network& network_;
   const Range& range_;
   std::vector<Stretch>& stretches_;
-  std::map<Address, Stretch> marks_;
+  std::map<Address, Stretch> marks_;  ///< what is reserved
+  std::optional<Address> next_;       ///< everything before it has been told
 };
 
 std::uint64_t width_of(const Stretch& stretch) {
@@ -114,8 +116,12 @@ std::optional<State> parse_state(std::string_view name) {
 
 State state_of(const Network& network, const Address& address) {
   const SurveyedAddress* one = network.survey.find(address);
-  if (one != nullptr && one->is_in_use) return one->is_dead ? State::dead : State::in_use;
-  return unused_state_of(network, address, one != nullptr && one->has_record);
+  return one != nullptr ? state_of(network, *one) : unused_state_of(network, address, false);
+}
+
+State state_of(const Network& network, const SurveyedAddress& one) {
+  if (one.is_in_use) return one.is_dead ? State::dead : State::in_use;
+  return unused_state_of(network, one.address, one.has_record);
 }
 
 State unused_state_of(const Network& network, const Address& address, bool is_bound) {
@@ -169,7 +175,7 @@ FamilyCounts count(const Network& network) {
   FamilyCounts counts;
   for (const auto& [address, one] : network.survey.addresses) {
     Counts& here = counts.of(address.family());
-    const State state = state_of(network, address);
+    const State state = state_of(network, one);
     if (state == State::in_use) ++here.in_use;
     if (state == State::dead) ++here.dead;
     if (state == State::held) ++here.held;

@@ -26,6 +26,7 @@ std::optional<State> parse_state(std::string_view name);
 
 /// The state of one address.
 State state_of(const Network& network, const allocator::Address& address);
+State state_of(const Network& network, const allocator::store::SurveyedAddress& one);
 
 /// The state of one address when no attachment has it, and a record binds it or not.
 State unused_state_of(const Network& network, const allocator::Address& address, bool is_bound);
