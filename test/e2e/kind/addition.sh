@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
-# A node that comes to the cluster later: kind has no command for it, so it is made as kind makes one, and joins by kubeadm.
+# A node that comes to the cluster later: kind has no command for it, so it is made as kind makes one, and joins by
+# kubeadm.
 
 NEW=$NAME-worker3 # from then on one of NODES
 
@@ -12,7 +13,8 @@ node_comes() {
   pods_of_new "the node that came later"
 }
 
-# pods_of_new WHAT: three of the StatefulSet come to the new node, and all that it has keep their addresses over its power cut.
+# pods_of_new WHAT: three of the StatefulSet come to the new node, and all that it has keep their addresses over its
+# power cut.
 pods_of_new() {
   wait_for_web 3 "$NEW"
   rolled_out shop statefulset/web daemonset/agent

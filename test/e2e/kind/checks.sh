@@ -54,7 +54,7 @@ pods_on() {
 pods_everywhere() { # pods_everywhere FILE: pods_on every node, the node in front; noted for the end
   local node
   for node in "${NODES[@]}"; do
-    pods_on "$node" | sed "s|^|$node |"
+    pods_on "$node" | sed "s|^|$node |" || return
   done >"$1"
   awk '{ print $1, $3 }' "$1" >>"$WORK/ever"
 }
@@ -149,9 +149,9 @@ ask() {
 # kube-proxy chooses an endpoint by chance: so many requests miss one of 30 in one run of 10^11.
 REQUESTS=1000
 
-# check_service NODE SERVICE ADDRESS PODS-FILE: all of these pods answer, and nobody else, REQUESTS times in a row. Not at
-# once: kube-proxy, when it hears that pods are ready again, stops dropping what is sent to a Service a moment before it
-# sends it to them, and who asks in between waits for two minutes.
+# check_service NODE SERVICE ADDRESS PODS-FILE: all of these pods answer, and nobody else, REQUESTS times in a row. Not
+# at once: kube-proxy, when it hears that pods are ready again, stops dropping what is sent to a Service a moment before
+# it sends it to them, and who asks in between waits for two minutes.
 check_service() {
   wait_for 90 "$1: $2 at $3: exactly its pods answer (< expected, > answered)" answered_by "$@"
   echo "$1: $2 at $3: all of its $(wc -l <"$4") pods answer"
@@ -166,15 +166,15 @@ web_pods() { # web_pods [NODE]: names of the StatefulSet's pods (on this node), 
     "$WORK/pods" | sort
 }
 
-# wait_for_web COUNT [NODE]: until so many pods of the StatefulSet run (on this node); at no look at all nodes until then
-# have two pods one address.
+# wait_for_web COUNT [NODE]: until so many pods of the StatefulSet run (on this node); at no look at all nodes until
+# then have two pods one address.
 wait_for_web() {
   wait_for 180 "$1 pods of the StatefulSet run ${2:+on $2}" web_runs "$@"
   check_distinct "$WORK/pods"
 }
 
 web_runs() { # web_runs COUNT [NODE]: or an address is shared, which the caller tells
-  pods_everywhere "$WORK/pods"
+  pods_everywhere "$WORK/pods" || return
   (check_distinct "$WORK/pods") || return 0
   [ "$(web_pods "${2:-}" | wc -l)" -eq "$1" ] || { web_pods "${2:-}" | wc -l && return 1; }
 }
@@ -191,8 +191,8 @@ dns_answers() { # dns_answers NODE: its agent pod gets the address of a Service
   grep -qwF "$(cluster_ip shop web)" "$WORK/dns" || { cat "$WORK/dns" && return 1; }
 }
 
-# The Services of a node: DNS, and web-here, whose endpoints are this node's pods. Pods run before kube-proxy has written
-# its rules and CoreDNS has read its lists; the one is done when the other answers.
+# The Services of a node: DNS, and web-here, whose endpoints are this node's pods. Pods run before kube-proxy has
+# written its rules and CoreDNS has read its lists; the one is done when the other answers.
 check_own_services() { # check_own_services NODE
   wait_for 60 "$1: DNS answers" dns_answers "$1"
   web_pods "$1" >"$WORK/expected"

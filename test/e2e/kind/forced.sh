@@ -20,8 +20,6 @@ force_delete() {
   check_range "$OTHER"
   check_moved_slices
   check_services_apart
-  awk -v pod="shop/$(forced_pod)" '$2 != pod' "$WORK/worker" >"$WORK/worker.less"
-  mv "$WORK/worker.less" "$WORK/worker"
 }
 
 forced_pod() { # its name
@@ -36,7 +34,8 @@ old_ones_live() {
   check_distinct "$WORK/pods"
 }
 
-# check_moved_slices: they name the address that the pod has on the other worker, and not the one that its old sandbox has.
+# check_moved_slices: they name the address that the pod has on the other worker, and not the one that its old sandbox
+# has.
 check_moved_slices() {
   grep "^$OTHER shop/$(forced_pod) " "$WORK/pods" >"$WORK/moved"
   wait_for 120 "the API knows" api_agrees "$WORK/moved"
@@ -47,8 +46,8 @@ check_moved_slices() {
   check_slices "deleted by force"
 }
 
-# check_services_apart: on the node that is cut off those of its own pods, the old one among them; on the other one, where
-# nodes that are not ready serve nothing, those of its own and no others.
+# check_services_apart: on the node that is cut off those of its own pods, the old one among them; on the other one,
+# where nodes that are not ready serve nothing, those of its own and no others.
 check_services_apart() {
   ! reaches_api "$WORKER" || die "$WORKER was not off the network"
   check_own_services "$WORKER"
@@ -64,7 +63,7 @@ old_one_goes() {
 }
 
 has_gone() {
-  pods_everywhere "$WORK/pods"
+  pods_everywhere "$WORK/pods" || return
   ! grep "^$WORKER shop/$(forced_pod) " "$WORK/pods"
 }
 

@@ -24,9 +24,10 @@ node_comes_again() {
 lose_node() {
   "$DOCKER" rm --force --volumes "$NEW"
   rm "$WORK/added"
+  # shellcheck disable=SC2034  # used by those who go through all nodes, in the other files
   NODES=("$CONTROL" "$WORKER" "$OTHER")
   end_proxy "$WORK/proxy-$NEW.pid"
-  rm -r "$WORK/proxy-$NEW.pid" "$WORK/cache-$NEW"
+  rm -rf "$WORK/proxy-$NEW.pid" "$WORK/cache-$NEW"
   kube delete node "$NEW"
   kube delete pods --all-namespaces --field-selector "spec.nodeName=$NEW" --force --grace-period=0
 }

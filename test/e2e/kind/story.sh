@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
 # The steps of run.sh, in order. What they know of each other lies in $WORK: pods (as they were before something
-# happened: node, namespace/pod, addresses, sandbox), slices (EndpointSlices as they have to be), services (namespace/name,
-# address), ever (all addresses).
+# happened: node, namespace/pod, addresses, sandbox), slices (EndpointSlices as they have to be), services
+# (namespace/name, address), ever (all addresses).
 
 make_cluster() {
   "$TOOL" generate kind --name "$NAME" --workers 2 --cni "$CNI" --pod-subnet "$POD_SUBNET" --image "$KIND_NODE_IMAGE" \
@@ -16,7 +16,8 @@ make_cluster() {
 
 have_pod_cidrs() {
   kube get nodes --output json >"$WORK/nodes.json"
-  jq -e --argjson count "${#NODES[@]}" '(.items | length) == $count and all(.items[]; .spec.podCIDRs)' "$WORK/nodes.json"
+  jq -e --argjson count "${#NODES[@]}" '(.items | length) == $count and all(.items[]; .spec.podCIDRs)' \
+    "$WORK/nodes.json"
 }
 
 start_on_host_local() {
