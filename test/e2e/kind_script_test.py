@@ -31,7 +31,8 @@ KIND = f"{ROOT}/test/e2e/kind"
 CLIENT = f"{FOLDER}/stand_in"
 NAME = "delegated-ipam-e2e"
 WORKER = f"{NAME}-worker"
-NODES = (f"{NAME}-control-plane", WORKER, f"{NAME}-worker2")
+OTHER = f"{NAME}-worker2"
+NODES = (f"{NAME}-control-plane", WORKER, OTHER)
 LATER = f"{NAME}-worker3"
 EVERY_NODE = len(NODES)
 NETWORKS = ("bridge", "ptp", "flannel", "cilium")
@@ -116,6 +117,9 @@ def story(network):
            "cilium": [r"helm --kubeconfig WORK/kubeconfig install cilium .*--values WORK/values.yaml.*"
                        r"--set k8s.apiServerURLs=http://169.254.2.1:10261 .*"]}[network]
     node_lists = [rf"{kube} apply --filename WORK/generated/delegated-ipam-nodes.yaml"] if network == "bridge" else []
+    join = [rf"docker run .*--name {LATER} .*", rf"docker exec {NODES[0]} kubeadm token create .*",
+            rf"docker exec {LATER} kubeadm join .*", *node_lists,
+            rf"docker exec {LATER} test -x /opt/cni/bin/delegated-ipam"]
     proxy = r"nsenter --net=/proc/\d+/ns/net python3 \S+/read_proxy.py .*--upstream https://172.18.0.2:6443.*"
     return [
         r"docker info", rf"kind create cluster --name {NAME} --config WORK/cluster.yaml --kubeconfig WORK/kubeconfig",
@@ -137,20 +141,32 @@ def story(network):
         rf"docker cp \S+ {WORKER}:/etc/kubernetes/manifests/static-1.yaml", rf"docker start {WORKER}", proxy,
         rf"docker exec {WORKER} crictl inspectp .*", rf"docker exec {WORKER} crictl exec \S+ /bin/busybox nslookup .*",
         rf"docker exec {WORKER} crictl exec \S+ /bin/busybox sh .* 10.96.0.21 \d+", rf"{kube} get endpointslices .*",
-        rf"docker exec {WORKER} nft delete table inet delegated_ipam_test", rf"{kube} get pods .*",
+        # (g) there
+        rf"{kube} cordon {WORKER}", rf"{kube} --namespace shop delete pod web-\d+ --force --grace-period=0",
+        rf"docker cp \S+ {WORKER}:/etc/kubernetes/manifests/static-3.yaml",
+        rf"docker exec {WORKER} crictl inspectp .*", rf"{kube} get endpointslices .*",
+        rf"docker exec {WORKER} crictl exec \S+ /bin/busybox sh .* 10.96.0.21 \d+",
+        rf"docker exec {OTHER} crictl exec \S+ /bin/busybox sh .* 10.96.0.20 \d+",
+        # (b) connected again
+        rf"docker exec {WORKER} nft delete table inet delegated_ipam_test", rf"{kube} uncordon {WORKER}",
+        rf"docker exec {WORKER} crictl inspectp .*", rf"{kube} get pods .*", rf"{kube} get endpointslices .*",
+        # (g) and back
+        rf"{kube} --namespace shop delete pod web-\d+", rf"docker exec {WORKER} crictl inspectp .*",
         rf"{kube} get endpointslices .*",
         # (e)
         rf"docker exec {WORKER} /opt/cni/bin/delegated-ipam export --out \S+",
-        rf"docker kill {WORKER} {NAME}-worker2", rf"docker start {WORKER}", rf"docker start {NAME}-worker2",
+        rf"docker kill {WORKER} {OTHER}", rf"docker start {WORKER}", rf"docker start {OTHER}",
         rf"docker exec {WORKER} /opt/cni/bin/delegated-ipam report --against \S+ --output json",
         rf"{kube} get endpointslices .*",
         rf"docker kill {' '.join(NODES)}", *[rf"docker start {node}" for node in NODES], *times(EVERY_NODE, proxy),
         rf"docker exec {NODES[0]} /opt/cni/bin/delegated-ipam report --against \S+ --output json",
         rf"{kube} get endpointslices .*",
         # (f)
-        rf"docker run .*--name {LATER} .*", rf"docker exec {NODES[0]} kubeadm token create .*",
-        rf"docker exec {LATER} kubeadm join .*", rf"docker exec {LATER} test -x /opt/cni/bin/delegated-ipam",
-        rf"{kube} --namespace shop scale statefulset/web --replicas=33", rf"docker kill {LATER}",
+        *join, rf"{kube} --namespace shop scale statefulset/web --replicas=33", rf"docker kill {LATER}",
+        # (f) once more; the ranges are without it in between
+        rf"docker rm --force --volumes {LATER}", rf"{kube} delete node {LATER}",
+        rf"{kube} delete pods --all-namespaces --field-selector spec.nodeName={LATER} --force --grace-period=0",
+        *node_lists, *join, rf"{kube} --namespace shop delete pod( web-\d+){{3}}", rf"docker kill {LATER}",
         # (c)
         rf"{kube} --namespace shop scale statefulset/web deployment/api --replicas=0",
         *times(EVERY_NODE, r"docker exec \S+ sh -c ls .* /var/lib/cni/networks/\w+"),
@@ -194,7 +210,7 @@ def manifests_are_kubernetes():
 
 def tells_the_story(run, network):
     assert run.code == 0, run.output
-    assert [line.split()[0] for line in run.steps()] == ["ok"] * 11 + ["1..11"], run.output
+    assert [line.split()[0] for line in run.steps()] == ["ok"] * 14 + ["1..14"], run.output
     assert "kept 39 of 39" in run.output and "online restart: kept 20 of 20" in run.output, run.output
     assert_in_order(story(network), run.words)
     strange = [words for words in run.words if words.startswith(("kubectl", "helm"))
@@ -218,7 +234,7 @@ def fails_at(run, step, *told):
 
 def stopped_in_the_middle(run):
     assert run.code == 128 + signal.SIGTERM, run.code
-    assert "1..11" not in run.output and run.output.count("\nok ") <= 3, run.output
+    assert "1..14" not in run.output and run.output.count("\nok ") <= 3, run.output
     run.assert_nothing_left()
 
 
@@ -296,8 +312,13 @@ FAULTS = [
     ("a pod with another address after the offline restart", "start:pod", 5, "changed: shop/web-0: 10.244.1."),
     ("an EndpointSlice that has changed", "start:slice", 5, "EndpointSlices have changed", "web-0 10.244.1.99"),
     ("a pod that does not answer off the network", "start:service", 5, "exactly its pods answer", "> nobody"),
-    ("a pod that has moved for the tool on the node", "report:changed", 7, "delegated-ipam report on ", "CHANGED"),
-    ("a store that is not empty", "zero:store", 10, f"left on {WORKER}: 10.244.1.77"),
+    ("a newcomer on the address of a sandbox whose pod was deleted by force", "force:newcomer", 6,
+     "two pods have the address: 10.244.1.", "static-3"),
+    ("an EndpointSlice that keeps the address of before", "force:slice", 6, "EndpointSlices name the new address alone"),
+    ("a pod that does not find its own address again", "delete:pod", 8, "changed: shop/web-0: 10.244.1."),
+    ("a pod that has moved for the tool on the node", "report:changed", 9, "delegated-ipam report on ", "CHANGED"),
+    ("a node made again that is given its former range", "join:range", 12, "outside of "),
+    ("a store that is not empty", "zero:store", 13, f"left on {WORKER}: 10.244.1.77"),
 ]
 SKIPS = [
     ("docker is missing", {"DOCKER_BIN": "no-docker"}, [], "no-docker is missing"),
@@ -325,7 +346,7 @@ def tell_runs(suite, pool):
     runs = {name: pool.submit(Run, f"{FOLDER}/{number}", **arguments)
             for number, (name, arguments) in enumerate(arguments_of_runs())}
     for network in NETWORKS:
-        suite.run(f"{network}: eleven steps, in this order, with nothing left behind",
+        suite.run(f"{network}: fourteen steps, in this order, with nothing left behind",
                   lambda one=network: tells_the_story(runs[one].result(), one))
     suite.run("what the nodes were given: start script, routes, rules of the cut",
               lambda: files_are_good(runs["bridge"].result().model.kept))

@@ -12,6 +12,7 @@ CONF_DIR = "/etc/cni/net.d/"
 MANIFESTS = "/etc/kubernetes/manifests/"
 SERVICES = {"shop/web": "10.96.0.20", "shop/web-here": "10.96.0.21", "kube-system/kube-dns": "10.96.0.10"}
 CHOSEN = {"shop/web": "shop/web-", "shop/web-here": "shop/web-", "kube-system/kube-dns": "kube-system/coredns-"}
+LOCAL = ("shop/web-here", "kube-system/kube-dns")  # a node sends what is for them to its own pods alone
 NODE_IMAGE = "kindest/node:v1.31.0"
 
 
@@ -21,7 +22,10 @@ class Model:
     faults, a list, are what goes wrong: "restart:pod" and "start:pod": a pod has another address after docker restart,
     or start; "start:slice": so has an endpoint; "start:service": a pod does not answer any more; "zero:store": an
     address file stays; "report:changed": the tool on the nodes tells of one more; "upgrade:pod": a pod is restarted
-    when the conflist is replaced; "docker:info": there is no daemon; "docker:image": nor a node image.
+    when the conflist is replaced; "force:newcomer": who comes to a node that is cut off gets the address of a sandbox
+    there whose pod is gone; "force:slice": an endpoint keeps the address of that one; "delete:pod": a pod that was
+    deleted does not find its own address again; "join:range": a node that is made again is given its former range;
+    "docker:info": there is no daemon; "docker:image": nor a node image.
     """
 
     def __init__(self, faults=()):
@@ -31,8 +35,10 @@ class Model:
         self.nodes, self.workloads, self.pods, self.placed = {}, {}, {}, {}
         self.images, self.loaded = [NODE_IMAGE], []
         self.maps, self.patched = {}, []
-        self.sandboxes = 0
-        self.has_wrong_slice = self.is_silent = False
+        self.sandboxes = self.joined = 0
+        self.former = {}  # the ranges of nodes that are gone: {node: range}
+        self.wrong = {}  # what the EndpointSlice of shop/web says of a pod in the place of its address
+        self.is_silent = False
         self.kept = {}  # what was on the nodes when the cluster was deleted: {node: {path: text}}
 
     def say(self, words):
@@ -46,9 +52,34 @@ class Model:
         self.workloads["local-path-storage/Deployment/local-path-provisioner"] = 1
 
     def add_node(self, name):
-        number = len(self.nodes)
-        self.nodes[name] = {"ip": f"172.18.0.{number + 2}", "cidr": f"10.244.{number}.0/24", "files": {}, "runs": True,
-                            "gone": {}, "is_cut": False, "last": 1, "bound": {}}
+        cidr = f"10.244.{self.joined}.0/24"
+        given = self.former.get(name, cidr) if "join:range" in self.faults else cidr
+        self.joined += 1
+        self.nodes[name] = {"ip": f"172.18.0.{len(self.nodes) + 2}", "cidr": cidr, "range": given, "files": {},
+                            "runs": True, "gone": {}, "is_cut": False, "is_closed": False, "last": 1, "bound": {},
+                            "orphans": {}}
+
+    def forget_node(self, name):
+        """Its pods are there until they are deleted."""
+        self.former[name] = self.nodes.pop(name)["cidr"]
+
+    def delete_pods(self, pods):
+        """They are made again. On a node that is cut off, which does not hear of it, their sandboxes stay as orphans."""
+        for pod in pods:
+            what = self.pods.pop(pod)
+            self.placed.pop(pod, None)
+            node = self.nodes.get(what["node"])  # or it is gone too
+            if node and node["is_cut"]:
+                node["orphans"][pod] = what
+                if "force:slice" in self.faults:
+                    self.wrong[pod] = what["ip"]
+        if "delete:pod" in self.faults:
+            for node in self.nodes.values():
+                node["bound"] = {pod: ip for pod, ip in node["bound"].items() if pod not in pods}
+        self.reconcile()
+
+    def mend(self, node):
+        self.nodes[node] |= {"is_cut": False, "orphans": {}}
 
     def conflist(self, node):
         """The network of a node; None as long as it has none."""
@@ -84,7 +115,7 @@ class Model:
             moved = min(pod for pod in own if pod.startswith("shop/web-"))
             self.pods[moved]["ip"] = self._next(node)
         if f"{how}:slice" in self.faults:
-            self.has_wrong_slice = True
+            self.wrong[min(self.endpoints("shop/web"))] = "10.244.1.99"
         if f"{how}:service" in self.faults:
             self.is_silent = True
 
@@ -92,8 +123,8 @@ class Model:
         return [node for node in self.nodes if "worker" in node]
 
     def on(self, node):
-        """{pod: what is known of it} on a node."""
-        return {pod: what for pod, what in self.pods.items() if what["node"] == node}
+        """{pod: what is known of it} of those that run on a node."""
+        return {pod: what for pod, what in self.pods.items() if what["node"] == node} | self.nodes[node]["orphans"]
 
     def stored(self, node):
         """The names in the network's folder."""
@@ -102,10 +133,15 @@ class Model:
             addresses = ["10.244.1.77"]
         return ["last_reserved_ip.0", "lock", *addresses]
 
-    def endpoints(self, service, node=None):
-        """{pod: address} behind a Service, on this node if it is given."""
-        found = {pod: what["ip"] for pod, what in self.pods.items() if pod.startswith(CHOSEN[service])}
-        return {pod: ip for pod, ip in found.items() if node in (None, self.pods[pod]["node"])}
+    def endpoints(self, service):
+        """{pod: address} behind a Service, as the API tells it."""
+        return {pod: what["ip"] for pod, what in self.pods.items() if pod.startswith(CHOSEN[service])}
+
+    def answering(self, service, node):
+        """The pods that answer who asks for a Service on a node; those of a node that is cut off are not ready."""
+        ready = [name for name, place in self.nodes.items() if not place["is_cut"]]
+        return sorted(pod for name in ([node] if service in LOCAL else ready) for pod in self.on(name)
+                      if pod.startswith(CHOSEN[service]))
 
     def _pods_of(self, key, count):
         """(pod, node) of each pod that a workload shall have."""
@@ -120,20 +156,23 @@ class Model:
 
     def _place(self, pod, nodes):
         """Where a pod is, else the one of these nodes that has the fewest like it."""
+        nodes = [node for node in nodes if not self.nodes[node]["is_closed"]]
         alike = pod.rpartition("-")[0]
         others = [node for other, node in self.placed.items() if other.rpartition("-")[0] == alike]
         return self.placed.setdefault(pod, min(nodes, key=others.count))
 
     def _run(self, pod, node):
-        bound = self.nodes[node]["bound"]
+        bound, orphans = self.nodes[node]["bound"], self.nodes[node]["orphans"]
         if self.plugin(node) == "host-local" or pod not in bound:
             bound[pod] = self._next(node)
+        if orphans and "force:newcomer" in self.faults:
+            bound[pod] = min(what["ip"] for what in orphans.values())
         self.sandboxes += 1
         self.pods[pod] = {"node": node, "ip": bound[pod], "sandbox": f"{self.sandboxes:064x}"}
 
     def _next(self, node):
         self.nodes[node]["last"] += 1
-        return str(ipaddress.ip_network(self.nodes[node]["cidr"])[self.nodes[node]["last"]])
+        return str(ipaddress.ip_network(self.nodes[node]["range"])[self.nodes[node]["last"]])
 
 
 def workloads_in(text):

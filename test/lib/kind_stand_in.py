@@ -12,7 +12,7 @@ import textwrap
 import threading
 import traceback
 
-from kind_model import CONF_DIR, NODE_IMAGE, SERVICES, Model, workloads_in
+from kind_model import CONF_DIR, MANIFESTS, NODE_IMAGE, SERVICES, Model, workloads_in
 
 INSTALLED = "/opt/cni/bin/delegated-ipam"
 MAPS = {  # kubeadm's, as far as it matters
@@ -77,6 +77,8 @@ def docker(model, arguments):
     elif verb == "cp":
         node, path = rest[1].split(":")
         model.nodes[node]["files"][path] = contents(rest[0])
+        if path.startswith(MANIFESTS):
+            model.reconcile()
     elif verb == "inspect":
         model.say(os.getpid())
     elif verb == "run":
@@ -89,6 +91,9 @@ def docker(model, arguments):
     elif verb == "kill":
         for node in rest:
             model.nodes[node]["runs"] = False
+    elif verb == "rm":
+        assert rest[:2] == ["--force", "--volumes"], rest
+        model.nodes[rest[2]]["runs"] = False
     else:
         raise Unknown
 
@@ -112,9 +117,11 @@ def execute(model, node, command):
         for path in command[1:]:
             place["gone"][path] = place["files"].pop(path, None)
         model.reconcile()
+    elif program == "nft" and command[1] == "-f":
+        place["is_cut"] = True
+        assert "tcp dport 6443 drop" in place["files"][command[2]]
     elif program == "nft":
-        place["is_cut"] = command[1] == "-f"
-        assert not place["is_cut"] or "tcp dport 6443 drop" in place["files"][command[2]]
+        model.mend(node)
     elif program.endswith("/delegated-ipam"):
         look(model, node, command[1:])
     elif program == "curl":
@@ -192,13 +199,12 @@ def in_pod(model, node, command):
     """What the agent pod gets by its requests."""
     assert any("/agent-" in pod for pod in model.on(node)), "the agent pod does not run"
     if command[0] == "nslookup":
-        is_served = command[2] == SERVICES["kube-system/kube-dns"] and model.endpoints("kube-system/kube-dns", node)
+        is_served = command[2] == SERVICES["kube-system/kube-dns"] and model.answering("kube-system/kube-dns", node)
         answer = f"Name: {command[1]}\nAddress: {SERVICES['shop/web']}"
         return model.say(answer if is_served else "no servers could be reached")
     address, count = command[3:]
     (service,) = [name for name, ip in SERVICES.items() if ip == address]
-    pods = sorted(model.endpoints(service, node if service == "shop/web-here" else None))
-    names = [pod.split("/")[1] for pod in pods]
+    names = [pod.split("/")[1] for pod in model.answering(service, node)]
     if model.is_silent:
         names[0] = "nobody"
     model.say("\n".join((names * int(count))[:int(count)]))
@@ -225,7 +231,7 @@ def kind(model, arguments):
 
 def kubectl(model, arguments):
     with_value = ("--kubeconfig", "--namespace", "--output", "--filename", "--patch", "--patch-file", "--type",
-                  "--timeout")
+                  "--timeout", "--field-selector")
     words, given = options(arguments, *with_value)
     verb, namespace = words[0], given.get("--namespace", "")
     if verb == "get":
@@ -251,13 +257,33 @@ def kubectl(model, arguments):
             kinds = {"statefulset": "StatefulSet", "deployment": "Deployment"}
             model.workloads[f"{namespace}/{kinds[kind_of]}/{name}"] = int(given["--replicas"])
         model.reconcile()
-    elif verb == "delete" and words[1:] == ["daemonset"] and "--all" in given:
-        gone = f"{namespace}/DaemonSet/"
-        model.workloads = {key: count for key, count in model.workloads.items() if not key.startswith(gone)}
-        model.reconcile()
+    elif verb == "delete":
+        delete(model, words[1], words[2:], given)
+    elif verb in ("cordon", "uncordon"):
+        model.nodes[words[1]]["is_closed"] = verb == "cordon"
     elif verb == "rollout" and words[1:3] == ["restart", "daemonset/kube-flannel-ds"]:
         start_flannel(model)
     elif verb not in ("wait", "rollout"):
+        raise Unknown
+
+
+def delete(model, kind_of, names, given):
+    """kubectl delete. By force where the node cannot confirm it; without it the command would not come back there."""
+    namespace = given.get("--namespace", "")
+    if kind_of == "daemonset" and "--all" in given:
+        gone = f"{namespace}/DaemonSet/"
+        model.workloads = {key: count for key, count in model.workloads.items() if not key.startswith(gone)}
+        model.reconcile()
+    elif kind_of == "node":
+        model.forget_node(names[0])
+    elif kind_of == "pod":
+        pods = [f"{namespace}/{name}" for name in names]
+        assert "--force" in given or not any(model.nodes[model.pods[pod]["node"]]["is_cut"] for pod in pods), pods
+        model.delete_pods(pods)
+    elif kind_of == "pods" and "--all-namespaces" in given and "--force" in given:
+        node = given["--field-selector"].removeprefix("spec.nodeName=")
+        model.delete_pods([pod for pod, what in model.pods.items() if what["node"] == node])
+    else:
         raise Unknown
 
 
@@ -270,7 +296,9 @@ def get(model, words, namespace):
 
 
 def nodes(model):
-    return [{"kind": "Node", "metadata": {"name": name}, "spec": {"podCIDR": node["cidr"], "podCIDRs": [node["cidr"]]},
+    closed = {"taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]}
+    return [{"kind": "Node", "metadata": {"name": name},
+             "spec": {"podCIDR": node["cidr"], "podCIDRs": [node["cidr"]], **(closed if node["is_closed"] else {})},
              "status": {"addresses": [{"type": "InternalIP", "address": node["ip"]}]}}
             for name, node in model.nodes.items()]
 
@@ -291,8 +319,8 @@ def slices(model):
     for service in SERVICES:
         namespace, name = service.split("/")
         found = model.endpoints(service)
-        if model.has_wrong_slice and service == "shop/web":
-            found[min(found)] = "10.244.1.99"
+        if service == "shop/web":
+            found |= model.wrong
         endpoints = [{"addresses": [ip], "targetRef": {"kind": "Pod", "name": pod.split("/")[1]}}
                      for pod, ip in found.items()]
         labels = {"kubernetes.io/service-name": name}

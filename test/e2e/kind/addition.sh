@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
-# A node that comes to the cluster later: kind has no command for it, so it is made as kind makes one, and joins by kubeadm.
+# A node that comes to the cluster later: kind has no command for it, so it is made as kind makes one, and joins by
+# kubeadm.
 
 NEW=$NAME-worker3 # from then on one of NODES
 
@@ -9,12 +10,19 @@ node_comes() {
   kube wait --for=condition=Ready "node/$NEW" --timeout="$(patience 300)"
   # The others have 15 each, and none may have two more than another.
   kube --namespace shop scale statefulset/web --replicas=33
+  pods_of_new "the node that came later"
+}
+
+# pods_of_new WHAT: three of the StatefulSet come to the new node, and all that it has keep their addresses over its
+# power cut.
+pods_of_new() {
+  wait_for_web 3 "$NEW"
   rolled_out shop statefulset/web daemonset/agent
   pods_everywhere "$WORK/pods"
   check_distinct "$WORK/pods"
-  check_range
+  check_range "$NEW"
   slices >"$WORK/slices"
-  power_cut "the node that came later" "$NEW"
+  power_cut "$1" "$NEW"
 }
 
 # make_node: with these labels it is one that `kind delete cluster` finds.
@@ -51,19 +59,4 @@ give_network() {
     put_conflist delegated-ipam "$NEW" "$(conflist_name)"
   fi
   wait_for 120 "$NEW uses the conflist" uses_network "$NEW" delegated-ipam
-}
-
-# check_range: every pod of the new node, three of the StatefulSet among them, has an address of the node's pod CIDR.
-check_range() {
-  awk -v node="$NEW" '$1 == node { print $2, $3 }' "$WORK/pods" >"$WORK/own"
-  [ "$(grep -c '^shop/web-' "$WORK/own")" -eq 3 ] || die "not three pods of the StatefulSet on $NEW: $(cat "$WORK/own")"
-  jq -r --arg node "$NEW" '.items[] | select(.metadata.name == $node).spec.podCIDRs[]' "$WORK/nodes.json" |
-    python3 -c 'import ipaddress, sys
-ranges = [ipaddress.ip_network(line.strip()) for line in sys.stdin]
-for line in open(sys.argv[1]):
-    pod, addresses = line.split()
-    for one in addresses.split(","):
-        if not any(ipaddress.ip_address(one) in part for part in ranges):
-            sys.exit(f"{pod} has {one}, outside of {ranges}")' "$WORK/own"
-  echo "$NEW: $(wc -l <"$WORK/own") pods in its own range"
 }

@@ -54,7 +54,7 @@ pods_on() {
 pods_everywhere() { # pods_everywhere FILE: pods_on every node, the node in front; noted for the end
   local node
   for node in "${NODES[@]}"; do
-    pods_on "$node" | sed "s|^|$node |"
+    pods_on "$node" | sed "s|^|$node |" || return
   done >"$1"
   awk '{ print $1, $3 }' "$1" >>"$WORK/ever"
 }
@@ -67,6 +67,20 @@ check_distinct() { # check_distinct FILE
   twice=$(awk '{ n = split($2, all, ","); for (i = 1; i <= n; i++) print all[i], $1 }' "$WORK/ever" | sort -u |
     cut -d ' ' -f 1 | uniq -d)
   [ -z "$twice" ] || die "on two nodes: $twice"
+}
+
+# check_range NODE: every pod of the node has an address of the node's pod CIDRs.
+check_range() {
+  awk -v node="$1" '$1 == node { print $2, $3 }' "$WORK/pods" >"$WORK/in-range"
+  jq -r --arg node "$1" '.items[] | select(.metadata.name == $node).spec.podCIDRs[]' "$WORK/nodes.json" |
+    python3 -c 'import ipaddress, sys
+ranges = [ipaddress.ip_network(line.strip()) for line in sys.stdin]
+for line in open(sys.argv[1]):
+    pod, addresses = line.split()
+    for one in addresses.split(","):
+        if not any(ipaddress.ip_address(one) in part for part in ranges):
+            sys.exit(f"{pod} has {one}, outside of {ranges}")' "$WORK/in-range"
+  echo "$1: $(wc -l <"$WORK/in-range") pods in its own range"
 }
 
 # kept WHAT BEFORE AFTER: every pod of the file BEFORE has its address in AFTER; columns: node, pod, addresses, sandbox.
@@ -102,10 +116,13 @@ slices() {
     .endpoints[]? | select(.targetRef.kind == "Pod") | "\($service) \(.targetRef.name) \(.addresses[])"' | sort
 }
 
-check_slices() { # check_slices WHEN: as they were at the beginning
-  slices >"$WORK/slices.now"
-  diff "$WORK/slices" "$WORK/slices.now" || die "$1: EndpointSlices have changed (< then, > now)"
-  echo "$1: $(wc -l <"$WORK/slices") endpoints in EndpointSlices as at the beginning"
+slices_agree() { # with the file slices
+  slices >"$WORK/slices.now" && diff "$WORK/slices" "$WORK/slices.now"
+}
+
+check_slices() { # check_slices WHEN: as they were at the beginning, or have to be since
+  slices_agree || die "$1: EndpointSlices have changed (< then, > now)"
+  echo "$1: $(wc -l <"$WORK/slices") endpoints in EndpointSlices as they have to be"
 }
 
 # The API knows the pods of the file as they are.
@@ -132,9 +149,9 @@ ask() {
 # kube-proxy chooses an endpoint by chance: so many requests miss one of 30 in one run of 10^11.
 REQUESTS=1000
 
-# check_service NODE SERVICE ADDRESS PODS-FILE: all of these pods answer, and nobody else, REQUESTS times in a row. Not at
-# once: kube-proxy, when it hears that pods are ready again, stops dropping what is sent to a Service a moment before it
-# sends it to them, and who asks in between waits for two minutes.
+# check_service NODE SERVICE ADDRESS PODS-FILE: all of these pods answer, and nobody else, REQUESTS times in a row. Not
+# at once: kube-proxy, when it hears that pods are ready again, stops dropping what is sent to a Service a moment before
+# it sends it to them, and who asks in between waits for two minutes.
 check_service() {
   wait_for 90 "$1: $2 at $3: exactly its pods answer (< expected, > answered)" answered_by "$@"
   echo "$1: $2 at $3: all of its $(wc -l <"$4") pods answer"
@@ -149,6 +166,19 @@ web_pods() { # web_pods [NODE]: names of the StatefulSet's pods (on this node), 
     "$WORK/pods" | sort
 }
 
+# wait_for_web COUNT [NODE]: until so many pods of the StatefulSet run (on this node); at no look at all nodes until
+# then have two pods one address.
+wait_for_web() {
+  wait_for 180 "$1 pods of the StatefulSet run ${2:+on $2}" web_runs "$@"
+  check_distinct "$WORK/pods"
+}
+
+web_runs() { # web_runs COUNT [NODE]: or an address is shared, which the caller tells
+  pods_everywhere "$WORK/pods" || return
+  (check_distinct "$WORK/pods") || return 0
+  [ "$(web_pods "${2:-}" | wc -l)" -eq "$1" ] || { web_pods "${2:-}" | wc -l && return 1; }
+}
+
 cluster_ip() { # cluster_ip NAMESPACE SERVICE
   awk -v service="$1/$2" '$1 == service { print $2 }' "$WORK/services"
 }
@@ -161,8 +191,8 @@ dns_answers() { # dns_answers NODE: its agent pod gets the address of a Service
   grep -qwF "$(cluster_ip shop web)" "$WORK/dns" || { cat "$WORK/dns" && return 1; }
 }
 
-# The Services of a node: DNS, and web-here, whose endpoints are this node's pods. Pods run before kube-proxy has written
-# its rules and CoreDNS has read its lists; the one is done when the other answers.
+# The Services of a node: DNS, and web-here, whose endpoints are this node's pods. Pods run before kube-proxy has
+# written its rules and CoreDNS has read its lists; the one is done when the other answers.
 check_own_services() { # check_own_services NODE
   wait_for 60 "$1: DNS answers" dns_answers "$1"
   web_pods "$1" >"$WORK/expected"

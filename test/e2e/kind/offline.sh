@@ -30,8 +30,9 @@ read_through_proxy() {
   kube --namespace kube-system rollout restart daemonset/kube-proxy
 }
 
-# read_by_proxy NODE: its kubelet goes to the proxy. Cut off, a kubelet asks for a certificate by its bootstrap kubeconfig,
-# as clients have none of a plain http server; kubeadm has removed that file, and it would not start. OpenYurt drops it too.
+# read_by_proxy NODE: its kubelet goes to the proxy. Cut off, a kubelet asks for a certificate by its bootstrap
+# kubeconfig, as clients have none of a plain http server; kubeadm has removed that file, and it would not start.
+# OpenYurt drops it too.
 read_by_proxy() {
   cat >"$WORK/kubelet.conf" <<'UNIT'
 [Service]

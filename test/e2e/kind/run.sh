@@ -1,12 +1,13 @@
 #!/bin/bash
 # A real cluster of kind, one control plane and two workers, from the files that `delegated-ipam generate` makes: pods
 # keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, when
-# two and all nodes lose their power at once, on a node that comes later, and when host-local comes back. Prints TAP;
-# leaves nothing behind.
+# two and all nodes lose their power at once, on a node that comes later and is made again, and when host-local comes
+# back. A pod that is deleted by force while its node is cut off shares its address with nobody. Prints TAP; leaves
+# nothing behind.
 #
 # Usage: test/e2e/kind/run.sh [bridge|ptp|flannel|cilium]      (default: bridge)
 # Needs root, docker with a node image, kind, kubectl, jq, python3 and nsenter; says so, and is skipped, otherwise.
-#   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node); or that node_image/ makes
+#   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node), or node_image/ makes
 #   KIND_BIN DOCKER_BIN KUBECTL_BIN HELM_BIN   other programs than those in PATH; kind itself calls the docker in PATH
 #   KIND_PATIENCE            percent of the usual times to wait, for a slow machine (default: 100)
 #   KIND_LOGS                folder for the nodes' logs, by `kind export logs`, when a step fails
@@ -36,6 +37,8 @@ mkfifo "$WORK/output"
   . "$HERE/story.sh"
   . "$HERE/together.sh"
   . "$HERE/addition.sh"
+  . "$HERE/forced.sh"
+  . "$HERE/rejoin.sh"
 }
 
 clean_up() {
@@ -74,7 +77,8 @@ look_for_requirements() {
       grep -v '<none>$' | head -n 1) # pulled by digest alone, an image has no tag
   fi
   [ -n "$KIND_NODE_IMAGE" ] ||
-    skip "docker has no node image" "docker pull kindest/node:VERSION, or make one: test/e2e/kind/node_image/build.py"
+    skip "docker has no node image" \
+      "docker pull kindest/node:VERSION, or run test/run.sh clusters, which makes one and has a docker of its own"
   "$DOCKER" image inspect "$KIND_NODE_IMAGE" >/dev/null 2>&1 ||
     skip "docker has no image $KIND_NODE_IMAGE" "docker pull it, or set KIND_NODE_IMAGE to one that is there"
   look_for_network_requirements
@@ -120,10 +124,13 @@ main() {
   step "(d) upgrade with pods running: every pod keeps its address" upgrade
   step "(a) online restart of a worker: every pod is back on its address" online_restart
   step "(b) offline restart: every pod is back on its address, Services and DNS answer there" offline_restart
-  step "(b) connected again: EndpointSlices are right without having changed" reconnect
+  step "(g) a pod there is deleted by force: it runs on the other worker, the old one keeps its address" force_delete
+  step "(b) connected again: the old one is gone, EndpointSlices are right without having changed" reconnect
+  step "(g) deleted once more: the pod is back on its node, on its address" force_back
   step "(e) two workers lose their power at once: every pod is back on its address" two_at_once
   step "(e) all nodes do, the control plane too" all_at_once
   step "(f) a node comes to the cluster: its pods have addresses of its own range, and keep them" node_comes
+  step "(f) it is lost and made again under its name: so do they" node_comes_again
   step "(c) scale to 0: every store is empty, no address was ever on two nodes" scale_to_zero
   step "(d) back to host-local with pods running; its DELs empty the stores" back_to_host_local
   echo "1..$COUNT"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
 # The steps of run.sh, in order. What they know of each other lies in $WORK: pods (as they were before something
-# happened: node, namespace/pod, addresses, sandbox), slices (EndpointSlices at the beginning), services (namespace/name,
-# address), ever (all addresses).
+# happened: node, namespace/pod, addresses, sandbox), slices (EndpointSlices as they have to be), services
+# (namespace/name, address), ever (all addresses).
 
 make_cluster() {
   "$TOOL" generate kind --name "$NAME" --workers 2 --cni "$CNI" --pod-subnet "$POD_SUBNET" --image "$KIND_NODE_IMAGE" \
@@ -16,7 +16,8 @@ make_cluster() {
 
 have_pod_cidrs() {
   kube get nodes --output json >"$WORK/nodes.json"
-  jq -e --argjson count "${#NODES[@]}" '(.items | length) == $count and all(.items[]; .spec.podCIDRs)' "$WORK/nodes.json"
+  jq -e --argjson count "${#NODES[@]}" '(.items | length) == $count and all(.items[]; .spec.podCIDRs)' \
+    "$WORK/nodes.json"
 }
 
 start_on_host_local() {
@@ -97,19 +98,16 @@ online_restart() {
 
 # The power is gone while the worker has no way to the API; two pods are there first when it comes back.
 offline_restart() {
-  local number
   pods_of_worker
   on "$WORKER" mkdir -p /etc/kubernetes/manifests
   cut_off "$WORKER"
   "$DOCKER" kill "$WORKER"
-  for number in 1 2; do
-    sed "s/NAME/static-$number/; s|IMAGE|$PODS_IMAGE|" "$HERE/static.yaml" >"$WORK/static-$number.yaml"
-    "$DOCKER" cp "$WORK/static-$number.yaml" "$WORKER:/etc/kubernetes/manifests/static-$number.yaml"
-  done
+  put_newcomer 1
+  put_newcomer 2
   "$DOCKER" start "$WORKER"
   start_proxy "$WORKER"
   came_back "offline restart"
-  wait_for 120 "the newcomers run" newcomers_run
+  wait_for 120 "the newcomers run" newcomers_run 2
   pods_everywhere "$WORK/pods.after"
   check_distinct "$WORK/pods.after"
   ! reaches_api "$WORKER" || die "$WORKER was not off the network"
@@ -117,22 +115,29 @@ offline_restart() {
   check_slices "off the network"
 }
 
-newcomers_run() {
+put_newcomer() { # put_newcomer NUMBER: a pod for the worker that needs no API
+  sed "s/NAME/static-$1/; s|IMAGE|$PODS_IMAGE|" "$HERE/static.yaml" >"$WORK/static-$1.yaml"
+  "$DOCKER" cp "$WORK/static-$1.yaml" "$WORKER:/etc/kubernetes/manifests/static-$1.yaml"
+}
+
+newcomers_run() { # newcomers_run COUNT
   pods_on "$WORKER" >"$WORK/back"
-  [ "$(grep -c "^kube-system/static-[12]-$WORKER " "$WORK/back")" -eq 2 ]
+  [ "$(grep -c "^kube-system/static-[0-9]-$WORKER " "$WORK/back")" -eq "$1" ]
 }
 
 reconnect() {
   mend "$WORKER"
   kube wait --for=condition=Ready "node/$WORKER" --timeout="$(patience 120)"
-  wait_for 120 "the API knows" api_agrees "$WORK/worker"
+  open_to_pods "$WORKER"
+  old_one_goes
+  wait_for 120 "the API knows" api_agrees "$WORK/pods"
   check_slices "connected again"
   check_services
 }
 
 # remove_pods: everything that has an address goes, and every store is empty then.
 remove_pods() {
-  on "$WORKER" rm -f /etc/kubernetes/manifests/static-1.yaml /etc/kubernetes/manifests/static-2.yaml
+  on "$WORKER" rm -f /etc/kubernetes/manifests/static-{1,2,3}.yaml
   kube --namespace shop scale statefulset/web deployment/api --replicas=0
   kube --namespace shop delete daemonset --all
   kube --namespace kube-system scale deployment/coredns --replicas=0

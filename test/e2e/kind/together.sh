@@ -29,8 +29,8 @@ power_cut() {
   check_services
 }
 
-# tool_agrees NODE PODS-FILE: compared with what it exported before, each of the node's pods kept its address, and none of
-# anybody's has changed. A restart of a node container is no boot of the kernel: without the export it tells of none.
+# tool_agrees NODE PODS-FILE: compared with what it exported before, each of the node's pods kept its address, and none
+# of anybody's has changed. A restart of a node container is no boot of the kernel: without the export it tells of none.
 tool_agrees() {
   local wrong
   on "$1" "$TOOL_THERE" report --against "$NOTED" --output json >"$WORK/report" || [ -s "$WORK/report" ]
