@@ -33,7 +33,7 @@ NODE_IMAGE = f"{ROOT}/test/e2e/kind/node_image"
 sys.path.insert(0, NODE_IMAGE)
 import parts  # noqa: E402
 
-SECONDS = 1800  # for one cluster; they took four to eight minutes
+SECONDS = 1800  # for one cluster; they took ten to seventeen minutes
 MEASURED = re.compile(r": kept \d|report: \d|addresses ever|in its own range")
 
 
