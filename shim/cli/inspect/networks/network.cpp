@@ -262,7 +262,7 @@ void Node::tell_of_oddities(const Network& network) {
   }
 }
 
-void leave_to_exit(std::unique_ptr<Node> node) noexcept {
+void leave_to_exit(std::unique_ptr<Node> node) {
   static auto& left = *new std::unique_ptr<Node>;  // never destroyed, always to be found: no leak
   left = std::move(node);
 }

@@ -158,6 +158,6 @@ class Node {
 
 /// Ends the use of a node in a process that ends, too: that is quicker than giving back what is
 /// known of 60 000 addresses one by one.
-void leave_to_exit(std::unique_ptr<Node> node) noexcept;
+void leave_to_exit(std::unique_ptr<Node> node);
 
 }  // namespace shim::inspect
