@@ -14,8 +14,6 @@
 namespace allocator::store {
 namespace {
 
-constexpr std::size_t kBoot8Length = 8;  // as bindings and the list of boots have it
-
 /// Looks again at our own names: a DEL may have come between the lock and the answer.
 void verify(NetworkDir& network, const AddRequest& request,
             const std::vector<std::pair<Address, FileIdentity>>& answered) {
@@ -275,7 +273,7 @@ std::optional<RememberedRanges> LeaseStore::last_ranges() {
   auto last = records ? records->last_ranges() : std::nullopt;
   if (!last || !last->is_anonymous) return last;
   const auto boots = records->boots();
-  const std::string boot8 = read_boot_id(fs_, options_.boot_id_path).substr(0, kBoot8Length);
+  const std::string boot8 = boot8_of(read_boot_id(fs_, options_.boot_id_path));
   last->is_anonymous = boot8.empty() || boots.empty() || boots.back() != boot8;
   return last;
 }

@@ -120,7 +120,7 @@ std::vector<MapLine> wide_lines(const Network& network, const Cidr& subnet, Uint
     }
   };
   for (const auto& [address, one] : network.survey.addresses) {
-    const State state = state_of(network, one.address);
+    const State state = state_of(network, one);
     const bool is_here = subnet.contains(one.address) && !is_outside(network, one.address);
     if (is_here && state != State::reserved) add(state, address.number(), address.number());
   }

@@ -118,7 +118,7 @@ void add_rows(Table& table, const Network& network, const AddressFilter& filter)
     if (is_wanted(filter, row, state)) rows.emplace(first, std::move(row));
   };
   for (const auto& [address, one] : network.survey.addresses) {
-    const State state = state_of(network, one.address);
+    const State state = state_of(network, one);
     if (state == State::reserved) continue;  // with the others, below
     Row row = begin_row(network, one.address.to_string(), state);
     tell_of_use(network, one, row);
