@@ -37,9 +37,10 @@ done
 export LC_ALL=C.UTF-8 VECTORS_DIR="${VECTORS_DIR:-$ROOT/test/vectors}"
 . test/lib/packages.sh
 
-# What was compiled, or looked at by clang-tidy, before is not again, wherever the clone lies.
+# What was compiled, linked, or looked at by clang-tidy, before is not again, wherever the clone lies.
 if command -v ccache >/dev/null; then
     export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
+    export CMAKE_CXX_LINKER_LAUNCHER=$ROOT/test/lib/linked_before.py
 fi
 if [ -z "$LANE" ]; then
     RUN=$(mktemp -d -p /tmp) # of the whole run; in it each lane has a folder of its own
@@ -166,7 +167,7 @@ count_unit() { # count_unit FILE TESTS PRESET: adds what Catch2's last lines say
 tidy() { # nothing is compiled: asan has all of it compiled by clang
     local start=$SECONDS
     say "clang-tidy"
-    if cmake --preset tidy -DCMAKE_CXX_COMPILER_LAUNCHER= >"$WORK/log" 2>&1 &&
+    if cmake --preset tidy -DCMAKE_CXX_COMPILER_LAUNCHER= -DCMAKE_CXX_LINKER_LAUNCHER= >"$WORK/log" 2>&1 &&
         nice test/lib/cached_tidy.py build/tidy >"$WORK/log" 2>&1; then
         PASSED=$((PASSED + 1))
     else

@@ -222,16 +222,16 @@ class Reader {
   std::vector<std::string> path_;
 };
 
-class Writer {
+class Emitter {
  public:
-  Writer() {
+  Emitter() {
     yaml_emitter_initialize(&emitter_);
     yaml_emitter_set_output(&emitter_, &append, &text_);
     yaml_emitter_set_width(&emitter_, -1);
   }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
-  ~Writer() { yaml_emitter_delete(&emitter_); }
+  Emitter(const Emitter&) = delete;
+  Emitter& operator=(const Emitter&) = delete;
+  ~Emitter() { yaml_emitter_delete(&emitter_); }
 
   std::string print(const Json& document) {
     // The library would write marks of direction, say, as they are.
@@ -320,6 +320,6 @@ std::vector<Json> parse_yaml(std::string_view text, std::vector<DuplicateKey>* d
   return Reader(text, duplicates).documents();
 }
 
-std::string print_yaml(const Json& document) { return Writer().print(document); }
+std::string print_yaml(const Json& document) { return Emitter().print(document); }
 
 }  // namespace shim

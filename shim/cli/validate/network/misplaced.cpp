@@ -50,7 +50,8 @@ bool move_key(Json& from, const std::string& key, Json& to) {
 /// other.
 Json& block_at(const PluginPlace& place, std::string_view pointer) {
   Json& ipam = *object_member(place.json(), "ipam");
-  return pointer == "/ipam" ? ipam : *object_member(ipam, "delegate");
+  Json* const inner = pointer == "/ipam" ? nullptr : object_member(ipam, "delegate");
+  return inner == nullptr ? ipam : *inner;
 }
 
 void check_misplaced_range(const PluginPlace& place, Json& range, const std::string& pointer,
