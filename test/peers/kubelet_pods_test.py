@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 
 import peers
 import sandbox
@@ -19,6 +20,7 @@ from plugin import BINARY, require
 
 HOME = "/var/lib/cni/pods-api"
 SOCKET = "/var/lib/kubelet/pods-api/pods-api.sock"
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"  # RFC 9113, 6.5: a frame without a setting
 # Of Looked.tell_two_boots(): web-0 and web-1 are in use, web-3 is held.
 RUNNING = ("shop/web-0", "shop/web-1")
 HELD = {"10.9.0.5", "fd00:9::5"}
@@ -109,6 +111,28 @@ def nobody_listens():
         assert not gone and f"{SOCKET}: connect: Connection refused; every binding is kept\n" in done.stderr, done
 
 
+def nobody_answers(words=b""):
+    """Somebody has the socket, and says no more than these words of HTTP/2."""
+    def answer():
+        with mute.accept()[0] as caller:
+            caller.sendall(words)
+            while caller.recv(4096):
+                pass
+
+    with node() as looked, socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(SOCKET)
+        mute.listen()
+        answering = threading.Thread(target=answer)
+        answering.start()
+        try:
+            gone, done = gc(looked)
+        finally:
+            answering.join()
+            os.unlink(SOCKET)
+        assert not gone and done.exit == tool.FOUND, done
+        assert f"{SOCKET}: it did not answer in time; every binding is kept\n" in done.stderr, done.stderr
+
+
 def not_of_a_copy():
     """The kubelet of this machine knows nothing of another one's pods."""
     with node() as looked, kubelet("shop/other"):
@@ -124,6 +148,8 @@ def tests():
     yield "a kubelet without a pod", lambda: keeps("it knows no pod")
     yield "a list of other namespaces", other_namespaces
     yield "a socket at which nobody listens", nobody_listens
+    yield "a kubelet that hangs", nobody_answers
+    yield "a kubelet that hangs within its answer", lambda: nobody_answers(SETTINGS)
     yield "a copy of another node's folders", not_of_a_copy
 
 
