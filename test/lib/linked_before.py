@@ -4,9 +4,11 @@
 usage: linked_before.py COMPILER [ARGUMENT...]     CMake's linker launcher (CMAKE_CXX_LINKER_LAUNCHER)
 
 The command and what was in each file that the linker read decide. Link-time optimisation takes half a minute for the
-plugin, and it is linked twice. Only what was linked is remembered, in the user's cache: the last one of each command.
+plugin, and it is linked twice. Only what was linked is remembered, in the user's cache: the last one of each command, with
+the map that it writes.
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,17 @@ import tempfile
 
 import remembered
 
-MADE = ".made"  # beside an entry: the program
+MAP = re.compile(r"-Map[=,]([^,]+)")
+
+
+def made_by(command):
+    """The program, and the linker's map where one is wanted."""
+    return [command[command.index("-o") + 1], *(name for word in command for name in MAP.findall(word))]
+
+
+def kept(cache, key, outputs):
+    """Where they are kept, beside the entry."""
+    return [f"{cache.path(key)}.{number}" for number in range(len(outputs))]
 
 
 def tools_of(compiler):
@@ -26,7 +38,7 @@ def tools_of(compiler):
     return [name for name in names if name]
 
 
-def link(cache, key, command, output):
+def link(cache, key, command):
     """Links and remembers; returns the exit code. Files that are gone afterwards were made by the linker for itself."""
     with tempfile.NamedTemporaryFile() as rule:
         status = subprocess.run([*command, f"-Wl,--dependency-file={rule.name}"]).returncode
@@ -35,11 +47,12 @@ def link(cache, key, command, output):
         read = [path for path in remembered.in_rule(rule.name) if os.path.exists(path)]
     if not read:  # a linker that does not tell
         return 0
-    made = cache.path(key) + MADE
-    with tempfile.NamedTemporaryFile(dir=cache.folder, delete=False) as copy:
-        shutil.copy2(output, copy.name)
-    os.rename(copy.name, made)
-    cache.note(key, [*read, *tools_of(command[0]), made])
+    copies = kept(cache, key, made_by(command))
+    for output, copy in zip(made_by(command), copies):
+        with tempfile.NamedTemporaryFile(dir=cache.folder, delete=False) as file:
+            shutil.copy2(output, file.name)
+        os.rename(file.name, copy)
+    cache.note(key, [*read, *tools_of(command[0]), *copies])
     return 0
 
 
@@ -47,14 +60,14 @@ def main():
     command = sys.argv[1:]
     if "-o" not in command:
         return subprocess.run(command).returncode
-    output = command[command.index("-o") + 1]
-    cache = remembered.Cache("linked")
+    cache = remembered.Cache("programs")
     key = remembered.key_of([os.getcwd(), *command])
     if not cache.holds(key):
-        return link(cache, key, command, output)
-    with open(cache.path(key) + MADE, "rb") as made, open(output, "wb") as file:
-        shutil.copyfileobj(made, file)
-    shutil.copymode(cache.path(key) + MADE, output)
+        return link(cache, key, command)
+    for output, copy in zip(made_by(command), kept(cache, key, made_by(command))):
+        with open(copy, "rb") as made, open(output, "wb") as file:
+            shutil.copyfileobj(made, file)
+        shutil.copymode(copy, output)
     return 0
 
 
