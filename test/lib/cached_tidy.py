@@ -91,7 +91,6 @@ class Unit:
 
     def __init__(self, entry):
         self.file = entry["file"]
-        self.folder = entry["directory"]
         self.command = shlex.split(entry["command"])
         with open(self.file) as file:
             self.source = file.read()

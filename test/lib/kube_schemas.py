@@ -13,11 +13,11 @@ import tempfile
 import zipfile
 
 import jsonschema
+from remembered import CACHES
 from tap import Skip
 
 PINNED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../data/kubernetes-schemas.txt")
-CACHE = os.environ.get("DELEGATED_IPAM_SCHEMAS") or os.path.join(
-    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "delegated-ipam/schemas")
+CACHE = os.environ.get("DELEGATED_IPAM_SCHEMAS") or os.path.join(CACHES, "schemas")
 FOLDER = "kubernetes_validate/kubernetes-json-schema"
 DEFINITIONS = "/api/_definitions.json"  # as they refer to it
 

@@ -20,14 +20,10 @@ TRIED = "cmTC_"  # how CMake names what it links to learn something: another nam
 MAP = re.compile(r"-Map[=,]([^,]+)")
 
 
-def made_by(command):
-    """The program, and the linker's map where one is wanted."""
-    return [command[command.index("-o") + 1], *(name for word in command for name in MAP.findall(word))]
-
-
-def kept(cache, key, outputs):
-    """Where they are kept, beside the entry."""
-    return [f"{cache.path(key)}.{number}" for number in range(len(outputs))]
+def made_by(command, entry):
+    """The program, and the linker's map where one is wanted: each with where it is kept, beside the entry."""
+    outputs = [command[command.index("-o") + 1], *(name for word in command for name in MAP.findall(word))]
+    return [(output, f"{entry}.{number}") for number, output in enumerate(outputs)]
 
 
 def tools_of(compiler):
@@ -39,7 +35,7 @@ def tools_of(compiler):
     return [name for name in names if name]
 
 
-def link(cache, key, command):
+def link(cache, key, command, made):
     """Links and remembers; returns the exit code. Files that are gone afterwards were made by the linker for itself."""
     with tempfile.NamedTemporaryFile() as rule:
         status = subprocess.run([*command, f"-Wl,--dependency-file={rule.name}"]).returncode
@@ -48,12 +44,11 @@ def link(cache, key, command):
         read = [path for path in remembered.in_rule(rule.name) if os.path.exists(path)]
     if not read:  # a linker that does not tell
         return 0
-    copies = kept(cache, key, made_by(command))
-    for output, copy in zip(made_by(command), copies):
+    for output, copy in made:
         with tempfile.NamedTemporaryFile(dir=cache.folder, delete=False) as file:
             shutil.copy2(output, file.name)
         os.rename(file.name, copy)
-    cache.note(key, [*read, *tools_of(command[0]), *copies])
+    cache.note(key, [*read, *tools_of(command[0]), *(copy for _, copy in made)])
     return 0
 
 
@@ -63,11 +58,12 @@ def main():
         return subprocess.run(command).returncode
     cache = remembered.Cache("programs")
     key = remembered.key_of([os.getcwd(), *command])
+    made = made_by(command, cache.path(key))
     if not cache.holds(key):
-        return link(cache, key, command)
-    for output, copy in zip(made_by(command), kept(cache, key, made_by(command))):
-        with open(copy, "rb") as made, open(output, "wb") as file:
-            shutil.copyfileobj(made, file)
+        return link(cache, key, command, made)
+    for output, copy in made:
+        with open(copy, "rb") as source, open(output, "wb") as file:
+            shutil.copyfileobj(source, file)
         shutil.copymode(copy, output)
     return 0
 

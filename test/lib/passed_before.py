@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Runs a test program whose outcome depends on nothing but itself, unless it has passed before.
 
 usage: passed_before.py PROGRAM [ARGUMENT...]
@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "delegated-ipam/proof")
+from remembered import Cache
+
+CACHE = Cache("proof")
 NOTE = "# not run again: the same program has passed before, when it printed this (PROOF_ANEW=1 runs it)\n"
 
 
@@ -34,8 +36,7 @@ def remembered(path):
 
 def run(command, path):
     """Run it, show what it prints as it comes, and remember that if it passes; returns its exit code."""
-    os.makedirs(CACHE, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=CACHE, delete=False) as kept:
+    with tempfile.NamedTemporaryFile("w", dir=CACHE.folder, delete=False) as kept:
         try:
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
                 for line in process.stdout:
@@ -53,7 +54,7 @@ def run(command, path):
 
 def main():
     command = sys.argv[1:]
-    path = os.path.join(CACHE, key(command))
+    path = CACHE.path(key(command))
     text = remembered(path)
     if text is None:
         return run(command, path)

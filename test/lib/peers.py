@@ -13,10 +13,11 @@ import re
 import sys
 from dataclasses import dataclass
 
+from remembered import CACHES
+
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peers")
 BUILD = "test/peers/build.py"
-CACHE = os.environ.get("DELEGATED_IPAM_PEERS") or os.path.join(
-    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "delegated-ipam/peers")
+CACHE = os.environ.get("DELEGATED_IPAM_PEERS") or os.path.join(CACHES, "peers")
 
 OURS = "(ours)"  # in the place of a version
 

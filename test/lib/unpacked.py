@@ -8,16 +8,14 @@ import subprocess
 import sys
 import tempfile
 
+from remembered import CACHES
 from tap import Skip
-
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "delegated-ipam")
-
 
 def program(name, package):
     """Where a program lies; package: the one whose usr/bin has it. Errors: Skip when it is nowhere and cannot be
     fetched."""
     found = shutil.which(name)
-    cached = os.path.join(CACHE, name, name)
+    cached = os.path.join(CACHES, name, name)
     if not found and not os.path.exists(cached):
         _fetch([package], f"usr/bin/{name}", cached)
     return found or cached
@@ -29,7 +27,7 @@ def command(name, *packages):
     found = shutil.which(name)
     if found:
         return [found]
-    root = os.path.join(CACHE, name, "root")
+    root = os.path.join(CACHES, name, "root")
     if not os.path.exists(root):
         _fetch(packages, "", root)
     program, = (path for path in (f"{root}/usr/bin/{name}", f"{root}/usr/sbin/{name}") if os.path.exists(path))

@@ -122,6 +122,7 @@ def nobody_answers(words=b""):
     with node() as looked, socket.socket(socket.AF_UNIX) as mute:
         mute.bind(SOCKET)
         mute.listen()
+        mute.settimeout(60)  # where nobody asks
         answering = threading.Thread(target=answer)
         answering.start()
         try:
