@@ -14,7 +14,7 @@ import world
 FOLDER = world.enter()
 
 import tap
-from dhcp_server import DNSMASQ, DhcpServer, client_daemon
+from dhcp_server import DNSMASQ, DhcpServer, client_daemon, has_answered
 from meeting import LATER
 from plugin import BINARY, HOST_LOCAL, require
 from race import wait_until
@@ -155,6 +155,7 @@ def killed_at_server(scene, server, pod):
     scene.must("DEL", pod, direct=True)
     server.resume()
     wait_until(lambda: leases_of(scene, server, pod), "the late lease does not come")
+    wait_until(lambda: has_answered(f"{scene.folder}/dhcp.sock"), "the daemon does not end what the killed ADD asked")
 
 
 def overtaken():

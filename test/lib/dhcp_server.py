@@ -10,6 +10,7 @@ from race import wait_until
 DNSMASQ = "/usr/sbin/dnsmasq"
 DHCP_PORT = 67
 DHCP_PLUGIN = "/usr/lib/cni/dhcp"
+SO_ACCEPTCON = 0x10000  # the kernel's net.h: a socket that listens
 # A lease of nobody's, until 2106. The server empties its list before each time that it writes it; a list without this
 # one is one to be written.
 NOBODYS = ["4294967295", "02:00:00:00:00:01", "192.0.2.1", "nobody", "*"]
@@ -93,6 +94,14 @@ def client_daemon(folder, path):
     finally:
         process.kill()
         process.wait()
+
+
+def has_answered(path):
+    """True once the daemon at this socket has done all that it was asked: it closes a caller's connection then, also a
+    dead caller's. What it does for one is not visible at the server: a lease is there before the daemon keeps it."""
+    with open("/proc/net/unix") as file:  # proc(5): Num, RefCount, Protocol, Flags, Type, St, Inode, Path
+        lines = [line.split() for line in file.readlines()[1:]]
+    return not any(line[7:] == [path] and int(line[3], 16) & SO_ACCEPTCON == 0 for line in lines)
 
 
 def _is_served(path):
