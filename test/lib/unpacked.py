@@ -11,6 +11,7 @@ import tempfile
 from remembered import CACHES
 from tap import Skip
 
+
 def program(name, package):
     """Where a program lies; package: the one whose usr/bin has it. Errors: Skip when it is nowhere and cannot be
     fetched."""
