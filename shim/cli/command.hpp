@@ -2,6 +2,7 @@
 /// What every command of the operator's tool is made of: its options, declared without the parsing
 /// library in sight, and what it does.
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -51,6 +52,8 @@ class CommandSpec {
 
   // The targets keep their defaults where the option is not given; they must outlive the parsing.
   void text(const std::string& name, std::string& target, const std::string& what);
+  /// The same, where an empty text is something else than none.
+  void text(const std::string& name, std::optional<std::string>& target, const std::string& what);
   void number(const std::string& name, unsigned& target, const std::string& what);
   void flag(const std::string& name, bool& target, const std::string& what);
   /// An option that may be given several times.

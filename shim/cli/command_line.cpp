@@ -93,6 +93,13 @@ void CommandSpec::text(const std::string& name, std::string& target, const std::
       ->type_name("");
 }
 
+void CommandSpec::text(const std::string& name, std::optional<std::string>& target,
+                       const std::string& what) {
+  app_->add_option_function<std::string>(
+          name, [&target](const std::string& value) { target = value; }, what)
+      ->type_name("");
+}
+
 void CommandSpec::number(const std::string& name, unsigned& target, const std::string& what) {
   app_->add_option(name, target, what)->type_name("N");
 }

@@ -87,7 +87,7 @@ _OPTIONS = [
     (["installer", "--bin-dir", "bin"], ["--bin-dir", "no absolute path"]),
     (["installer", "--as", "../x"], ["--as", "no plugin's name"]),
     (["installer", "--as", "host-local.orig"], ["--as", "no plugin's name"]),
-    (["installer", "--nodes-config-map", "x"], ["--nodes-config-map, --nodes-dir", "give both"]),
+    (["installer", "--nodes-config-map", "x"], ["--nodes-config-map (or --nodes), --nodes-dir", "give both"]),
     (["installer", "--nodes-config-map", "x", "--nodes-dir", "x"], ["--nodes-dir", "no absolute path"]),
 ]
 
@@ -118,5 +118,17 @@ _NODES = [
     ([*PER_NODE, "--delegate", "static"], ["--delegate", "leave one of them out"], node("a", ["10.1.0.0/24"])),
 ]
 
-REFUSED = [*((arguments, words, "") for arguments, words in _OPTIONS),
+_INSTALLER_NODES = [
+    (["installer", "--nodes", "-"], ["--nodes-config-map (or --nodes), --nodes-dir", "give both"],
+     nodes(("a", "10.1.0.0/24"))),
+    (["installer", "--nodes", "-", "--nodes-dir", "/x", "--namespace", "cni"],
+     ["--namespace", "\"cni\"", "kube-system; leave it out"], nodes(("a", "10.1.0.0/24"))),
+    (["installer", "--nodes", "-", "--nodes-dir", "/x"], ["nodes a (10.1.0.0/16) and b (10.1.2.0/24) overlap"],
+     nodes(("a", "10.1.0.0/16"), ("b", "10.1.2.0/24"))),
+    (["installer", "--nodes", "-", "--nodes-dir", "/x", "--nodes-config-map", "more"],
+     ["--nodes, --nodes-config-map", "leave one out"], nodes(("a", "10.1.0.0/24"))),
+    (["installer", "--nodes", "@OUT@/none", "--nodes-dir", "/x"], ["--nodes", "none", "No such file"], ""),
+]
+
+REFUSED = [*((arguments, words, "") for arguments, words in _OPTIONS), *_INSTALLER_NODES,
            *((["bridge", *arguments], words, stdin) for arguments, words, stdin in _NODES)]

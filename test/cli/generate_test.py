@@ -3,6 +3,7 @@
 
 usage: generate_test.py [WORD ...]
 """
+import hashlib
 import ipaddress
 import json
 import os
@@ -236,6 +237,33 @@ def shared(count, name_length=20):
         assert ipam_of(conflist)["rangesFrom"] == {"nodesDir": "/etc/x/nodes"}
         document = generate_nodes.yaml_file(f"{cluster.out}/cni-configuration.yaml")
         assert json.loads(document["data"]["cni-config"]) == conflist
+        pod = installer_pod("--nodes", cluster.file)
+        sources = pod["volumes"][1]["projected"]["sources"]
+        assert [one["configMap"]["name"] for one in sources] == names, sources
+
+
+def installer_pod(*arguments, stdin=""):
+    made = tool.must("generate", "installer", *arguments, "--nodes-dir", "/etc/x/nodes", stdin=stdin)
+    return yaml.safe_load(made)["spec"]["template"]["spec"]
+
+
+def installer_of_nodes():
+    """The installer's pods are others exactly when a node's ranges are: only then the DaemonSet makes new ones."""
+    def of(*pairs):
+        pod = installer_pod("--nodes", "-", stdin=json.dumps(generate_nodes.nodes(*pairs)))
+        *arguments, option, checksum = pod["initContainers"][0].pop("args")
+        assert option == "--nodes-checksum"
+        return checksum, arguments, pod
+    one, two = ("a", "10.1.0.0/24", "fd00:1::/64"), ("b", "10.2.0.0/24")
+    first = of(one, two)
+    text = '{"a":["10.1.0.0/24","fd00:1::/64"],"b":["10.2.0.0/24"]}'
+    assert first[0] == hashlib.sha256(text.encode()).hexdigest(), first
+    assert of(two, one) == first, "the order of the nodes is nobody's business"
+    others = [of(one), of(one, two, ("c", "10.3.0.0/24")), of(one, ("b", "10.4.0.0/24")), of(("a", "10.1.0.0/24"), two)]
+    assert len({first[0], *(other[0] for other in others)}) == 5, others
+    assert all(other[1:] == first[1:] for other in others), "something else is another's too"
+    named = installer_pod("--nodes-config-map", "delegated-ipam-nodes")
+    assert (named["initContainers"][0].pop("args"), named) == first[1:], "without a list it is as it was"
 
 
 def memory():
@@ -304,6 +332,7 @@ TESTS = [
     ("a conflist a node: every node, its own ranges, no address twice", per_node, 300),
     ("one conflist and a ConfigMap: every node, its own ranges", shared, 300),
     ("names that are long, in a cluster that is large: as many ConfigMaps as fit", shared, 4000, 240),
+    ("the installer's pods are others when a node's ranges are", installer_of_nodes),
     ("10 000 nodes in at most 200 MiB", memory),
     ("nodes from standard input, and a single one", standard_input),
     *((f"refused: {' '.join(arguments)}: {words[0]}", refused, arguments, words, stdin)

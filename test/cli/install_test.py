@@ -13,6 +13,8 @@ import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+import yaml
+
 import result_cache
 import tap
 import tool
@@ -24,6 +26,7 @@ from plugin import BINARY, HOST_LOCAL, require
 NAME = "delegated-ipam"
 KEPT = "host-local.orig"
 NETNS = "/run/netns/none"
+RANGES = ("--nodes-from", "/x", "--nodes-dir", "/y")
 
 
 class Folder:
@@ -164,6 +167,11 @@ def bad_input():
             ("install", folder.bin, "--as", "host-local"): ("host-local", "no regular file"),
             ("install", folder.bin, "--as", "host-local.orig"): ("--as", "no plugin's name"),
             ("install", folder.bin, "--nodes-from", "/x"): ("--nodes-dir", "give both"),
+            ("install", folder.bin, "--nodes-checksum", "x"): ("--nodes-checksum", "give these, too"),
+            ("install", folder.bin, "--nodes-checksum", ""): ("--nodes-checksum", "give these, too"),
+            **{("install", folder.bin, *RANGES, "--nodes-checksum", one): (f'--nodes-checksum: "{one}"', "64 small hex",
+                                                                          "generate installer --nodes")
+               for one in ("", "x", "0" * 63, "0" * 65, "A" * 64, "g" * 64)},
             ("uninstall", f"{folder.bin}/nowhere"): ("nowhere is missing",),
         }.items():
             line = tool.refused(*arguments)
@@ -299,6 +307,96 @@ def node_ranges():
         assert set(os.listdir(f"{folder.home}/a/nodes")) == names
 
 
+def mounted(folder, ranges):
+    """A ConfigMap as kubelet has it in a volume: another content takes the place of the one before by a rename."""
+    home = f"{folder.home}/map"
+    os.makedirs(home, exist_ok=True)
+    number = len(os.listdir(home))
+    os.mkdir(f"{home}/..{number}")
+    for node, blocks in ranges.items():
+        folder.write(f"map/..{number}/{node}", "".join(f"{block}\n" for block in blocks))
+        if not os.path.lexists(f"{home}/{node}"):
+            os.symlink(f"..data/{node}", f"{home}/{node}")
+    os.symlink(f"..{number}", f"{home}/..new")
+    os.rename(f"{home}/..new", f"{home}/..data")
+
+
+OLD = {"edge-1": ["10.1.0.0/24"], "edge-2": ["10.2.0.0/24"]}
+NEW = {"edge-1": ["10.9.0.0/24", "fd00:9::/64"], "edge-2": ["10.2.0.0/24"]}
+OLD_TEXT, NEW_TEXT = b"10.1.0.0/24\n", b"10.9.0.0/24\nfd00:9::/64\n"
+
+
+def made_for(folder, ranges):
+    """What the pod of `generate installer --nodes` runs, on this folder in the place of its mounts."""
+    items = [{"kind": "Node", "metadata": {"name": node}, "spec": {"podCIDRs": ranges[node]}} for node in ranges]
+    folder.write("nodes.json", json.dumps({"kind": "List", "items": items}))
+    made = tool.must("generate", "installer", "--nodes", f"{folder.home}/nodes.json", "--nodes-dir", "/etc/nodes")
+    arguments = yaml.safe_load(made)["spec"]["template"]["spec"]["initContainers"][0]["args"]
+    places = {"/host/bin": folder.bin, "/nodes": f"{folder.home}/map", "/host/nodes": f"{folder.home}/nodes"}
+    return [places.get(one, one) for one in arguments]
+
+
+def ranges_that_it_was_made_for():
+    """The pod that `generate installer --nodes` makes writes no range of a ConfigMap of before, or of half of them."""
+    with Folder() as folder:
+        command = made_for(folder, NEW)
+        for stale in (OLD, {**NEW, "edge-3": ["10.3.0.0/24"]}, {"edge-1": NEW["edge-1"]}, {}):
+            shutil.rmtree(f"{folder.home}/map", ignore_errors=True)
+            mounted(folder, stale)
+            done = tool.call(*command, "--node", "edge-1")
+            assert done.exit == tool.USAGE and f"{folder.home}/map has other ranges" in done.stderr, (stale, done)
+            assert "apply the ConfigMaps and the DaemonSet" in done.stderr, done
+            assert folder.names() == [NAME] and not os.path.exists(f"{folder.home}/nodes"), stale
+        mounted(folder, NEW)  # the same pod's next try
+        tool.must(*command, "--node", "edge-1")
+        names = {"edge-1", os.uname().nodename}
+        assert {name: bytes_of(f"{folder.home}/nodes/{name}") for name in os.listdir(f"{folder.home}/nodes")} == \
+            dict.fromkeys(names, NEW_TEXT)
+        mounted(folder, OLD)
+        assert tool.call(*command, "--node", "edge-1").exit == tool.USAGE
+        assert bytes_of(f"{folder.home}/nodes/edge-1") == NEW_TEXT, "the old range came back"
+        tool.must(*command[:command.index("--nodes-checksum")], "--node", "edge-1")
+        assert bytes_of(f"{folder.home}/nodes/edge-1") == OLD_TEXT, "not asked for, and looked at"
+        mounted(folder, NEW)
+        done = tool.call(*command, "--node", "edge-7")
+        assert done.exit == tool.USAGE and "map/edge-7 cannot be read" in done.stderr, done
+        assert "with this node in it" in done.stderr and set(os.listdir(f"{folder.home}/nodes")) == names, done
+
+
+def ranges_at_any_failure():
+    """Whatever call of it fails or is its last one: the node has the range of before or the new one, whole; who says
+    that it is done has written the new one; and the next try ends well."""
+    with Folder() as folder:
+        with_ranges(folder)
+        _, calls, _ = trace.run(BINARY, {"PATH": ""}, "", follow=False, arguments=made_for_edge(folder))
+        calls = [call for call in calls if call.name not in LOADING]
+        assert sum("/map/edge-" in call.args for call in calls) == 2, calls
+    for action in ("error=EIO", "signal=KILL"):
+        for call in calls:
+            with Folder() as folder:
+                with_ranges(folder)
+                command = made_for_edge(folder)
+                done, _, _ = trace.inject(BINARY, {"PATH": ""}, "", call.name, call.occurrence, action, follow=False,
+                                          arguments=command)
+                found = bytes_of(f"{folder.home}/nodes/edge-1")
+                place = f"{action} at {call.name} number {call.occurrence}: {found}, {done}"
+                assert found == NEW_TEXT or found == OLD_TEXT and done.exit, place
+                tool.must(*command)
+                assert bytes_of(f"{folder.home}/nodes/edge-1") == NEW_TEXT, place
+    print(f"# at {len(calls)} system calls")
+
+
+def made_for_edge(folder):
+    return [*made_for(folder, NEW), "--node", "edge-1"]
+
+
+def with_ranges(folder):
+    """The range of before on the node, the new one mounted."""
+    os.mkdir(f"{folder.home}/nodes")
+    folder.write("nodes/edge-1", OLD_TEXT.decode())
+    mounted(folder, NEW)
+
+
 LOADING = ("execve", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "mmap", "mprotect",
            "munmap", "getrandom", "readlink", "newfstatat", "fstat", "lseek", "rt_sigaction", "umask", "exit_group",
            "futex", "fcntl", "poll")
@@ -408,6 +506,8 @@ TESTS = [
     ("uninstall sees drop-in plugins, and the pods that came by them", drop_in_plugins),
     ("pods of host-local do not hold up the way back to the original", original_serves_them),
     ("this node's ranges come from the mounted ConfigMap, under its names", node_ranges),
+    ("a range is written of the ConfigMap that the installer was made for, of no other", ranges_that_it_was_made_for),
+    ("the same, killed or failing at any system call", ranges_at_any_failure),
     ("killed at any system call: a whole plugin is there, and the next installation ends well", killed_anywhere),
     ("with any one failing system call: a whole plugin is there", failing_anywhere),
     ("pause ends at SIGTERM and SIGINT, also as the first process; so does hold, its earlier name", pause_ends),

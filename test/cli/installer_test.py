@@ -6,6 +6,7 @@ usage: installer_test.py [WORD ...]
 """
 import copy
 import glob
+import hashlib
 import os
 import shutil
 import signal
@@ -20,10 +21,11 @@ import tap
 import tool
 import trace
 import world
-from installer import DIGEST, MISTAKES, NEEDED, VARIANTS, generated
+from installer import DIGEST, MISTAKES, NEEDED, NODES, VARIANTS, generated
 from plugin import BINARY, HOST_LOCAL, ROOT, require
 
 NOBODY = str(manifest_rules.NOBODY)
+CHECKSUM = hashlib.sha256(b'{"edge-1":["10.1.0.0/24"]}').hexdigest()  # of what a Host has mounted
 # what is given as --image, the policy, whether a digest is asked for
 IMAGES = [
     (None, "Never", False),
@@ -113,7 +115,7 @@ def read_only_but(*writable):
             f'{keep}mount -o remount,ro,bind / && exec "$@"', "sh"]
 
 
-def installs(*more):
+def installs(*more, name="delegated-ipam"):
     """The init container's own command, on the host's folders in the place of its mounts."""
     with Host() as host:
         wrapper = [*read_only_but(host.bin, host.nodes), *without_capabilities()]
@@ -124,14 +126,17 @@ def installs(*more):
         for _ in range(2):  # an update goes over what is there
             done = plugin.run(host.binary, {"NODE_NAME": "edge-1"}, "", wrapper=wrapper, arguments=arguments)
             assert done.exit == tool.FINE and not done.stderr, done
-        name = more[-1] if more else "delegated-ipam"
         with open(os.path.join(host.bin, name), "rb") as made, open(BINARY, "rb") as wanted:
             assert made.read() == wanted.read()
         assert os.stat(os.path.join(host.bin, name)).st_mode & 0o777 == 0o755
         assert "edge-1" in os.listdir(host.nodes)
-        done = plugin.run(host.binary, {}, "", wrapper=wrapper, arguments=["uninstall", host.bin, *more])
+        done = plugin.run(host.binary, {}, "", wrapper=wrapper, arguments=["uninstall", host.bin, "--as", name])
         assert done.exit == tool.FINE, done
         assert sorted(os.listdir(host.bin)) == ["host-local"]
+
+
+def host_local_installs():
+    installs("--as", "host-local", name="host-local")
 
 
 def folder_of_another():
@@ -191,12 +196,15 @@ def is_waiting(pid):
 TESTS = [
     *((f"{what}, it breaks no rule but those that installing needs", breaks_no_rule, *arguments)
       for what, arguments in VARIANTS.items()),
+    ("made for a list of nodes, it breaks no rule but those", breaks_no_rule, "--nodes",
+     os.path.join(ROOT, "examples/nodes.json"), *NODES[2:]),
     ("neither do the manifests in examples/", examples_break_no_rule),
     ("every rule finds its mistake", rules_find_mistakes),
     *((f"image {image}: {policy}{', a digest is asked for' if asks else ''}", images, image, policy, asks)
       for image, policy, asks in IMAGES),
     ("root without capabilities installs, writing nowhere else", installs),
-    ("the same in host-local's place", installs, "--as", "host-local"),
+    ("the same in host-local's place", host_local_installs),
+    ("the same, made for what is mounted", installs, "--nodes-checksum", CHECKSUM),
     ("a folder that is another user's is told with the remedy", folder_of_another),
     ("nobody cannot install into a folder of root's", nobody_cannot),
     ("no system call that a default seccomp profile refuses", ordinary_calls),

@@ -24,7 +24,7 @@ class Model:
     address file stays; "report:changed": the tool on the nodes tells of one more; "upgrade:pod": a pod is restarted
     when the conflist is replaced; "force:newcomer": who comes to a node that is cut off gets the address of a sandbox
     there whose pod is gone; "force:slice": an endpoint keeps the address of that one; "delete:pod": a pod that was
-    deleted does not find its own address again; "join:range": a node that is made again is given its former range;
+    deleted does not find its own address again; "join:range": the installer does not see that ranges have changed;
     "docker:info": there is no daemon; "docker:image": nor a node image.
     """
 
@@ -37,6 +37,7 @@ class Model:
         self.maps, self.patched = {}, []
         self.sandboxes = self.joined = 0
         self.former = {}  # the ranges of nodes that are gone: {node: range}
+        self.ranges = None  # what the installer's pods say of the ranges that they install; None: they install none
         self.wrong = {}  # what the EndpointSlice of shop/web says of a pod in the place of its address
         self.is_silent = False
         self.kept = {}  # what was on the nodes when the cluster was deleted: {node: {path: text}}
@@ -53,11 +54,18 @@ class Model:
 
     def add_node(self, name):
         cidr = f"10.244.{self.joined}.0/24"
-        given = self.former.get(name, cidr) if "join:range" in self.faults else cidr
+        given = self.former.get(name, cidr) if self.ranges else cidr  # a pod of the installer comes with the node
         self.joined += 1
         self.nodes[name] = {"ip": f"172.18.0.{len(self.nodes) + 2}", "cidr": cidr, "range": given, "files": {},
                             "runs": True, "gone": {}, "is_cut": False, "is_closed": False, "last": 1, "bound": {},
                             "orphans": {}}
+
+    def install(self, ranges):
+        """The installer is applied, whose pods say this of the nodes' ranges: other words make other pods."""
+        if ranges != self.ranges and "join:range" not in self.faults:
+            for node in self.nodes.values():
+                node["range"] = node["cidr"]
+        self.ranges = ranges
 
     def forget_node(self, name):
         """Its pods are there until they are deleted."""

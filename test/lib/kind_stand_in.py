@@ -339,6 +339,8 @@ def apply(model, text):
     elif "delegated-ipam-installer" in text:
         for node in model.nodes.values():
             node["files"][INSTALLED] = "installed"
+        ranges = re.search(r"--nodes-checksum\n *- (\S+)", text)
+        model.install(ranges and ranges[1])
     elif "name: kube-flannel-ds" in text:
         start_flannel(model)
     elif "kind: ConfigMap" in text:

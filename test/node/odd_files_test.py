@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import stat
 import tempfile
 
@@ -230,6 +231,17 @@ def node_file(kind):
     assert done.exit == tool.USAGE and path in done.stderr, done
 
 
+def file_of_another_node(kind):
+    """An installer that was made for certain ranges looks at all that is mounted."""
+    folder = tempfile.mkdtemp()
+    done, path = tool_reads(kind, lambda home, path: [
+        "install", folder, "--nodes-from", home, "--nodes-dir", f"{folder}/nodes", "--node", "edge-1",
+        "--nodes-checksum", "0" * 64])
+    assert done.exit == tool.USAGE and path in done.stderr and "only ConfigMaps" in done.stderr, done
+    assert os.listdir(folder) == ["delegated-ipam"]
+    shutil.rmtree(folder)
+
+
 def delegate_config(kind):
     done, path = tool_reads(kind, lambda _, path: ["generate", "bridge", "--delegate-config", path])
     assert done.exit == tool.USAGE and path in done.stderr, done
@@ -265,6 +277,7 @@ TESTS = [
     *((f"rangesFrom's file as {kind}", ranges_source, kind) for kind in NO_LINK),
     *((f"an entry of the runtime's cache as {kind}", cache_entry, kind) for kind in ODD),
     *((f"the tool: a node's ranges as {kind}", node_file, kind) for kind in NO_LINK),
+    *((f"the tool: another node's ranges as {kind}", file_of_another_node, kind) for kind in NO_LINK),
     *((f"the tool: a delegate's configuration as {kind}", delegate_config, kind) for kind in NO_LINK),
     *((f"the tool: a conflist of the node as {kind}", conflist_of_node, kind) for kind in NO_LINK),
     *((f"the tool: a drop-in as {kind}", drop_in, kind) for kind in NO_LINK),

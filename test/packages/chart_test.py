@@ -6,6 +6,7 @@ usage: chart_test.py [WORD ...]
 import json
 import os
 import re
+import tempfile
 
 import charts
 import peers
@@ -61,10 +62,27 @@ def nodes_ranges():
         wanted = yaml.safe_load(file)
     config_map, daemon_set = rendered({"nodes": nodes})
     assert config_map == wanted, config_map
-    name = wanted["metadata"]["name"]
-    assert daemon_set == generated("--nodes-config-map", name, *NODES[2:]), daemon_set
+    assert daemon_set == generated("--nodes", os.path.join(EXAMPLES, "nodes.json"), *NODES[2:]), daemon_set
     dual = {"n1": ["10.0.0.0/24", "fd00::/64"]}
     assert rendered({"nodes": dual})[0]["data"] == {"n1": "10.0.0.0/24\nfd00::/64\n"}
+
+
+def made_for_its_ranges():
+    """What the chart's installer runs takes what the chart's ConfigMap has, in whatever form; and no other's."""
+    values = {"nodes": {"edge-10": ["10.0.0.0/24", "FD00:0::/64"], "edge-2": ["10.0.2.7/24"], "e.1": ["10.0.1.0/24"]}}
+    with tempfile.TemporaryDirectory(prefix="chart.", dir="/var/tmp") as home:
+        places = {"/host/bin": home, "/nodes": f"{home}/map", "/host/nodes": f"{home}/nodes"}
+        config_map, daemon_set = rendered(values)
+        other = rendered({"nodes": {**values["nodes"], "edge-2": ["10.0.3.0/24"]}})[1]
+        os.mkdir(f"{home}/map")
+        for name, text in config_map["data"].items():
+            with open(f"{home}/map/{name}", "w") as file:
+                file.write(text)
+        for made, code in (other, tool.USAGE), (daemon_set, tool.FINE):
+            arguments = made["spec"]["template"]["spec"]["initContainers"][0]["args"]
+            done = tool.call(*(places.get(one, one) for one in arguments), "--node", "edge-10")
+            assert done.exit == code and ("has other ranges" in done.stderr) == (code == tool.USAGE), done
+            assert os.path.exists(f"{home}/nodes/edge-10") == (code == tool.FINE), done
 
 
 def namespace_is_text(namespace):
@@ -102,6 +120,7 @@ TESTS = [
     *((f"{name}: the object that generate installer writes", same, arguments) for name, arguments in VARIANTS.items()),
     ("an image's name decides alike whether it is pulled", images_are_pulled_alike),
     ("the nodes' ranges: the ConfigMap and the DaemonSet that generate writes", nodes_ranges),
+    ("the DaemonSet takes the ranges of its ConfigMap, and of no other", made_for_its_ranges),
     ("ranges of the values and of ConfigMaps that are there", both_kinds_of_ranges),
     *((f"--namespace {name}: it is that", namespace_is_text, name) for name in ("2024", "on", "0x10")),
     *((f"{json.dumps(values)} is refused", refuses, values) for values in REFUSED),

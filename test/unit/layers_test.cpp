@@ -50,7 +50,8 @@ const Arrows& arrows() {
     // The operator's tool: it knows the plugin's configuration, and starts the plugin.
     all["shim/cli"] = below("shim/cni/conf", {"shim/cni"});
     all["shim/cli/streams"] = {};
-    all["shim/cli/generate"] = below("shim/cli");
+    all["shim/cli/install"] = below("shim/cli");
+    all["shim/cli/generate"] = below("shim/cli/install");
     all["shim/cli/validate/document"] = below("shim/cli/generate");
     all["shim/cli/validate/network"] = below("shim/cli/validate/document");
     all["shim/cli/validate/node"] = below("shim/cli/validate/network");

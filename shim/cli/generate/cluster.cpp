@@ -1,8 +1,4 @@
 /// `generate --nodes`: the files of a whole cluster.
-#include <cerrno>
-#include <cstring>
-#include <memory>
-
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/file_output.hpp"
 #include "shim/cli/generate/per_node.hpp"
@@ -13,14 +9,6 @@ namespace shim {
 namespace {
 
 using allocator::store::PosixFileSystem;
-
-std::vector<NodeRanges> nodes_of(const std::string& source) {
-  if (source == "-") return read_nodes(stdin, "standard input");
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(source.c_str(), "re"),
-                                                             &std::fclose);
-  if (!file) throw UsageError("--nodes: " + source + ": " + std::strerror(errno));
-  return read_nodes(file.get(), source);
-}
 
 /// One conflist a node.
 void write_each_conflist(Request request, const std::vector<NodeRanges>& nodes) {
@@ -47,7 +35,7 @@ void write_shared_conflist(Request request, const std::vector<NodeRanges>& nodes
   write(conflist["name"].get<std::string>() + ".conflist", conflist_text(conflist));
   if (request.conflist.main == MainPlugin::cilium)
     write("cni-configuration.yaml", make_cilium_config_map(conflist));
-  const auto maps = make_nodes_config_maps(nodes, "kube-system");
+  const auto maps = make_nodes_config_maps(nodes, kNodesNamespace);
   for (const auto& map : maps) write(map.name + ".yaml", map.text);
   write_stdout("wrote a conflist and the ranges of " + std::to_string(nodes.size()) + " nodes in " +
                std::to_string(maps.size()) + (maps.size() == 1 ? " ConfigMap" : " ConfigMaps") +

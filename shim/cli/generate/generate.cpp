@@ -7,7 +7,9 @@
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/file_output.hpp"
+#include "shim/cli/generate/per_node.hpp"
 #include "shim/cli/generate/request.hpp"
+#include "shim/cli/install/ranges_checksum.hpp"
 #include "shim/cli/standard_output.hpp"
 #include "shim/cli/subnet_option.hpp"
 #include "shim/cni/conf/net_conf.hpp"
@@ -241,9 +243,26 @@ void add_kind(CommandSpec& generate) {
   });
 }
 
+/// The ConfigMaps of these nodes, and what tells their content from any other.
+void take_nodes(const std::string& source, InstallerOptions& options) {
+  if (options.name_space != kNodesNamespace)
+    refuse_option("--namespace", options.name_space,
+                  std::string("is not that of the ConfigMaps that generate --nodes writes, ") +
+                      kNodesNamespace + "; leave it out");
+  if (!options.nodes_config_maps.empty())
+    throw UsageError("--nodes, --nodes-config-map: --nodes names all ConfigMaps; leave one out");
+  const auto nodes = nodes_of(source);
+  for (const auto& map : make_nodes_config_maps(nodes, kNodesNamespace))
+    options.nodes_config_maps.push_back(map.name);
+  NodeTexts texts;
+  for (const auto& node : nodes) texts.emplace_back(node.name, ranges_text(node));
+  options.nodes_checksum = ranges_checksum(std::move(texts));
+}
+
 void add_installer(CommandSpec& generate) {
   struct InstallerRequest {
     InstallerOptions options;
+    std::string nodes;
     std::string out;
   };
   auto request = std::make_shared<InstallerRequest>();
@@ -255,11 +274,14 @@ void add_installer(CommandSpec& generate) {
   command.text("--namespace", options.name_space, "where it runs");
   command.text("--as", options.as_name,
                "the plugin's name there; host-local takes the place of the stock one");
+  command.text("--nodes", request->nodes,
+               "kubectl get nodes -o json: the ConfigMaps that generate --nodes makes of it");
   command.list("--nodes-config-map", options.nodes_config_maps,
-               "a ConfigMap with the nodes' ranges; repeatable");
+               "or a ConfigMap with nodes' ranges; repeatable");
   command.text("--nodes-dir", options.nodes_dir, "the conflist's rangesFrom.nodesDir");
   command.text("--out", request->out, "write there instead of to stdout");
   command.runs([request] {
+    if (!request->nodes.empty()) take_nodes(request->nodes, request->options);
     const std::string text = make_installer(request->options);
     const std::string hint = image_hint(request->options);
     if (!hint.empty()) write_stderr("delegated-ipam generate installer: " + hint + "\n");

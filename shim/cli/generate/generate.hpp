@@ -106,6 +106,7 @@ struct InstallerOptions {
   std::string name_space = "kube-system";
   std::string as_name;
   std::vector<std::string> nodes_config_maps;
+  std::string nodes_checksum;  ///< ranges_checksum() of what is in them; empty: not known
   std::string nodes_dir;
 };
 

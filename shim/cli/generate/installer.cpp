@@ -97,10 +97,14 @@ void append(Json& list, Json more) {
   for (auto& element : more) list.push_back(std::move(element));
 }
 
-/// The ConfigMaps with the nodes' ranges as one folder, and this node's part of it on the host.
+/// The ConfigMaps with the nodes' ranges as one folder, and this node's part of it on the host. A
+/// pod installs once. The checksum makes it another pod when a range has changed, and that one waits
+/// until it sees that change: kubelet may mount what it knew before.
 void add_nodes(const InstallerOptions& options, Json& pod) {
   Json& install = pod["initContainers"][0];
   append(install["args"], {"--nodes-from", "/nodes", "--nodes-dir", "/host/nodes"});
+  if (!options.nodes_checksum.empty())
+    append(install["args"], {"--nodes-checksum", options.nodes_checksum});
   append(install["volumeMounts"], parse_json(kNodesMounts));
   Json volumes = parse_json(kNodesVolumes);
   for (const auto& name : options.nodes_config_maps) {
@@ -156,7 +160,8 @@ void check(const InstallerOptions& options) {
   if (!options.as_name.empty() && !is_name)
     refuse_option("--as", options.as_name, "is no plugin's name; leave it out, or give host-local");
   if (options.nodes_config_maps.empty() != options.nodes_dir.empty())
-    throw UsageError("--nodes-config-map, --nodes-dir: go together; give both, or none");
+    throw UsageError(
+        "--nodes-config-map (or --nodes), --nodes-dir: go together; give both, or none");
   if (!options.nodes_dir.empty() && !options.nodes_dir.starts_with('/'))
     refuse_option("--nodes-dir", options.nodes_dir,
                   "is no absolute path; write the rangesFrom.nodesDir of the conflist");

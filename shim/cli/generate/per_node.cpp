@@ -1,6 +1,9 @@
 #include "shim/cli/generate/per_node.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "shim/cli/command.hpp"
@@ -111,6 +114,20 @@ std::vector<NodeRanges> read_nodes(std::FILE* stream, const std::string& source)
   return nodes;
 }
 
+std::vector<NodeRanges> nodes_of(const std::string& option) {
+  if (option == "-") return read_nodes(stdin, "standard input");
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(option.c_str(), "re"),
+                                                             &std::fclose);
+  if (!file) throw UsageError("--nodes: " + option + ": " + std::strerror(errno));
+  return read_nodes(file.get(), option);
+}
+
+std::string ranges_text(const NodeRanges& node) {
+  std::string text;
+  for (const auto& cidr : node.pod_cidrs) text += cidr.to_string() + "\n";
+  return text;
+}
+
 std::vector<NodesConfigMap> make_nodes_config_maps(const std::vector<NodeRanges>& nodes,
                                                    const std::string& name_space) {
   std::size_t size = 0;
@@ -128,8 +145,7 @@ std::vector<NodesConfigMap> make_nodes_config_maps(const std::vector<NodeRanges>
     size = 0;
   };
   for (const auto& node : nodes) {
-    std::string text;
-    for (const auto& cidr : node.pod_cidrs) text += cidr.to_string() + "\n";
+    const std::string text = ranges_text(node);
     if (size + node.name.size() + text.size() > kConfigMapLimit) finish();
     size += node.name.size() + text.size();
     members.emplace_back(node.name, text);

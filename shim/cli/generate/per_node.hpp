@@ -19,6 +19,11 @@ struct NodeRanges {
 /// that cannot be a file's, or seen twice; for two nodes whose ranges have an address in common:
 /// all by name, at most ten of a kind.
 std::vector<NodeRanges> read_nodes(std::FILE* stream, const std::string& source);
+/// The same from what --nodes names: a file, or "-" for standard input.
+std::vector<NodeRanges> nodes_of(const std::string& option);
+
+/// Its CIDR blocks, one a line.
+std::string ranges_text(const NodeRanges& node);
 
 /// ConfigMaps that hold one key a node, with its CIDR blocks one a line: as many as the 1 MiB that
 /// Kubernetes allows for one makes necessary.
@@ -29,5 +34,7 @@ struct NodesConfigMap {
 };
 std::vector<NodesConfigMap> make_nodes_config_maps(const std::vector<NodeRanges>& nodes,
                                                    const std::string& name_space);
+/// The namespace of those that `generate --nodes` writes.
+constexpr const char* kNodesNamespace = "kube-system";
 
 }  // namespace shim

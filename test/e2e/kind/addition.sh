@@ -52,7 +52,7 @@ give_network() {
   read_by_proxy "$NEW"
   prepare_node "$NEW"
   generate_network
-  if [ "$CNI" = bridge ]; then publish_ranges; fi
+  if [ "$CNI" = bridge ]; then apply_installer; fi
   wait_for 180 "the installer has installed on $NEW" on "$NEW" test -x /opt/cni/bin/delegated-ipam
   kube rollout status --filename "$WORK/installer.yaml" --timeout="$(patience 300)"
   if [ "$CNI" != flannel ]; then # which writes it itself

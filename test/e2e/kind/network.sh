@@ -150,24 +150,21 @@ uses_network() { # uses_network NODE WHICH
      .ipam.type // "host-local"] == [$which]'
 }
 
-# publish_ranges: the nodes' ranges, where the installer looks.
-publish_ranges() {
-  local file
-  for file in "$WORK"/generated/delegated-ipam-nodes*.yaml; do kube apply --filename "$file"; done
-}
-
-# install_product: the binary on every node, by the installer; with it the nodes' ranges, where the conflist wants them.
-install_product() {
-  local options=() node file
+# apply_installer: with the nodes' ranges, where the conflist wants them. It installs anew where a range has changed.
+apply_installer() {
+  local options=() file
   if [ "$CNI" = bridge ]; then
-    publish_ranges
-    for file in "$WORK"/generated/delegated-ipam-nodes*.yaml; do
-      options+=(--nodes-config-map "$(basename "$file" .yaml)")
-    done
-    options+=(--nodes-dir "$NODES_DIR")
+    for file in "$WORK"/generated/delegated-ipam-nodes*.yaml; do kube apply --filename "$file"; done
+    options=(--nodes "$WORK/nodes.json" --nodes-dir "$NODES_DIR")
   fi
   "$TOOL" generate installer --image "$INSTALLER_IMAGE" "${options[@]}" >"$WORK/installer.yaml"
   kube apply --filename "$WORK/installer.yaml"
+}
+
+# install_product: the binary on every node.
+install_product() {
+  local node
+  apply_installer
   kube rollout status --filename "$WORK/installer.yaml" --timeout="$(patience 300)"
   for node in "${NODES[@]}"; do
     on "$node" test -x /opt/cni/bin/delegated-ipam || die "the installer has not installed on $node"

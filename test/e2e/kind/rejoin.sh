@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
-# The node that came later is lost with all that it had, and made again under its name: the cluster has given its range
-# back by then, and may give it another one.
+# The node that came later is lost with all that it had, and made again under its name: the cluster gives it another
+# range. The ranges that the installer finds are the old ones until the new one is known, which is after it has joined.
 
 node_comes_again() {
   local lost
   pods_everywhere "$WORK/pods"
   lost=$(web_pods "$NEW")
   lose_node
-  withdraw_ranges
+  wait_for 30 "the API has forgotten $NEW" have_pod_cidrs
   wait_for_web 33
   check_range "$WORKER"
   check_range "$OTHER"
@@ -30,11 +30,4 @@ lose_node() {
   rm -rf "$WORK/proxy-$NEW.pid" "$WORK/cache-$NEW"
   kube delete node "$NEW"
   kube delete pods --all-namespaces --field-selector "spec.nodeName=$NEW" --force --grace-period=0
-}
-
-# withdraw_ranges: the next one of its name must not be given the range of this one by the installer.
-withdraw_ranges() {
-  wait_for 30 "the API has forgotten $NEW" have_pod_cidrs
-  generate_network
-  if [ "$CNI" = bridge ]; then publish_ranges; fi
 }

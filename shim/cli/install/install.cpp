@@ -10,6 +10,8 @@
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
 #include "shim/cli/file_output.hpp"
+#include "shim/cli/install/mounted_ranges.hpp"
+#include "shim/cli/install/ranges_checksum.hpp"
 #include "shim/cli/plugin_users.hpp"
 #include "shim/cli/standard_output.hpp"
 #include "shim/cni/conf/ranges_source.hpp"
@@ -29,7 +31,6 @@ constexpr const char* kKept = ".orig";  // delegate lookup knows host-local.orig
 constexpr const char* kSelf = "/proc/self/exe";
 constexpr const char* kMark = "CNI delegated-ipam plugin v";  // in about_text(), so in every build
 constexpr std::size_t kExecutableLimit = std::size_t{64} << 20;
-constexpr std::size_t kRangesLimit = 4096;
 constexpr unsigned kExecutableMode = 0755;
 constexpr unsigned kFolderMode = 0755;
 
@@ -38,6 +39,7 @@ struct InstallOptions {
   std::string name = kOwnName;
   std::string nodes_from;
   std::string nodes_dir;
+  std::optional<std::string> nodes_checksum;
   std::string node;
   CniPlaces places;
 };
@@ -92,15 +94,9 @@ void install_ranges(FileSystem& fs, const InstallOptions& options) {
   const std::string node = options.node.empty() ? node_name() : options.node;
   if (!is_identifier(node))
     refuse_option("--node", node, "is no node's name; write it as kubectl get nodes does");
-  const std::string source = options.nodes_from + "/" + node;
-  std::string text;
-  try {
-    text = fs.read_regular(source, kRangesLimit);
-  } catch (const std::system_error&) {
-    throw UsageError("--nodes-from: " + source +
-                     " cannot be read; generate the ConfigMap again with this node in it");
-  }
-  static_cast<void>(parse_ranges(RangesSource::Kind::node_file, text, source));
+  const std::string text = mounted_ranges(fs, options.nodes_from, node, options.nodes_checksum);
+  static_cast<void>(
+      parse_ranges(RangesSource::Kind::node_file, text, options.nodes_from + "/" + node));
   std::vector<std::string> made;
   allocator::store::ensure_folder(fs, options.nodes_dir, kFolderMode, made);
   const auto folder = open_folder(fs, options.nodes_dir, "--nodes-dir", "make it first");
@@ -135,11 +131,22 @@ void put_everything(FileSystem& fs, const InstallOptions& options) {
   if (!options.nodes_from.empty()) install_ranges(fs, options);
 }
 
-ExitCode install(const InstallOptions& options) {
-  PosixFileSystem fs;
+void check(const InstallOptions& options) {
   check_name(options.name);
   if (options.nodes_from.empty() != options.nodes_dir.empty())
     throw UsageError("--nodes-from and --nodes-dir go together; give both");
+  if (!options.nodes_checksum) return;
+  if (options.nodes_from.empty())
+    throw UsageError("--nodes-checksum: is of --nodes-from and --nodes-dir; give these, too");
+  if (!is_ranges_checksum(*options.nodes_checksum))
+    refuse_option("--nodes-checksum", *options.nodes_checksum,
+                  "is no SHA-256 of 64 small hexadecimal digits; take the one that generate "
+                  "installer --nodes writes, or leave it out");
+}
+
+ExitCode install(const InstallOptions& options) {
+  PosixFileSystem fs;
+  check(options);
   try {
     put_everything(fs, options);
   } catch (const std::system_error& error) {
@@ -206,6 +213,8 @@ void add_install(CommandSpec& root) {
   command.text("--nodes-from", options->nodes_from, "a mounted ConfigMap with the nodes' ranges");
   command.text("--nodes-dir", options->nodes_dir,
                "the rangesFrom.nodesDir to write this node's to");
+  command.text("--nodes-checksum", options->nodes_checksum,
+               "write only from a ConfigMap that has it, as generate installer --nodes says");
   command.text("--node", options->node, "this node's name ($NODE_NAME, else the host's)");
   command.runs([options] { return install(*options); });
 }
