@@ -374,7 +374,7 @@ start_peers() { # start_peers SUITE...: those that these suites need
             examples) peers+=(helm charts) files+=(kube_schemas) ;;
             packaging) peers+=(helm) ;;
             packages) peers+=(helm cni) ;;
-            clusters) peers+=(kind containerd crictl plugins flannel) files+=(own_docker) image=test/e2e/kind/node_image/build.py ;;
+            clusters) peers+=(kind containerd crictl plugins flannel cilium-agent helm) files+=(own_docker) image=test/e2e/kind/node_image/build.py ;;
             validate | asan) peers+=(charts) ;;
         esac
     done

@@ -2,9 +2,10 @@
 """The story of kind/run.sh on real clusters of kind, three nodes each, one cluster a kind of network: on a docker daemon
 of the test's own, with the node image that kind/node_image/build.py has made.
 
-usage: clusters_test.py [bridge|ptp|flannel|guide]...      (default: all; guide: the one of examples/kind, step by step)
-Needs root, the packages of the list clusters, the node image, and the peers kind, plugins and flannel. A docker that
-DOCKER_HOST or DOCKER_BIN names is used instead of an own one, an image that KIND_NODE_IMAGE names instead of ours.
+usage: clusters_test.py [bridge|ptp|flannel|cilium|guide]...   (default: all; guide: that of examples/kind, step by step)
+Needs root, the packages of the list clusters, the node image, and the peers kind, plugins, flannel, cilium-agent and
+helm. A docker that DOCKER_HOST or DOCKER_BIN names is used instead of an own one, an image that KIND_NODE_IMAGE names
+instead of ours.
 """
 import os
 import re
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 
-NETWORKS = ("bridge", "ptp", "flannel")
+NETWORKS = ("bridge", "ptp", "flannel", "cilium")
 GUIDE = "guide"
 IS_OWN = not (os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_BIN"))
 
@@ -41,13 +42,12 @@ def requirements():
     """Skip unless all is there; make nothing that takes minutes."""
     require(BINARY)
     peers.require("kind", "bridge", "flannel")
+    if "cilium" in networks():
+        peers.require("helm", "cilium-agent")
     if os.geteuid() != 0:
         tap.skip("needs root: it makes nodes; run it with sudo")
-    wanted = ["kubernetes"]
-    if not os.environ.get("KIND_NODE_IMAGE"):
-        wanted = [name for name in parts.all_parts() if name != "flanneld"]
-    if "flannel" in networks():
-        wanted.append("flanneld")
+    wanted = ["kubernetes"] if os.environ.get("KIND_NODE_IMAGE") else parts.of_node_image()
+    wanted += [name for network in networks() for name in parts.NETWORKS.get(network, ())]
     missing = [name for name in wanted if not parts.part(name).is_made]
     if missing:
         tap.skip(f"of the node image {', '.join(missing)} is missing: run test/e2e/kind/node_image/build.py "
@@ -75,13 +75,29 @@ def load_image(docker):
     name = os.environ.get("KIND_NODE_IMAGE")
     if name:
         return name
-    environment = {**os.environ, **docker}
     with subprocess.Popen([f"{NODE_IMAGE}/build.py", "--archive", "-"], stdout=subprocess.PIPE) as archive:
-        done = subprocess.run([os.environ.get("DOCKER_BIN", "docker"), "load"], env=environment, stdin=archive.stdout,
-                              capture_output=True, text=True)
-    if archive.returncode != 0 or done.returncode != 0:
+        name = load(docker, archive.stdout)
+    if archive.returncode != 0:
+        raise CannotBuild("the node image has not become an archive")
+    return name
+
+
+def load(docker, stream):
+    """Put the image of an archive into docker; returns its name."""
+    done = subprocess.run([os.environ.get("DOCKER_BIN", "docker"), "load"], env={**os.environ, **docker}, stdin=stream,
+                          capture_output=True, text=True)
+    if done.returncode != 0:
         raise CannotBuild(f"docker load: {done.stdout}{done.stderr}")
     return done.stdout.split()[-1]
+
+
+def cilium(docker):
+    """The variables by which run.sh finds Cilium: the image in docker, the chart, and its values."""
+    made = parts.part("cilium-image").folder
+    with open(f"{made}/cilium.tar", "rb") as archive:
+        image = load(docker, archive)
+    return {"HELM_BIN": peers.binary("helm", "helm"), "CILIUM_CHART": f"{made}/chart", "CILIUM_IMAGES": image,
+            "CILIUM_VALUES": f"{NODE_IMAGE}/cilium/values.yaml"}
 
 
 def play(suite, network, docker, image):
@@ -90,7 +106,8 @@ def play(suite, network, docker, image):
         **os.environ, **docker, "KIND_NODE_IMAGE": image, "KIND_BIN": peers.binary("kind"),
         "KUBECTL_BIN": os.environ.get("KUBECTL_BIN") or parts.program("kubectl", "kubernetes"),
         "CNI_PLUGINS": os.path.dirname(peers.binary("bridge")), "FLANNEL_CNI_BIN": peers.binary("flannel"),
-        "FLANNELD_BIN": parts.program("flanneld", "flanneld"), "DELEGATED_IPAM": BINARY}
+        "FLANNELD_BIN": parts.program("flanneld", "flanneld"), "DELEGATED_IPAM": BINARY,
+        **(cilium(docker) if network == "cilium" else {})}
     begun, said = time.monotonic(), []
     with subprocess.Popen(["timeout", "--kill-after=60", str(SECONDS), f"{ROOT}/test/e2e/kind/run.sh", network],
                           env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as story:

@@ -37,7 +37,7 @@ make_node() {
   wait_for 60 "$NEW has a container runtime" on "$NEW" crictl info
   while read -r image; do
     "$KIND" load docker-image "$image" --name "$NAME" --nodes "$NEW" </dev/null
-  done <"$WORK/built"
+  done <"$WORK/loaded"
   join=$(on "$CONTROL" kubeadm token create --print-join-command --kubeconfig /etc/kubernetes/admin.conf)
   # shellcheck disable=SC2086  # a command line
   on "$NEW" $join --ignore-preflight-errors=all

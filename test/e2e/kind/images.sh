@@ -13,7 +13,8 @@ build() {
   load "$1"
 }
 
-load() { # load IMAGE
+load() { # load IMAGE: onto every node, those of later too
+  echo "$1" >>"$WORK/loaded"
   "$KIND" load docker-image "$1" --name "$NAME"
 }
 

@@ -87,15 +87,16 @@ prepare_node() {
 
 # prepare_network: what the network needs besides its conflist, once.
 prepare_network() {
-  local node
+  local node values=()
   for node in "${NODES[@]}"; do prepare_node "$node"; done
   generate_network
   if [ "$CNI" = cilium ]; then
     # A subnet says that each node has a conflist of its own; which one it is does not matter here.
     "$TOOL" generate cilium --format helm --pod-cidr "$POD_SUBNET" --out "$WORK/values.yaml" \
       --subnet "$(jq -r '.items[0].spec.podCIDR' "$WORK/nodes.json")"
+    if [ -n "${CILIUM_VALUES:-}" ]; then values=(--values "$CILIUM_VALUES"); fi
     "$HELM" --kubeconfig "$WORK/kubeconfig" install cilium "$CILIUM_CHART" --namespace kube-system \
-      --values "$WORK/values.yaml" --set operator.replicas=1 --set "k8s.apiServerURLs=$PROXY_URL" \
+      --values "$WORK/values.yaml" "${values[@]}" --set operator.replicas=1 --set "k8s.apiServerURLs=$PROXY_URL" \
       --set image.useDigest=false,operator.image.useDigest=false,envoy.image.useDigest=false
   fi
 }

@@ -15,6 +15,7 @@
 #   CNI_PLUGINS              folder with the bridge plugin (default: /usr/lib/cni); node images have none
 #   FLANNELD_BIN FLANNEL_CNI_BIN   flannel: the static flanneld; Flannel's CNI plugin (default: the peer of the tests)
 #   CILIUM_CHART CILIUM_IMAGES     cilium: Helm chart (folder or archive); the images it names, which docker has already
+#   CILIUM_VALUES                  cilium: a file of values beside the generated one, for images of one's own
 set -uo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../../.." && pwd)

@@ -118,7 +118,7 @@ def prune():
 
 def write(path):
     """Write the image. Errors: CannotBuild when a part is missing."""
-    missing = [part.name for part in parts.all_parts().values() if not part.is_made and part.name != "flanneld"]
+    missing = [name for name in parts.of_node_image() if not parts.part(name).is_made]
     if missing:
         raise CannotBuild(f"first run {os.path.relpath(__file__, parts.ROOT)}: there is no {', '.join(missing)}")
     with tempfile.TemporaryDirectory() as work:

@@ -4,6 +4,8 @@ what goes in: a part is made again when that has changed, and no other part with
     kubernetes, etcd, coredns, cni   programs from the Go modules of the folders of these names, built as peers are
     containerd, crictl               those of the tests' own peers
     flanneld                         no part of the image: Flannel's daemon for the cluster's network
+    cilium, cilium-image             neither: what Cilium's image has beside the programs of the tests' own peer, and the
+                                     image, with Cilium's chart
     system                           a small Debian (system.py), and what of it kube-proxy's image has
     images                           what kubeadm runs in pods, a layer with an archive each
     programs                         kubelet, the runtime and its tools, a layer
@@ -22,6 +24,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(HERE))))
 sys.path[:0] = [HERE, f"{ROOT}/test/lib"]
 
 import archive  # noqa: E402
+import cilium_image  # noqa: E402
 import peers  # noqa: E402
 import system  # noqa: E402
 from archive import File  # noqa: E402
@@ -32,6 +35,9 @@ SECONDS = 3600  # for one program: kube-apiserver takes a quarter of an hour on 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PROXY = "kube-proxy"  # the one image that runs programs of others
 BUSYBOX = "/bin/busybox"
+NETWORKS = {"flannel": ("flanneld",), "cilium": ("cilium", "cilium-image")}  # parts of no node image, by network
+CILIUM = "github.com/cilium/cilium"
+AGENT = "cilium-agent"  # the peer that has Cilium's programs, and its module
 
 
 class Part:
@@ -71,7 +77,7 @@ class GoPart(Part):
 def all_parts():
     """{name: Part}, each behind those that it is made of. Errors: OSError when a folder has no go.mod."""
     own = [GoPart("kubernetes", kubernetes_flags()), GoPart("etcd"), GoPart("coredns"), GoPart("cni"),
-           GoPart("flanneld", ("-linkmode=external", "-extldflags=-static"), CGO_ENABLED="1"),
+           GoPart("flanneld", ("-linkmode=external", "-extldflags=-static"), CGO_ENABLED="1"), GoPart("cilium"),
            Part("system", [source(system), system.RELEASE], system.make)]
     known = {part.name: part for part in own}
     keys = [os.path.basename(known[name].folder) for name in ("kubernetes", "etcd", "coredns", "cni", "system")]
@@ -79,7 +85,15 @@ def all_parts():
     code = [source(archive), source(sys.modules[__name__])]
     for name, inputs, make in (("images", keys, make_images), ("programs", keys + others, make_programs)):
         known[name] = Part(name, [*inputs, *code], make)
+    inputs = [os.path.basename(peers.Peer(AGENT).built), os.path.basename(known["cilium"].folder),
+              source(cilium_image), source(system), source(archive)]
+    known["cilium-image"] = Part("cilium-image", inputs, make_cilium_image)
     return known
+
+
+def of_node_image():
+    """The names of the parts that the node image is made of."""
+    return [name for name in all_parts() if not any(name in names for names in NETWORKS.values())]
 
 
 def part(name):
@@ -163,14 +177,27 @@ def make_programs(folder):
     for name in ("kubelet", "kubeadm", "kubectl"):
         files[f"usr/bin/{name}"] = File(source=program(name, "kubernetes"), mode=0o755)
     for name in ("containerd", "containerd-shim-runc-v2", "ctr", "crictl"):
-        peer = "crictl" if name == "crictl" else "containerd"
-        path = peers.binary(name, peer)
-        if not path:
-            raise CannotBuild(f"{name} is not there: run {peers.BUILD} {peer}")
+        path = peer_file(name, "crictl" if name == "crictl" else "containerd")
         files[f"usr/local/bin/{name}"] = File(source=path, mode=0o755)
     for tool in part("cni").peer.tools:
         files[f"opt/cni/bin/{tool.name}"] = File(source=program(tool.name, "cni"), mode=0o755)
     archive.write_layer(f"{folder}/programs.tar", files)
+
+
+def make_cilium_image(folder):
+    """cilium.tar and the chart."""
+    programs = {"usr/bin/cilium-agent": peer_file("cilium-agent", AGENT),
+                "opt/cni/bin/cilium-cni": peer_file("cilium-cni", AGENT),
+                "usr/bin/cilium-dbg": program("cilium-dbg", "cilium")}
+    cilium_image.make(folder, programs, peer_file(CILIUM, AGENT))
+
+
+def peer_file(name, peer):
+    """The path of a program, or of a module, of a peer. Errors: CannotBuild when it is not there."""
+    path = peers.binary(name, peer)
+    if not path:
+        raise CannotBuild(f"{name} is not there: run {peers.BUILD} {peer}")
+    return os.path.realpath(path)
 
 
 def source(module):

@@ -24,6 +24,19 @@ def make(folder):
 
     Errors: CannotBuild.
     """
+    root = f"{folder}/root"
+    make_root(root, PACKAGES)
+    members = sorted(_with_libraries(root))
+    _run("tar", "--create", "--file", f"{folder}/iptables.tar", "--directory", root, "--no-recursion", "--sort=name",
+         "--verbatim-files-from", "--files-from=-", text="\n".join(members))
+    pack(root, f"{folder}/system.tar")
+
+
+def make_root(root, packages):
+    """Make the root file system of a Debian with these packages, without what nobody reads there. As root.
+
+    Errors: CannotBuild.
+    """
     if os.geteuid() != 0:
         raise CannotBuild("needs root, for debootstrap")
     if not shutil.which("debootstrap"):
@@ -31,19 +44,19 @@ def make(folder):
     archive = debian.archive()
     if not archive:
         raise CannotBuild("apt has no archive of Debian's here")
-    root = f"{folder}/root"
     _run("unshare", "--mount", "--propagation", "private", "debootstrap", "--variant=minbase",
-         f"--include={','.join(PACKAGES)}", RELEASE, root, archive)
+         f"--include={','.join(packages)}", RELEASE, root, archive)
     for name in TRIMMED:
         shutil.rmtree(f"{root}/{name}", ignore_errors=True)
     os.makedirs(f"{root}/var/log")
     for name in ("etc/machine-id", "etc/hostname", "etc/resolv.conf"):
         if os.path.lexists(f"{root}/{name}"):
             os.unlink(f"{root}/{name}")
-    members = sorted(_with_libraries(root))
-    _run("tar", "--create", "--file", f"{folder}/iptables.tar", "--directory", root, "--no-recursion", "--sort=name",
-         "--verbatim-files-from", "--files-from=-", text="\n".join(members))
-    _run("tar", "--create", "--file", f"{folder}/system.tar", "--directory", root, "--xattrs", "--sort=name", ".")
+
+
+def pack(root, layer):
+    """Turn a root file system into a layer; it is gone then. Errors: CannotBuild."""
+    _run("tar", "--create", "--file", layer, "--directory", root, "--xattrs", "--sort=name", ".")
     shutil.rmtree(root)
 
 
