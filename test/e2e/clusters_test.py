@@ -2,7 +2,8 @@
 """The story of kind/run.sh on real clusters of kind, three nodes each, one cluster a kind of network: on a docker daemon
 of the test's own, with the node image that kind/node_image/build.py has made.
 
-usage: clusters_test.py [bridge|ptp|flannel|cilium|guide]...   (default: all; guide: that of examples/kind, step by step)
+usage: clusters_test.py [bridge|ptp|ptp-dual|flannel|cilium|guide]...
+(default: all; ptp-dual: in dual stack; guide: that of examples/kind, step by step)
 Needs root, the packages of the list clusters, the node image, and the peers kind, plugins, flannel, cilium-agent and
 helm. A docker that DOCKER_HOST or DOCKER_BIN names is used instead of an own one, an image that KIND_NODE_IMAGE names
 instead of ours.
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 
-NETWORKS = ("bridge", "ptp", "flannel", "cilium")
+NETWORKS = ("bridge", "ptp", "ptp-dual", "flannel", "cilium")
 GUIDE = "guide"
 IS_OWN = not (os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_BIN"))
 
@@ -109,8 +110,9 @@ def play(suite, network, docker, image):
         "FLANNELD_BIN": parts.program("flanneld", "flanneld"), "DELEGATED_IPAM": BINARY,
         **(cilium(docker) if network == "cilium" else {})}
     begun, said = time.monotonic(), []
-    with subprocess.Popen(["timeout", "--kill-after=60", str(SECONDS), f"{ROOT}/test/e2e/kind/run.sh", network],
-                          env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as story:
+    command = [f"{ROOT}/test/e2e/kind/run.sh", *network.split("-")]
+    with subprocess.Popen(["timeout", "--kill-after=60", str(SECONDS), *command], env=environment,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as story:
         for line in story.stdout:
             found = re.match(r"(not )?ok \d+ - [^:]+: (.*)|1\.\.0 # SKIP (.*)", line)
             if not found:

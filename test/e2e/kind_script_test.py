@@ -46,7 +46,7 @@ class Run:
         os.makedirs(f"{folder}/tmp")
         with StandIns(folder, CLIENT, faults) as stand_ins:
             process = subprocess.Popen(
-                [f"{KIND}/run.sh", network], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                [f"{KIND}/run.sh", *network.split()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                 env={**os.environ, **stand_ins.environment, "TMPDIR": f"{folder}/tmp", "DELEGATED_IPAM": BINARY,
                      "KIND_PATIENCE": "0", "FLANNELD_BIN": "/bin/true", "FLANNEL_CNI_BIN": "/bin/true",
                      "CILIUM_CHART": folder, "CILIUM_IMAGES": kind_model.NODE_IMAGE, **environment})
@@ -223,6 +223,20 @@ def tells_the_story(run, network):
     run.assert_nothing_left()
 
 
+def tells_of_both_families(run):
+    """Each Service is asked at both addresses, and a node that comes later is one of both."""
+    tells_the_story(run, "ptp")
+    six = [rf"docker exec {WORKER} crictl exec \S+ /bin/busybox sh .* \[{re.escape(address)}\] \d+"
+           for address in kind_model.SIX.values()]
+    assert_in_order(sorted(six, reverse=True), run.words)  # web-here is asked first
+    assert_in_order([rf"docker run .*--name {LATER} .*--sysctl net.ipv6.conf.all.forwarding=1 .*",
+                     rf"docker exec {LATER} sed -i .* --node-ip=172\.18\.0\.5,fc00:f853::5\| /etc/default/kubelet",
+                     rf"docker exec {LATER} kubeadm join .*"], run.words)
+    start = run.model.kept[WORKER]["/etc/delegated-ipam-test/start"]
+    assert len(re.findall(r"^ip route replace 10\.244\.\S+ via 172\.18\.", start, re.MULTILINE)) == EVERY_NODE, start
+    assert len(re.findall(r"^ip route replace fd00:10:244:\S+ via fc00:", start, re.MULTILINE)) == EVERY_NODE, start
+
+
 def fails_at(run, step, *told):
     """The run ends as failed at this step, says these words, and cleans up."""
     assert run.code == 1, f"exit {run.code}: {run.output}"
@@ -349,6 +363,8 @@ def tell_runs(suite, pool):
     for network in NETWORKS:
         suite.run(f"{network}: fourteen steps, in this order, with nothing left behind",
                   lambda one=network: tells_the_story(runs[one].result(), one))
+    suite.run("ptp in dual stack: the same, for both families of addresses",
+              lambda: tells_of_both_families(runs["ptp dual"].result()))
     suite.run("what the nodes were given: start script, routes, rules of the cut",
               lambda: files_are_good(runs["bridge"].result().model.kept))
     for sentence, fault, step, *told in FAULTS:
@@ -364,6 +380,7 @@ def arguments_of_runs():
     """(name, arguments of Run) of each."""
     for network in NETWORKS:
         yield network, {"network": network}
+    yield "ptp dual", {"network": "ptp dual"}
     for _, fault, *_ in FAULTS:
         yield fault, {"faults": [fault]}
     yield "stopped", {"until": "ok 2 "}

@@ -11,6 +11,7 @@ import re
 CONF_DIR = "/etc/cni/net.d/"
 MANIFESTS = "/etc/kubernetes/manifests/"
 SERVICES = {"shop/web": "10.96.0.20", "shop/web-here": "10.96.0.21", "kube-system/kube-dns": "10.96.0.10"}
+SIX = {"shop/web": "fd00:10:96::14", "shop/web-here": "fd00:10:96::15"}  # beside them, in dual stack
 CHOSEN = {"shop/web": "shop/web-", "shop/web-here": "shop/web-", "kube-system/kube-dns": "kube-system/coredns-"}
 LOCAL = ("shop/web-here", "kube-system/kube-dns")  # a node sends what is for them to its own pods alone
 NODE_IMAGE = "kindest/node:v1.31.0"
@@ -32,6 +33,7 @@ class Model:
         self.faults = list(faults)
         self.stdin, self.said = "", []
         self.name = None
+        self.is_dual = False
         self.nodes, self.workloads, self.pods, self.placed = {}, {}, {}, {}
         self.images, self.loaded = [NODE_IMAGE], []
         self.maps, self.patched = {}, []
@@ -45,8 +47,8 @@ class Model:
     def say(self, words):
         self.said.append(f"{words}\n")
 
-    def create(self, name):
-        self.name = name
+    def create(self, name, is_dual):
+        self.name, self.is_dual = name, is_dual
         for suffix in ("control-plane", "worker", "worker2"):
             self.add_node(f"{name}-{suffix}")
         self.workloads["kube-system/Deployment/coredns"] = 2
@@ -136,7 +138,7 @@ class Model:
 
     def stored(self, node):
         """The names in the network's folder."""
-        addresses = [what["ip"] for what in self.on(node).values()]
+        addresses = [ip for what in self.on(node).values() for ip in what["ip"].split(",")]
         if "zero:store" in self.faults and not addresses and node in self.workers():
             addresses = ["10.244.1.77"]
         return ["last_reserved_ip.0", "lock", *addresses]
@@ -180,7 +182,16 @@ class Model:
 
     def _next(self, node):
         self.nodes[node]["last"] += 1
-        return str(ipaddress.ip_network(self.nodes[node]["range"])[self.nodes[node]["last"]])
+        taken = [ipaddress.ip_network(block)[self.nodes[node]["last"]]
+                 for block in self.blocks(self.nodes[node]["range"])]
+        return ",".join(map(str, taken))
+
+    def blocks(self, cidr):
+        """A node's range, in dual stack with that of IPv6."""
+        return [cidr, f"fd00:10:244:{cidr.split('.')[2]}::/64"] if self.is_dual else [cidr]
+
+    def cluster_ips(self, service):
+        return [SERVICES[service], *([SIX[service]] if self.is_dual and service in SIX else [])]
 
 
 def workloads_in(text):

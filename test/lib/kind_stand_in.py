@@ -79,10 +79,13 @@ def docker(model, arguments):
         model.nodes[node]["files"][path] = contents(rest[0])
         if path.startswith(MANIFESTS):
             model.reconcile()
-    elif verb == "inspect":
+    elif verb == "inspect" and rest[0] == "--format":
         model.say(os.getpid())
+    elif verb == "inspect":
+        networks = {"kind": dict(zip(("IPAddress", "GlobalIPv6Address"), own_addresses(model, model.nodes[rest[0]])))}
+        model.say(json.dumps([{"NetworkSettings": {"Networks": networks}}]))
     elif verb == "run":
-        with_value = ("--name", "--hostname", "--net", "--label", "--security-opt", "--tmpfs", "--volume")
+        with_value = ("--name", "--hostname", "--net", "--label", "--security-opt", "--tmpfs", "--volume", "--sysctl")
         words, given = options(rest, *with_value)
         assert words == [NODE_IMAGE] and given["--name"] == given["--hostname"] and "--privileged" in given, rest
         model.add_node(given["--name"])
@@ -182,8 +185,10 @@ def crictl(model, node, arguments):
         for pod, what in model.on(node).items():
             if what["sandbox"] in words:
                 namespace, name = pod.split("/")
+                first, *more = what["ip"].split(",")
                 model.say(json.dumps({"status": {
-                    "id": what["sandbox"], "state": "SANDBOX_READY", "network": {"ip": what["ip"]},
+                    "id": what["sandbox"], "state": "SANDBOX_READY",
+                    "network": {"ip": first, "additionalIps": [{"ip": ip} for ip in more]},
                     "metadata": {"name": name, "namespace": namespace}}}))
     elif words[0] == "info":
         networks = [{"Config": {"Source": text}} for path, text in model.nodes[node]["files"].items()
@@ -200,10 +205,10 @@ def in_pod(model, node, command):
     assert any("/agent-" in pod for pod in model.on(node)), "the agent pod does not run"
     if command[0] == "nslookup":
         is_served = command[2] == SERVICES["kube-system/kube-dns"] and model.answering("kube-system/kube-dns", node)
-        answer = f"Name: {command[1]}\nAddress: {SERVICES['shop/web']}"
+        answer = "\n".join(f"Name: {command[1]}\nAddress: {ip}" for ip in model.cluster_ips("shop/web"))
         return model.say(answer if is_served else "no servers could be reached")
     address, count = command[3:]
-    (service,) = [name for name, ip in SERVICES.items() if ip == address]
+    (service,) = [name for name in SERVICES if address.strip("[]") in model.cluster_ips(name)]
     names = [pod.split("/")[1] for pod in model.answering(service, node)]
     if model.is_silent:
         names[0] = "nobody"
@@ -217,7 +222,7 @@ def kind(model, arguments):
         assert text.count("- role: ") == 3 and f"name: {given['--name']}\n" in text, text
         with open(given["--kubeconfig"], "w") as file:
             file.write("apiVersion: v1\n")
-        model.create(given["--name"])
+        model.create(given["--name"], "ipFamily: dual" in text)
     elif words[:2] == ["load", "docker-image"]:
         assert words[2] in model.images and given["--name"] == model.name
         model.loaded.append(words[2])
@@ -298,20 +303,26 @@ def get(model, words, namespace):
 def nodes(model):
     closed = {"taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]}
     return [{"kind": "Node", "metadata": {"name": name},
-             "spec": {"podCIDR": node["cidr"], "podCIDRs": [node["cidr"]], **(closed if node["is_closed"] else {})},
-             "status": {"addresses": [{"type": "InternalIP", "address": node["ip"]}]}}
+             "spec": {"podCIDR": node["cidr"], "podCIDRs": model.blocks(node["cidr"]),
+                      **(closed if node["is_closed"] else {})},
+             "status": {"addresses": [{"type": "InternalIP", "address": one} for one in own_addresses(model, node)]}}
             for name, node in model.nodes.items()]
+
+
+def own_addresses(model, node):
+    return [node["ip"], *([f"fc00:f853::{node['ip'].rpartition('.')[2]}"] if model.is_dual else [])]
 
 
 def pods(model):
     return [{"metadata": dict(zip(("namespace", "name"), pod.split("/"))),
-             "status": {"podIPs": [{"ip": what["ip"]}], "conditions": [{"type": "Ready", "status": "True"}]}}
+             "status": {"podIPs": [{"ip": ip} for ip in what["ip"].split(",")],
+                        "conditions": [{"type": "Ready", "status": "True"}]}}
             for pod, what in model.pods.items()]
 
 
 def services(model):
-    return [{"metadata": dict(zip(("namespace", "name"), service.split("/"))), "spec": {"clusterIP": ip}}
-            for service, ip in SERVICES.items()]
+    return [{"metadata": dict(zip(("namespace", "name"), service.split("/"))),
+             "spec": {"clusterIPs": model.cluster_ips(service)}} for service in SERVICES]
 
 
 def slices(model):
@@ -321,11 +332,12 @@ def slices(model):
         found = model.endpoints(service)
         if service == "shop/web":
             found |= model.wrong
-        endpoints = [{"addresses": [ip], "targetRef": {"kind": "Pod", "name": pod.split("/")[1]}}
-                     for pod, ip in found.items()]
         labels = {"kubernetes.io/service-name": name}
-        items.append({"metadata": {"namespace": namespace, "name": f"{name}-x", "labels": labels},
-                      "endpoints": endpoints})
+        for family, _ in enumerate(model.cluster_ips(service)):
+            endpoints = [{"addresses": [ip.split(",")[family]], "targetRef": {"kind": "Pod", "name": pod.split("/")[1]}}
+                         for pod, ip in found.items()]
+            items.append({"metadata": {"namespace": namespace, "name": f"{name}-{family}", "labels": labels},
+                          "endpoints": endpoints})
     return items
 
 

@@ -27,17 +27,25 @@ pods_of_new() {
 
 # make_node: with these labels it is one that `kind delete cluster` finds.
 make_node() {
-  local join image
+  local join image options=() addresses
+  if [ "$FAMILIES" = dual ]; then
+    options=(--sysctl net.ipv6.conf.all.disable_ipv6=0 --sysctl net.ipv6.conf.all.forwarding=1)
+  fi
   "$DOCKER" run --detach --tty --name "$NEW" --hostname "$NEW" --net kind --label "io.x-k8s.kind.cluster=$NAME" \
     --label io.x-k8s.kind.role=worker --init=false --cgroupns=private --privileged --security-opt seccomp=unconfined \
     --security-opt apparmor=unconfined --tmpfs /tmp --tmpfs /run --volume /var --volume /lib/modules:/lib/modules:ro \
-    "$KIND_NODE_IMAGE"
+    "${options[@]}" "$KIND_NODE_IMAGE"
   : >"$WORK/added"
   NODES+=("$NEW")
   wait_for 60 "$NEW has a container runtime" on "$NEW" crictl info
   while read -r image; do
     "$KIND" load docker-image "$image" --name "$NAME" --nodes "$NEW" </dev/null
   done <"$WORK/loaded"
+  if [ "$FAMILIES" = dual ]; then # by itself a kubelet takes one
+    addresses=$("$DOCKER" inspect "$NEW" |
+      jq -r '.[].NetworkSettings.Networks.kind | "\(.IPAddress),\(.GlobalIPv6Address)"')
+    on "$NEW" sed -i "/^KUBELET_EXTRA_ARGS=/s|\$| --node-ip=$addresses|" /etc/default/kubelet
+  fi
   join=$(on "$CONTROL" kubeadm token create --print-join-command --kubeconfig /etc/kubernetes/admin.conf)
   # shellcheck disable=SC2086  # a command line
   on "$NEW" $join --ignore-preflight-errors=all

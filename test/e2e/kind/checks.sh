@@ -137,24 +137,29 @@ api_agrees() { # api_agrees FILE
 
 # ask NODE ADDRESS COUNT: who answers requests of the node's agent pod: names of pods, and "nobody"; sorted, each once.
 ask() {
-  local container script
+  local container script address=$2
+  case $address in *:*) address="[$address]" ;; esac
   # shellcheck disable=SC2016  # expanded in the pod
   script='for i in $(/bin/busybox seq "$1"); do
     /bin/busybox timeout 10 /bin/busybox wget -q -O - "http://$0/cgi-bin/name" || { echo nobody && break; }
   done'
   container=$(on "$1" crictl ps --quiet --name '^agent$' | head -n 1)
-  on "$1" crictl exec "$container" /bin/busybox sh -c "$script" "$2" "$3" | sort -u
+  on "$1" crictl exec "$container" /bin/busybox sh -c "$script" "$address" "$3" | sort -u
 }
 
 # kube-proxy chooses an endpoint by chance: so many requests miss one of 30 in one run of 10^11.
 REQUESTS=1000
 
-# check_service NODE SERVICE ADDRESS PODS-FILE: all of these pods answer, and nobody else, REQUESTS times in a row. Not
-# at once: kube-proxy, when it hears that pods are ready again, stops dropping what is sent to a Service a moment before
-# it sends it to them, and who asks in between waits for two minutes.
+# check_service NODE SERVICE ADDRESSES PODS-FILE: at each address all of these pods answer, and nobody else, REQUESTS
+# times in a row. Not at once: kube-proxy, when it hears that pods are ready again, stops dropping what is sent to a
+# Service a moment before it sends it to them, and who asks in between waits for two minutes.
 check_service() {
-  wait_for 90 "$1: $2 at $3: exactly its pods answer (< expected, > answered)" answered_by "$@"
-  echo "$1: $2 at $3: all of its $(wc -l <"$4") pods answer"
+  local address
+  for address in ${3//,/ }; do
+    wait_for 90 "$1: $2 at $address: exactly its pods answer (< expected, > answered)" \
+      answered_by "$1" "$2" "$address" "$4"
+    echo "$1: $2 at $address: all of its $(wc -l <"$4") pods answer"
+  done
 }
 
 answered_by() { # answered_by NODE SERVICE ADDRESS PODS-FILE
@@ -179,16 +184,18 @@ web_runs() { # web_runs COUNT [NODE]: or an address is shared, which the caller 
   [ "$(web_pods "${2:-}" | wc -l)" -eq "$1" ] || { web_pods "${2:-}" | wc -l && return 1; }
 }
 
-cluster_ip() { # cluster_ip NAMESPACE SERVICE
+cluster_ips() { # cluster_ips NAMESPACE SERVICE: address[,address]
   awk -v service="$1/$2" '$1 == service { print $2 }' "$WORK/services"
 }
 
-dns_answers() { # dns_answers NODE: its agent pod gets the address of a Service
-  local container server
+dns_answers() { # dns_answers NODE: its agent pod gets the addresses of a Service
+  local container server address
   container=$(on "$1" crictl ps --quiet --name '^agent$' | head -n 1)
-  server=$(cluster_ip kube-system kube-dns)
+  server=$(cluster_ips kube-system kube-dns)
   on "$1" crictl exec "$container" /bin/busybox nslookup web.shop.svc.cluster.local "$server" >"$WORK/dns" 2>&1 || true
-  grep -qwF "$(cluster_ip shop web)" "$WORK/dns" || { cat "$WORK/dns" && return 1; }
+  for address in $(cluster_ips shop web | tr ',' ' '); do
+    grep -qwF "$address" "$WORK/dns" || { cat "$WORK/dns" && return 1; }
+  done
 }
 
 # The Services of a node: DNS, and web-here, whose endpoints are this node's pods. Pods run before kube-proxy has
@@ -196,7 +203,7 @@ dns_answers() { # dns_answers NODE: its agent pod gets the address of a Service
 check_own_services() { # check_own_services NODE
   wait_for 60 "$1: DNS answers" dns_answers "$1"
   web_pods "$1" >"$WORK/expected"
-  check_service "$1" web-here "$(cluster_ip shop web-here)" "$WORK/expected"
+  check_service "$1" web-here "$(cluster_ips shop web-here)" "$WORK/expected"
 }
 
 check_services() { # on both workers, all of them
@@ -204,7 +211,7 @@ check_services() { # on both workers, all of them
   for node in "$WORKER" "$OTHER"; do
     check_own_services "$node"
     web_pods >"$WORK/expected"
-    check_service "$node" web "$(cluster_ip shop web)" "$WORK/expected"
+    check_service "$node" web "$(cluster_ips shop web)" "$WORK/expected"
   done
 }
 

@@ -34,14 +34,15 @@ old_ones_live() {
   check_distinct "$WORK/pods"
 }
 
-# check_moved_slices: they name the address that the pod has on the other worker, and not the one that its old sandbox
+# check_moved_slices: they name the addresses that the pod has on the other worker, and not those that its old sandbox
 # has.
 check_moved_slices() {
   grep "^$OTHER shop/$(forced_pod) " "$WORK/pods" >"$WORK/moved"
   wait_for 120 "the API knows" api_agrees "$WORK/moved"
   mv "$WORK/slices" "$WORK/slices.before"
-  awk -v pod="$(forced_pod)" -v address="$(cut -d ' ' -f 3 "$WORK/moved")" \
-    '$2 == pod { $3 = address } { print }' "$WORK/slices.before" | sort >"$WORK/slices"
+  awk -v pod="$(forced_pod)" -v addresses="$(cut -d ' ' -f 3 "$WORK/moved")" '
+    BEGIN { count = split(addresses, all, ","); for (i = 1; i <= count; i++) of[all[i] ~ /:/] = all[i] }
+    $2 == pod { $3 = of[$3 ~ /:/] } { print }' "$WORK/slices.before" | sort >"$WORK/slices"
   wait_for 60 "EndpointSlices name the new address alone (< expected, > told)" slices_agree
   check_slices "deleted by force"
 }
@@ -53,7 +54,7 @@ check_services_apart() {
   check_own_services "$WORKER"
   check_own_services "$OTHER"
   web_pods "$OTHER" >"$WORK/expected"
-  check_service "$OTHER" web "$(cluster_ip shop web)" "$WORK/expected"
+  check_service "$OTHER" web "$(cluster_ips shop web)" "$WORK/expected"
 }
 
 # old_one_goes: the worker, connected again, has heard that its pod is somebody else's.

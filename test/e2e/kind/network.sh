@@ -2,6 +2,8 @@
 # The pod network of each kind, once by the stock host-local and once by delegated-ipam, with every pod running on.
 
 POD_SUBNET=10.244.0.0/16
+POD_SUBNETS=("$POD_SUBNET")
+if [ "$FAMILIES" = dual ]; then POD_SUBNETS+=(fd00:10:244::/56); fi
 NODES_DIR=/etc/delegated-ipam/nodes
 
 # The rest of look_for_requirements(): what the kind of network needs.

@@ -6,6 +6,7 @@
 # nothing behind.
 #
 # Usage: test/e2e/kind/run.sh [bridge|ptp|flannel|cilium]      (default: bridge)
+#        test/e2e/kind/run.sh bridge|ptp dual                  with IPv6 beside IPv4
 # Needs root, docker with a node image, kind, kubectl, jq, python3 and nsenter; says so, and is skipped, otherwise.
 #   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node), or node_image/ makes
 #   KIND_BIN DOCKER_BIN KUBECTL_BIN HELM_BIN   other programs than those in PATH; kind itself calls the docker in PATH
@@ -19,7 +20,7 @@
 set -uo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../../.." && pwd)
-CNI=${1:-bridge}
+CNI=${1:-bridge} FAMILIES=${2:-ipv4}
 DOCKER=${DOCKER_BIN:-docker} KIND=${KIND_BIN:-kind} KUBECTL=${KUBECTL_BIN:-kubectl} HELM=${HELM_BIN:-helm}
 TOOL=${DELEGATED_IPAM:-$ROOT/build/release/delegated-ipam}
 NAME=${KIND_CLUSTER_NAME:-delegated-ipam-e2e}
@@ -106,17 +107,18 @@ step() {
   wait "$printer"
   if [ "$status" -ne 0 ]; then
     if [ -n "${KIND_LOGS:-}" ]; then "$KIND" export logs "$KIND_LOGS" --name "$NAME" 2>&1 | sed 's/^/# /'; fi
-    echo "not ok $COUNT - kind, $CNI: $sentence"
+    echo "not ok $COUNT - kind, $STORY: $sentence"
     echo "1..$COUNT"
     exit 1
   fi
-  echo "ok $COUNT - kind, $CNI: $sentence"
+  echo "ok $COUNT - kind, $STORY: $sentence"
 }
 
 main() {
-  case $CNI in
-    bridge | ptp | flannel | cilium) ;;
-    *) echo "usage: $0 [bridge|ptp|flannel|cilium]" >&2 && exit 2 ;;
+  case $CNI-$FAMILIES in
+    bridge-ipv4 | ptp-ipv4 | flannel-ipv4 | cilium-ipv4) STORY=$CNI ;;
+    bridge-dual | ptp-dual) STORY="$CNI, dual stack" ;;
+    *) echo "usage: $0 [bridge|ptp|flannel|cilium]; $0 bridge|ptp dual" >&2 && exit 2 ;;
   esac
   [ -x "$TOOL" ] || { echo "$TOOL: no such program; build it, or name another in DELEGATED_IPAM" >&2 && exit 2; }
   look_for_requirements

@@ -1,10 +1,12 @@
 # shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
 # The steps of run.sh, in order. What they know of each other lies in $WORK: pods (as they were before something
 # happened: node, namespace/pod, addresses, sandbox), slices (EndpointSlices as they have to be), services
-# (namespace/name, address), ever (all addresses).
+# (namespace/name, addresses), ever (all addresses).
 
 make_cluster() {
-  "$TOOL" generate kind --name "$NAME" --workers 2 --cni "$CNI" --pod-subnet "$POD_SUBNET" --image "$KIND_NODE_IMAGE" \
+  local options=() subnet
+  for subnet in "${POD_SUBNETS[@]}"; do options+=(--pod-subnet "$subnet"); done
+  "$TOOL" generate kind --name "$NAME" --workers 2 --cni "$CNI" "${options[@]}" --image "$KIND_NODE_IMAGE" \
     >"$WORK/cluster.yaml"
   : >"$WORK/cluster"
   "$KIND" create cluster --name "$NAME" --config "$WORK/cluster.yaml" --kubeconfig "$WORK/kubeconfig"
@@ -16,8 +18,8 @@ make_cluster() {
 
 have_pod_cidrs() {
   kube get nodes --output json >"$WORK/nodes.json"
-  jq -e --argjson count "${#NODES[@]}" '(.items | length) == $count and all(.items[]; .spec.podCIDRs)' \
-    "$WORK/nodes.json"
+  jq -e --argjson count "${#NODES[@]}" --argjson families "${#POD_SUBNETS[@]}" '
+    (.items | length) == $count and all(.items[]; (.spec.podCIDRs | length) == $families)' "$WORK/nodes.json"
 }
 
 start_on_host_local() {
@@ -30,7 +32,7 @@ start_on_host_local() {
   pods_everywhere "$WORK/pods"
   check_distinct "$WORK/pods"
   kube get services --all-namespaces --output json |
-    jq -r '.items[] | "\(.metadata.namespace)/\(.metadata.name) \(.spec.clusterIP)"' >"$WORK/services"
+    jq -r '.items[] | "\(.metadata.namespace)/\(.metadata.name) \(.spec.clusterIPs | join(","))"' >"$WORK/services"
   check_services
 }
 
