@@ -36,6 +36,7 @@ NODES = (f"{NAME}-control-plane", WORKER, OTHER)
 LATER = f"{NAME}-worker3"
 EVERY_NODE = len(NODES)
 NETWORKS = ("bridge", "ptp", "flannel", "cilium")
+STEPS = 15
 
 
 class Run:
@@ -129,6 +130,9 @@ def story(network):
         r"docker exec \S+ systemctl restart kubelet", *own, *switch(network),
         rf"{kube} wait --for=condition=Ready nodes .*", rf"{kube} apply --filename \S+/pods.yaml",
         rf"{kube} get endpointslices .*",
+        # the control
+        rf"docker restart {WORKER}", rf"docker exec {WORKER} crictl inspectp .*", rf"{kube} get pods .*",
+        rf"{kube} get endpointslices .*",
         # (d) the binary everywhere first, then the conflist, then a new pod on each node
         *node_lists, installer,
         *times(EVERY_NODE, r"docker exec \S+ test -x /opt/cni/bin/delegated-ipam"),
@@ -211,7 +215,8 @@ def manifests_are_kubernetes():
 
 def tells_the_story(run, network):
     assert run.code == 0, run.output
-    assert [line.split()[0] for line in run.steps()] == ["ok"] * 14 + ["1..14"], run.output
+    assert [line.split()[0] for line in run.steps()] == ["ok"] * STEPS + [f"1..{STEPS}"], run.output
+    assert "host-local, online restart: kept 0 of 19" in run.output, run.output
     assert "kept 39 of 39" in run.output and "online restart: kept 20 of 20" in run.output, run.output
     assert_in_order(story(network), run.words)
     strange = [words for words in run.words if words.startswith(("kubectl", "helm"))
@@ -249,7 +254,7 @@ def fails_at(run, step, *told):
 
 def stopped_in_the_middle(run):
     assert run.code == 128 + signal.SIGTERM, run.code
-    assert "1..14" not in run.output and run.output.count("\nok ") <= 3, run.output
+    assert f"1..{STEPS}" not in run.output and run.output.count("\nok ") <= 3, run.output
     run.assert_nothing_left()
 
 
@@ -322,18 +327,18 @@ def ask_kind(folder, text):
 
 # faults of the model, the step that notices, what it says
 FAULTS = [
-    ("a pod that is restarted when the conflist is replaced", "upgrade:pod", 3, "restarted: "),
-    ("a pod with another address after the online restart", "restart:pod", 4, "changed: shop/web-0: 10.244.1."),
-    ("a pod with another address after the offline restart", "start:pod", 5, "changed: shop/web-0: 10.244.1."),
-    ("an EndpointSlice that has changed", "start:slice", 5, "EndpointSlices have changed", "web-0 10.244.1.99"),
-    ("a pod that does not answer off the network", "start:service", 5, "exactly its pods answer", "> nobody"),
-    ("a newcomer on the address of a sandbox whose pod was deleted by force", "force:newcomer", 6,
+    ("a pod that is restarted when the conflist is replaced", "upgrade:pod", 4, "restarted: "),
+    ("a pod with another address after the online restart", "restart:pod", 5, "changed: shop/web-0: 10.244.1."),
+    ("a pod with another address after the offline restart", "start:pod", 6, "changed: shop/web-0: 10.244.1."),
+    ("an EndpointSlice that has changed", "start:slice", 6, "EndpointSlices have changed", "web-0 10.244.1.99"),
+    ("a pod that does not answer off the network", "start:service", 6, "exactly its pods answer", "> nobody"),
+    ("a newcomer on the address of a sandbox whose pod was deleted by force", "force:newcomer", 7,
      "two pods have the address: 10.244.1.", "static-3"),
-    ("an EndpointSlice that keeps the address of before", "force:slice", 6, "EndpointSlices name the new address alone"),
-    ("a pod that does not find its own address again", "delete:pod", 8, "changed: shop/web-0: 10.244.1."),
-    ("a pod that has moved for the tool on the node", "report:changed", 9, "delegated-ipam report on ", "CHANGED"),
-    ("an installer that leaves a node made again its former range", "join:range", 12, "outside of "),
-    ("a store that is not empty", "zero:store", 13, f"left on {WORKER}: 10.244.1.77"),
+    ("an EndpointSlice that keeps the address of before", "force:slice", 7, "EndpointSlices name the new address alone"),
+    ("a pod that does not find its own address again", "delete:pod", 9, "changed: shop/web-0: 10.244.1."),
+    ("a pod that has moved for the tool on the node", "report:changed", 10, "delegated-ipam report on ", "CHANGED"),
+    ("an installer that leaves a node made again its former range", "join:range", 13, "outside of "),
+    ("a store that is not empty", "zero:store", 14, f"left on {WORKER}: 10.244.1.77"),
 ]
 SKIPS = [
     ("docker is missing", {"DOCKER_BIN": "no-docker"}, [], "no-docker is missing"),
@@ -361,7 +366,7 @@ def tell_runs(suite, pool):
     runs = {name: pool.submit(Run, f"{FOLDER}/{number}", **arguments)
             for number, (name, arguments) in enumerate(arguments_of_runs())}
     for network in NETWORKS:
-        suite.run(f"{network}: fourteen steps, in this order, with nothing left behind",
+        suite.run(f"{network}: each step, in this order, with nothing left behind",
                   lambda one=network: tells_the_story(runs[one].result(), one))
     suite.run("ptp in dual stack: the same, for both families of addresses",
               lambda: tells_of_both_families(runs["ptp dual"].result()))

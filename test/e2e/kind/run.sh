@@ -1,9 +1,9 @@
 #!/bin/bash
 # A real cluster of kind, one control plane and two workers, from the files that `delegated-ipam generate` makes: pods
-# keep their addresses when the stock host-local is replaced under them, when a worker restarts online and offline, when
-# two and all nodes lose their power at once, on a node that comes later and is made again, and when host-local comes
-# back. A pod that is deleted by force while its node is cut off shares its address with nobody. Prints TAP; leaves
-# nothing behind.
+# lose their addresses when a worker restarts under the stock host-local, and keep them when it is replaced under them,
+# when a worker restarts online and offline, when two and all nodes lose their power at once, on a node that comes later
+# and is made again, and when host-local comes back. A pod that is deleted by force while its node is cut off shares its
+# address with nobody. Prints TAP; leaves nothing behind.
 #
 # Usage: test/e2e/kind/run.sh [bridge|ptp|flannel|cilium]      (default: bridge)
 #        test/e2e/kind/run.sh bridge|ptp dual                  with IPv6 beside IPv4
@@ -124,6 +124,7 @@ main() {
   look_for_requirements
   step "a cluster comes up from the generated file" make_cluster
   step "pods come up by the stock host-local, and their Services answer" start_on_host_local
+  step "the control: over an online restart of a worker host-local does not keep their addresses" lose_by_host_local
   step "(d) upgrade with pods running: every pod keeps its address" upgrade
   step "(a) online restart of a worker: every pod is back on its address" online_restart
   step "(b) offline restart: every pod is back on its address, Services and DNS answer there" offline_restart

@@ -28,12 +28,44 @@ start_on_host_local() {
   rolled_out kube-system daemonset/kube-proxy
   adapt_coredns
   start_pods
-  slices >"$WORK/slices"
-  pods_everywhere "$WORK/pods"
-  check_distinct "$WORK/pods"
+  take_as_given
   kube get services --all-namespaces --output json |
     jq -r '.items[] | "\(.metadata.namespace)/\(.metadata.name) \(.spec.clusterIPs | join(","))"' >"$WORK/services"
   check_services
+}
+
+# take_as_given: the pods and EndpointSlices of now are those of before.
+take_as_given() {
+  pods_everywhere "$WORK/pods"
+  check_distinct "$WORK/pods"
+  wait_for 120 "the API knows" api_agrees "$WORK/pods"
+  wait_for 60 "EndpointSlices have the pods' addresses" take_slices
+}
+
+take_slices() { # the file slices, when they agree with the file pods
+  slices >"$WORK/slices"
+  awk 'FILENAME == ARGV[1] { has[$2] = "," $3 ","; next }
+    { pod = $1; sub(/\/.*/, "/" $2, pod) }
+    !index(has[pod], "," $3 ",") { print pod " has " has[pod] ", not " $3; wrong = 1 }
+    END { exit wrong }' "$WORK/pods" "$WORK/slices"
+}
+
+# The control: what all of this is for. By the same restart and the same count, host-local does not keep its pods'
+# addresses.
+lose_by_host_local() {
+  pods_of_worker
+  restart_worker
+  wait_for 300 "every pod is back" is_back "$WORKER" "$WORK/worker"
+  pods_everywhere "$WORK/pods.after"
+  (kept "host-local, online restart" "$WORK/worker" "$WORK/pods.after" >"$WORK/control") || true
+  head -n 1 "$WORK/control"
+  grep -q '^changed: ' "$WORK/control" || die "host-local has kept all of them: this run shows nothing"
+  take_as_given
+}
+
+restart_worker() {
+  "$DOCKER" restart "$WORKER"
+  start_proxy "$WORKER"
 }
 
 # adapt_coredns: one a worker, which reads through the proxy and serves its own node, as on an edge.
@@ -90,8 +122,7 @@ came_back() {
 
 online_restart() {
   pods_of_worker
-  "$DOCKER" restart "$WORKER"
-  start_proxy "$WORKER"
+  restart_worker
   came_back "online restart"
   wait_for 120 "the API knows" api_agrees "$WORK/worker"
   check_slices "restarted"
