@@ -327,6 +327,7 @@ def ask_kind(folder, text):
 
 # faults of the model, the step that notices, what it says
 FAULTS = [
+    ("a host-local that keeps its pods' addresses", "local:keeps", 3, "this run shows nothing"),
     ("a pod that is restarted when the conflist is replaced", "upgrade:pod", 4, "restarted: "),
     ("a pod with another address after the online restart", "restart:pod", 5, "changed: shop/web-0: 10.244.1."),
     ("a pod with another address after the offline restart", "start:pod", 6, "changed: shop/web-0: 10.244.1."),
@@ -339,6 +340,11 @@ FAULTS = [
     ("a pod that has moved for the tool on the node", "report:changed", 10, "delegated-ipam report on ", "CHANGED"),
     ("an installer that leaves a node made again its former range", "join:range", 13, "outside of "),
     ("a store that is not empty", "zero:store", 14, f"left on {WORKER}: 10.244.1.77"),
+]
+FAULTS_OF_BOTH = [  # the same, in dual stack
+    ("a Service that answers at its address of IPv4 alone", "six:service", 2, "exactly its pods answer",
+     "fd00:10:96::15"),
+    ("a pod with another address of IPv6 alone after the online restart", "restart:six", 5, "changed: ", "::99"),
 ]
 SKIPS = [
     ("docker is missing", {"DOCKER_BIN": "no-docker"}, [], "no-docker is missing"),
@@ -372,7 +378,7 @@ def tell_runs(suite, pool):
               lambda: tells_of_both_families(runs["ptp dual"].result()))
     suite.run("what the nodes were given: start script, routes, rules of the cut",
               lambda: files_are_good(runs["bridge"].result().model.kept))
-    for sentence, fault, step, *told in FAULTS:
+    for sentence, fault, step, *told in FAULTS + FAULTS_OF_BOTH:
         suite.run(f"{sentence} fails the run, which names it",
                   lambda: fails_at(runs[fault].result(), step, *told))
     suite.run("stopped in the middle, it still removes the cluster",
@@ -388,6 +394,8 @@ def arguments_of_runs():
     yield "ptp dual", {"network": "ptp dual"}
     for _, fault, *_ in FAULTS:
         yield fault, {"faults": [fault]}
+    for _, fault, *_ in FAULTS_OF_BOTH:
+        yield fault, {"network": "ptp dual", "faults": [fault]}
     yield "stopped", {"until": "ok 2 "}
     for sentence, environment, faults, *_ in SKIPS:
         yield sentence, {"faults": faults, **environment}

@@ -22,11 +22,13 @@ class Model:
 
     faults, a list, are what goes wrong: "restart:pod" and "start:pod": a pod has another address after docker restart,
     or start; "start:slice": so has an endpoint; "start:service": a pod does not answer any more; "zero:store": an
-    address file stays; "report:changed": the tool on the nodes tells of one more; "upgrade:pod": a pod is restarted
-    when the conflist is replaced; "force:newcomer": who comes to a node that is cut off gets the address of a sandbox
-    there whose pod is gone; "force:slice": an endpoint keeps the address of that one; "delete:pod": a pod that was
-    deleted does not find its own address again; "join:range": the installer does not see that ranges have changed;
-    "docker:info": there is no daemon; "docker:image": nor a node image.
+    address file stays; "local:keeps": host-local gives a pod its own address; "restart:six": a pod has another address
+    of IPv6, and the same of IPv4; "six:service": a Service's pods answer at its address of IPv4 alone;
+    "report:changed": the tool on the nodes tells of one more; "upgrade:pod": a pod is restarted when the conflist is
+    replaced; "force:newcomer": who comes to a node that is cut off gets the address of a sandbox there whose pod is
+    gone; "force:slice": an endpoint keeps the address of that one; "delete:pod": a pod that was deleted does not find
+    its own address again; "join:range": the installer does not see that ranges have changed; "docker:info": there is no
+    daemon; "docker:image": nor a node image.
     """
 
     def __init__(self, faults=()):
@@ -124,6 +126,8 @@ class Model:
         if f"{how}:pod" in self.faults:
             moved = min(pod for pod in own if pod.startswith("shop/web-"))
             self.pods[moved]["ip"] = self._next(node)
+        if f"{how}:six" in self.faults and self.plugin(node) != "host-local":
+            self.pods[own[0]]["ip"] = re.sub("::.*", "::99", self.pods[own[0]]["ip"])
         if f"{how}:slice" in self.faults:
             self.wrong[min(self.endpoints("shop/web"))] = "10.244.1.99"
         if f"{how}:service" in self.faults:
@@ -173,7 +177,7 @@ class Model:
 
     def _run(self, pod, node):
         bound, orphans = self.nodes[node]["bound"], self.nodes[node]["orphans"]
-        if self.plugin(node) == "host-local" or pod not in bound:
+        if self.plugin(node) == "host-local" and "local:keeps" not in self.faults or pod not in bound:
             bound[pod] = self._next(node)
         if orphans and "force:newcomer" in self.faults:
             bound[pod] = min(what["ip"] for what in orphans.values())
