@@ -76,7 +76,7 @@ class Model:
         self.former[name] = self.nodes.pop(name)["cidr"]
 
     def delete_pods(self, pods):
-        """They are made again. On a node that is cut off, which does not hear of it, their sandboxes stay as orphans."""
+        """They are made again. On a node that is cut off, which does not hear of it, their sandboxes are orphans."""
         for pod in pods:
             what = self.pods.pop(pod)
             self.placed.pop(pod, None)
