@@ -4,8 +4,8 @@
 # Suites: asan tidy vectors differential crash proof churn node security delegates badinput cli validate examples e2e kernel
 # peers packaging (default: all of these), and unit: the unit tests of the preset dev, which asan runs as well; packages:
 # packaging, and every package built twice for three processors, their suites under qemu, a bare Debian 12 and 13 (an hour);
-# clusters: the newest kubelet's calls recorded, and three real clusters of kind, on a node image and a docker of the
-# tests' own (three quarters of an hour, once an hour more).
+# clusters: the newest kubelet's calls recorded, and real clusters of kind, on a node image and a docker of the
+# tests' own (an hour and a half, once an hour more).
 # --load N keeps N processes busy beside the suites; --shuffle SEED runs them in another order, the
 # same for the same word.
 # Four lanes run side by side, as most suites wait more than they compute: one builds the other presets and runs what

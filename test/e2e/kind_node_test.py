@@ -34,7 +34,7 @@ exec nsenter --net={netns} env PATH="{folder}/bin:$PATH" CRI_CONFIG_FILE={folder
 """
 SHELL = """
 set -euo pipefail
-HERE={kind} NAME=delegated-ipam-e2e CONTROL=$NAME-control-plane WORKER=$NAME-worker NODES=("$WORKER") CNI=bridge
+HERE={kind} NAME=delegated-ipam-e2e CONTROL=$NAME-control-plane WORKER=$NAME-worker NODES=("$WORKER") CNI=bridge FAMILIES=ipv4
 for part in checks images network offline story; do . "$HERE/$part.sh"; done
 "$@"
 """

@@ -15,7 +15,7 @@ using test::with_ipam;
 
 namespace {
 
-const std::string kPart =
+const std::string kGatewayPart =
     R"("rangeStart": "10.1.2.9", "rangeEnd": "10.1.2.20", "gateway": "10.1.2.30")";
 const std::string kOtherPart =
     R"("rangeStart": "11.1.2.9", "rangeEnd": "11.1.2.20", "gateway": "11.1.2.30")";
@@ -41,13 +41,13 @@ std::string with_subnets(const std::string& version, const std::string& ranges) 
 }  // namespace
 
 TEST_CASE("C1: a legacy range is one set with the values as given", "[net_conf]") {
-  const std::string text = with_ipam(R"("subnet": "10.1.2.0/24", )" + kPart, "0.3.1");
+  const std::string text = with_ipam(R"("subnet": "10.1.2.0/24", )" + kGatewayPart, "0.3.1");
   CHECK(ranges_of(text) == "10.1.2.9-10.1.2.20 gw 10.1.2.30");
   CHECK(read_conf(text).cni_version == "0.3.1");
 }
 
 TEST_CASE("C2: ranges are completed each for itself", "[net_conf]") {
-  CHECK(ranges_of(with_subnets("0.3.1", R"([[{"subnet": "10.1.2.0/24", )" + kPart +
+  CHECK(ranges_of(with_subnets("0.3.1", R"([[{"subnet": "10.1.2.0/24", )" + kGatewayPart +
                                             R"(}, {"subnet": "10.1.4.0/24"}],
                                                [{"subnet": "11.1.2.0/24", )" +
                                             kOtherPart + "}]]")) ==
@@ -60,7 +60,8 @@ TEST_CASE("C3: runtimeConfig.ipRanges come first, then the legacy range, then ra
   CHECK(ranges_of(R"({"cniVersion": "0.3.1", "name": "mynet",
             "runtimeConfig": {"irrelevant": "a", "ipRanges": [[{"subnet": "12.1.3.0/24"}]]},
             "ipam": {"subnet": "10.1.2.0/24", )" +
-                  kPart + R"(, "ranges": [[{"subnet": "11.1.2.0/24", )" + kOtherPart + "}]]}}") ==
+                  kGatewayPart + R"(, "ranges": [[{"subnet": "11.1.2.0/24", )" + kOtherPart +
+                  "}]]}}") ==
         "12.1.3.1-12.1.3.254 gw 12.1.3.1; 10.1.2.9-10.1.2.20 gw 10.1.2.30; "
         "11.1.2.9-11.1.2.20 gw 11.1.2.30");
 }

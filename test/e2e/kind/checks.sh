@@ -138,7 +138,7 @@ api_agrees() { # api_agrees FILE
 # ask NODE ADDRESS COUNT: who answers requests of the node's agent pod: names of pods, and "nobody"; sorted, each once.
 ask() {
   local container script address=$2
-  case $address in *:*) address="[$address]" ;; esac
+  case $address in *:*:*) address="[$address]" ;; esac
   # shellcheck disable=SC2016  # expanded in the pod
   script='for i in $(/bin/busybox seq "$1"); do
     /bin/busybox timeout 10 /bin/busybox wget -q -O - "http://$0/cgi-bin/name" || { echo nobody && break; }
