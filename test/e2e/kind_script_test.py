@@ -283,7 +283,7 @@ def files_are_good(kept):
 def kind_reads_the_cluster_file(folder):
     """kind gets as far as asking docker for the node image, and no further with a file that is wrong."""
     if not peers.binary("kind"):
-        raise Skip(f"kind is not built: run {peers.BUILD} kind (needs Go 1.24 or newer)")
+        raise Skip(f"kind is not built: run {peers.BUILD} kind")
     os.makedirs(f"{folder}/bin")
     with open(f"{folder}/bin/docker", "w") as file:
         file.write(DOCKER.format(folder=folder))

@@ -329,7 +329,7 @@ def tell(suite, kind, plan, chapters):
 
 
 def without_flannel():
-    raise Skip(f"Flannel's plugin is not built: run {peers.BUILD} flannel (needs Go 1.24 or newer)")
+    raise Skip(f"Flannel's plugin is not built: run {peers.BUILD} flannel")
 
 
 def seed():

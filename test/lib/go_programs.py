@@ -5,6 +5,9 @@ import re
 import shutil
 import subprocess
 
+import go_toolchain
+from tap import Skip
+
 OLDEST_GO = (1, 24)
 PLACES = ("go", "/usr/local/go/bin/go")
 SECONDS = 3600  # the largest, Cilium's agent, takes 10 minutes of a processor
@@ -15,7 +18,10 @@ class CannotBuild(Exception):
 
 
 def find_go():
-    """The go command to build with. Errors: CannotBuild when there is none, or only an older one."""
+    """The go command to build with: this machine's, or the toolchain that lib/go_toolchain.py fetches.
+
+    Errors: CannotBuild when there is none or only an older one, and that cannot be fetched.
+    """
     found = []
     for go in PLACES:
         path = shutil.which(go)
@@ -26,7 +32,11 @@ def find_go():
         if number and tuple(map(int, number.groups())) >= OLDEST_GO:
             return path
         found.append(text.strip())
-    raise CannotBuild(f"needs Go 1.24 or newer in PATH or /usr/local/go/bin; found {', '.join(found) or 'none'}")
+    try:
+        return go_toolchain.path()
+    except Skip as reason:
+        raise CannotBuild(f"needs Go 1.24 or newer in PATH or /usr/local/go/bin; found {', '.join(found) or 'none'}; "
+                          f"{reason}") from None
 
 
 def compile_tool(go, folder, package, output, flags=(), **how):

@@ -138,7 +138,7 @@ def summary(program, cases, failed, peer=None):
 def _why(peer):
     """Why a peer is not there, on one line."""
     if not os.path.exists(peer.failure):
-        return f"run {BUILD} {peer.name} (needs Go 1.24 or newer)"
+        return f"run {BUILD} {peer.name}"
     with open(peer.failure) as file:
         return " ".join(file.read().split())[:200]
 

@@ -22,6 +22,14 @@ def program(name, package):
     return found or cached
 
 
+def folder(name, package, path):
+    """A folder of a package, as it is in there; name: its own in the cache. Errors as above."""
+    cached = os.path.join(CACHES, name, "root")
+    if not os.path.exists(cached):
+        _fetch([package], path, cached)
+    return cached
+
+
 def command(name, *packages):
     """What runs a program that comes with libraries of its own: the words before its arguments. packages: those that
     have them. Errors as above."""

@@ -2,9 +2,9 @@
 """Builds the programs that the tests run against, and fetches the modules whose files they read, each peer once, into
 the cache that lib/peers.py describes.
 
-Usage: build.py [PEER...]   (default: every folder beside this file). Needs Go 1.24 or newer and, for what is not in
-Go's own cache, the network. Prints one line a peer. A peer that cannot be built is reported with the reason, and the
-others go on; exit code 1 then. What go.sum does not vouch for is not built.
+Usage: build.py [PEER...]   (default: every folder beside this file). Needs Go 1.24 or newer, which it fetches where
+there is none, and for what is not in Go's own cache the network. Prints one line a peer. A peer that cannot be built is
+reported with the reason, and the others go on; exit code 1 then. What go.sum does not vouch for is not built.
 """
 import fcntl
 import os

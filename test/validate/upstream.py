@@ -19,7 +19,7 @@ def module(name):
     """The folder of a module's files."""
     folder = peers.folder(name)
     if folder is None:
-        raise Skip(f"needs {name}: run {peers.BUILD} charts (needs Go 1.24 or newer)")
+        raise Skip(f"needs {name}: run {peers.BUILD} charts")
     return folder
 
 

@@ -6,7 +6,8 @@ Usage: build.py [--prune] [PART...]    make these parts (default: all), and prin
                                        --prune removes what was made of earlier versions
        build.py --archive FILE         write the image to a file (-: to stdout) for `docker load`
        build.py --name                 print the image's name
-Needs root, debootstrap, busybox-static, Go 1.24 or newer and, the first time, the network and half an hour.
+Needs root, debootstrap, busybox-static, Go 1.24 or newer (fetched where there is none) and, the first time, the network
+and half an hour.
 """
 import argparse
 import fcntl
