@@ -2,21 +2,21 @@
 # Installs what the tests need, builds every preset and runs every test.
 # Usage: test/run.sh [--list] [--load N] [--shuffle SEED] [SUITE...]
 # Suites: asan tidy vectors differential crash proof churn node security delegates badinput cli validate examples e2e kernel
-# peers packaging (default: all of these), and unit: the unit tests of the preset dev, which asan runs as well; packages:
+# peers packaging kind (default: all of these), and unit: the unit tests of the preset dev, which asan runs as well; packages:
 # packaging, and every package built twice for three processors, their suites under qemu, a bare Debian 12 and 13 (an hour);
 # clusters: the newest kubelet's calls recorded, and real clusters of kind, on a node image and a docker of the
-# tests' own (an hour and a half, once an hour more).
+# tests' own (an hour and a half, once an hour more). Of these, kind runs bridge, where the programs for it are compiled.
 # --load N keeps N processes busy beside the suites; --shuffle SEED runs them in another order, the
 # same for the same word.
-# Four lanes run side by side, as most suites wait more than they compute: one builds the other presets and runs what
-# needs them, three take the suites of the release binary from one queue, and the first helps them when it is through. What
-# is built beside, from the first minute, is the peers.
+# Five lanes run side by side, as most suites wait more than they compute: one builds the other presets and runs what
+# needs them, one has the cluster, three take the suites of the release binary from one queue, and the first helps them when
+# it is through. What is built beside, from the first minute, is the peers.
 # Prints progress, and last one line: "N passed, N failed, N skipped". Leaves nothing behind but build/.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 ROOT=$PWD
 # The longest first, so that the lanes end together; those that wait for the peers not at once.
-ALL=(asan tidy node delegates crash proof differential churn e2e peers security badinput cli validate vectors examples kernel packaging)
+ALL=(asan tidy kind node delegates crash proof differential churn e2e peers security badinput cli validate vectors examples kernel packaging)
 TIMES=build/suite-times                 # "SECONDS PROCESSOR-SECONDS NAME" of the last run of each step
 # shellcheck disable=SC2016  # awk's
 SHOWN_TIME='{ s = $1; cpu = $2; $1 = $2 = ""; printf "%5d s, %5d of a processor %s\n", s, cpu, $0 }'
@@ -313,6 +313,13 @@ run_suite() {
             tap "the newest kubelet" test/e2e/kubelet_test.py
             tap "clusters of kind" test/e2e/clusters_test.py
             ;;
+        kind) # with patience: the other lanes have the processors as well
+            wait_for_peers
+            tap "a cluster of kind" env KIND_PATIENCE="${KIND_PATIENCE:-300}" test/e2e/clusters_test.py bridge
+            for network in flannel cilium; do
+                tap "kind, $network" test/e2e/kind/run.sh "$network"
+            done
+            ;;
         e2e/alone)
             tap "containerd" test/e2e/containerd_test.py
             tap "moving over and back" test/e2e/migration_test.py
@@ -324,9 +331,6 @@ run_suite() {
             tap "two nodes" test/e2e/two_nodes_test.py
             tap "the script for kind" test/e2e/kind_script_test.py
             tap "the script for kind on a node" test/e2e/kind_node_test.py
-            for network in bridge flannel cilium; do
-                tap "kind, $network" test/e2e/kind/run.sh "$network"
-            done
             ;;
         *) fail "unknown suite $1" ;;
     esac
@@ -365,7 +369,7 @@ namespace_traces() { # what tests may leave in a lane's own namespaces; without 
 # here everything is fetched that a suite needs of it (the guest's kernel, Kubernetes' schemas, etcd). The charts and promtool,
 # which take seconds, are there before any suite.
 start_peers() { # start_peers SUITE...: those that these suites need
-    local peers=() files=() image=true suite one
+    local peers=() files=() image='' suite one node_image=test/e2e/kind/node_image/build.py
     for suite in "$@"; do
         case $suite in
             peers) mapfile -t peers < <(cd test/peers && dirname -- */go.sum) && files+=(cilium_agent) ;;
@@ -374,7 +378,8 @@ start_peers() { # start_peers SUITE...: those that these suites need
             examples) peers+=(helm charts) files+=(kube_schemas) ;;
             packaging) peers+=(helm) ;;
             packages) peers+=(helm cni) ;;
-            clusters) peers+=(kind containerd crictl plugins flannel cilium-agent helm) files+=(own_docker) image=test/e2e/kind/node_image/build.py ;;
+            kind) peers+=(kind containerd crictl plugins flannel) files+=(own_docker) image=${image:-"$node_image --quick"} ;;
+            clusters) peers+=(kind containerd crictl plugins flannel cilium-agent helm) files+=(own_docker) image=$node_image ;;
             validate | asan) peers+=(charts) ;;
         esac
     done
@@ -386,7 +391,7 @@ start_peers() { # start_peers SUITE...: those that these suites need
     flock 9
     # shellcheck disable=SC2016  # for the inner shell
     setsid bash -c 'for one in $1; do /usr/bin/python3 -B "test/lib/$one.py"; done; image=$2; shift 2
-        nice test/peers/build.py "$@"; nice "$image"' \
+        nice test/peers/build.py "$@"; nice ${image:-true}' \
         - "${files[*]}" "$image" "${peers[@]}" </dev/null >"$RUN/peers.log" 2>&1 &
     CHILDREN+=($!)
     exec 9>&-
@@ -418,7 +423,7 @@ memory_disk() {
     room=$(awk '/^MemAvailable:/ { print int($2 / 1024 / 4) }' /proc/meminfo) # MiB
     export TMPDIR=/var/tmp
     case $ROOT/ in /var/tmp/*) return ;; esac # it would be covered
-    case $LANE in packages | clusters) room=0 ;; esac # make whole systems
+    case $LANE in packages | clusters | kind) room=0 ;; esac # make whole systems
     if [ "$room" -ge 1500 ] && mkdir "$WORK/memory" && mount -t tmpfs -o "size=${room}m" tmpfs "$WORK/memory" &&
         truncate -s "${room}M" "$WORK/memory/disk" && mkfs.ext4 -q "$WORK/memory/disk" 2>"$WORK/log" &&
         mount -o loop,discard "$WORK/memory/disk" /var/tmp 2>"$WORK/log"; then
@@ -437,9 +442,10 @@ lane() { # lane SUITE...: runs suites one after the other, then those of the que
     fi
     namespace_traces | sort >"$WORK/before"
     for one in "$@"; do run_suite "$one"; done
-    if [ "$LANE" != packages ] && [ "$LANE" != clusters ]; then
-        while one=$(next_suite); do run_suite "$one"; done
-    fi
+    case $LANE in
+        packages | clusters | kind) ;;
+        *) while one=$(next_suite); do run_suite "$one"; done ;;
+    esac
     if ! namespace_traces | sort | diff "$WORK/before" - >"$WORK/log"; then
         cat "$WORK/log"
         fail "something was left behind (>) or taken away (<)"
@@ -476,7 +482,7 @@ run_lanes() {
     for one in "$@"; do
         case $one in
             unit | asan | tidy) builds+=("$one") ;;
-            packages | clusters) whole+=("$one") ;;
+            packages | clusters | kind) whole+=("$one") ;;
             *) parts "$one" | tr ' ' '\n' >>"$RUN/queue" ;;
         esac
     done
@@ -530,13 +536,12 @@ for one in "$@"; do
     exit 2
 done
 say "packages"
+SUITES=("${@:-${ALL[@]}}")
 GROUPS_NEEDED=(build test e2e packaging)
-for one in packages clusters; do
-    case " $* " in *" $one "*) GROUPS_NEEDED+=("$one") ;; esac
-done
+case " ${SUITES[*]} " in *" packages "*) GROUPS_NEEDED+=(packages) ;; esac
+case " ${SUITES[*]} " in *" kind "* | *" clusters "*) GROUPS_NEEDED+=(clusters) ;; esac
 for group in "${GROUPS_NEEDED[@]}"; do install_packages "$group" || fail "installing the packages of $group"; done
 traces | sort >"$WORK/before"
-SUITES=("${@:-${ALL[@]}}")
 case " ${SUITES[*]} " in *" cli "*) install_packages browser || say "no browser: the suite that needs it skips itself" ;; esac
 start_peers "${SUITES[@]}"
 BUSY=()

@@ -4,6 +4,8 @@ asked. Its parts lie in the tests' cache (parts.py); what has not changed is not
 
 Usage: build.py [--prune] [PART...]    make these parts (default: all), and print how long each took and its size;
                                        --prune removes what was made of earlier versions
+       build.py --quick                make what the node image needs and takes no more than minutes: nothing, where
+                                       Kubernetes or another program would have to be compiled first
        build.py --archive FILE         write the image to a file (-: to stdout) for `docker load`
        build.py --name                 print the image's name
 Needs root, debootstrap, busybox-static, Go 1.24 or newer (fetched where there is none) and, the first time, the network
@@ -44,6 +46,8 @@ def main():
             print(name())
         elif arguments.archive:
             write(arguments.archive)
+        elif arguments.quick:
+            sys.exit(make_quickly())
         else:
             sys.exit(make(arguments.parts, arguments.prune))
     except (CannotBuild, OSError, ValueError) as reason:
@@ -53,6 +57,7 @@ def main():
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prune", action="store_true")
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--archive", metavar="FILE")
     parser.add_argument("--name", action="store_true")
     parser.add_argument("parts", nargs="*", metavar="PART", choices=[[], *parts.all_parts()])
@@ -62,6 +67,17 @@ def read_arguments():
 def name():
     """The image's, in docker."""
     return f"delegated-ipam.test/node:{parts.kubernetes_version()}"
+
+
+def make_quickly():
+    """Make what is missing of the node image, unless that takes long; returns an exit code."""
+    names = parts.of_node_image()
+    long = [name for name in names if isinstance(parts.part(name), parts.GoPart) and not parts.part(name).is_made]
+    if long:
+        print(f"the node image is not made: compiling {', '.join(long)} takes half an hour; "
+              f"run {os.path.relpath(__file__, parts.ROOT)}")
+        return 0
+    return make(names, False)
 
 
 def make(wanted, is_pruned):
