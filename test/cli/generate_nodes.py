@@ -94,6 +94,14 @@ def size_of(data):
     return sum(len(key) + len(value) for key, value in data.items())
 
 
+def applied_size(document):
+    """Bytes of the annotation in which `kubectl apply` keeps an object, whose limit is 256 KiB (apimachinery's
+    TotalAnnotationSizeLimitB)."""
+    name = "kubectl.kubernetes.io/last-applied-configuration"
+    document["metadata"].setdefault("annotations", {})
+    return len(name) + len(json.dumps(document, separators=(",", ":"), ensure_ascii=False)) + 1
+
+
 def peak_memory_mib(arguments):
     """The most memory that one run of the tool has resident."""
     script = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); " \

@@ -228,10 +228,12 @@ def shared(count, name_length=20):
         tool.must("generate", "cilium", "--nodes", cluster.file, "--out", cluster.out, "--nodes-dir", "/etc/x/nodes")
         maps = generate_nodes.config_maps(cluster.out)
         assert all(size < 1 << 20 for size in map(generate_nodes.size_of, maps.values()))
+        applied = [generate_nodes.applied_size(generate_nodes.yaml_file(f"{cluster.out}/{name}.yaml")) for name in maps]
+        assert max(applied) <= 256 << 10, applied
         written = {node: text.split() for data in maps.values() for node, text in data.items()}
         assert written == cluster.blocks and sum(map(len, maps.values())) == count
         names = ["delegated-ipam-nodes", *(f"delegated-ipam-nodes-{i}" for i in range(2, len(maps) + 1))]
-        assert sorted(maps) == sorted(names) and (len(maps) > 1) == (name_length > 100)
+        assert sorted(maps) == sorted(names) and (len(maps) > 1) == (count > 300)
         with open(f"{cluster.out}/cilium.conflist") as file:
             conflist = json.load(file)
         assert ipam_of(conflist)["rangesFrom"] == {"nodesDir": "/etc/x/nodes"}
@@ -331,7 +333,8 @@ TESTS = [
     ("a misspelt command is named, with those that there are", misspelt),
     ("a conflist a node: every node, its own ranges, no address twice", per_node, 300),
     ("one conflist and a ConfigMap: every node, its own ranges", shared, 300),
-    ("names that are long, in a cluster that is large: as many ConfigMaps as fit", shared, 4000, 240),
+    ("names that are long, in a cluster that is large: as many ConfigMaps as can be applied", shared, 4000, 240),
+    ("10 000 nodes: so many of them", shared, 10_000),
     ("the installer's pods are others when a node's ranges are", installer_of_nodes),
     ("10 000 nodes in at most 200 MiB", memory),
     ("nodes from standard input, and a single one", standard_input),

@@ -301,9 +301,12 @@ def node_ranges():
         names = {"edge-1", os.uname().nodename}
         assert set(os.listdir(f"{folder.home}/a/nodes")) == names, os.listdir(f"{folder.home}/a/nodes")
         assert {bytes_of(f"{folder.home}/a/nodes/{name}") for name in names} == {b"10.1.0.0/24\nfd00:1::/64\n"}
-        for node, word in {"edge-3": "generate the ConfigMap again", "edge-2": "is no CIDR block"}.items():
+        folder.write("map/edge-4", "")
+        for node, words in {"edge-3": ["generate the ConfigMap again"], "edge-2": ["is no CIDR block", "one a line"],
+                            "edge-4": ["names no subnet", "one a line"]}.items():
             done = tool.call("install", folder.bin, *where, "--node", node)
-            assert done.exit == tool.USAGE and word in done.stderr, done
+            assert done.exit == tool.USAGE and "install: --nodes-from: " in done.stderr, done
+            assert all(word in done.stderr for word in words), done
         assert set(os.listdir(f"{folder.home}/a/nodes")) == names
 
 
@@ -348,19 +351,26 @@ def ranges_that_it_was_made_for():
             assert "apply the ConfigMaps and the DaemonSet" in done.stderr, done
             assert folder.names() == [NAME] and not os.path.exists(f"{folder.home}/nodes"), stale
         mounted(folder, NEW)  # the same pod's next try
-        tool.must(*command, "--node", "edge-1")
+        said = tool.must(*command, "--node", "edge-1")
+        assert "they were others" not in said, said
         names = {"edge-1", os.uname().nodename}
         assert {name: bytes_of(f"{folder.home}/nodes/{name}") for name in os.listdir(f"{folder.home}/nodes")} == \
             dict.fromkeys(names, NEW_TEXT)
         mounted(folder, OLD)
         assert tool.call(*command, "--node", "edge-1").exit == tool.USAGE
         assert bytes_of(f"{folder.home}/nodes/edge-1") == NEW_TEXT, "the old range came back"
-        tool.must(*command[:command.index("--nodes-checksum")], "--node", "edge-1")
+        said = tool.must(*command[:command.index("--nodes-checksum")], "--node", "edge-1")
         assert bytes_of(f"{folder.home}/nodes/edge-1") == OLD_TEXT, "not asked for, and looked at"
+        assert "they were others before: 10.9.0.0/24 fd00:9::/64, now 10.1.0.0/24; pods" in said, said
+        assert "they were others" not in tool.must(*command[:command.index("--nodes-checksum")], "--node", "edge-1")
         mounted(folder, NEW)
         done = tool.call(*command, "--node", "edge-7")
         assert done.exit == tool.USAGE and "map/edge-7 cannot be read" in done.stderr, done
         assert "with this node in it" in done.stderr and set(os.listdir(f"{folder.home}/nodes")) == names, done
+        shutil.rmtree(f"{folder.home}/map")
+        folder.write("map", "")
+        done = tool.call(*command, "--node", "edge-1")
+        assert done.exit == tool.USAGE and "--nodes-from: open " in done.stderr and "mount the Con" in done.stderr, done
 
 
 def ranges_at_any_failure():
@@ -378,12 +388,21 @@ def ranges_at_any_failure():
                 command = made_for_edge(folder)
                 done, _, _ = trace.inject(BINARY, {"PATH": ""}, "", call.name, call.occurrence, action, follow=False,
                                           arguments=command)
-                found = bytes_of(f"{folder.home}/nodes/edge-1")
+                found = ranges_of(folder)
                 place = f"{action} at {call.name} number {call.occurrence}: {found}, {done}"
-                assert found == NEW_TEXT or found == OLD_TEXT and done.exit, place
+                assert set(found) == {NEW_TEXT} or set(found) <= {NEW_TEXT, OLD_TEXT} and done.exit, place
                 tool.must(*command)
-                assert bytes_of(f"{folder.home}/nodes/edge-1") == NEW_TEXT, place
+                assert set(ranges_of(folder)) == {NEW_TEXT}, place
+                assert len(os.listdir(f"{folder.home}/nodes")) == len(BOTH_NAMES), place
     print(f"# at {len(calls)} system calls")
+
+
+BOTH_NAMES = {"edge-1", os.uname().nodename}  # the node's, and the host's
+
+
+def ranges_of(folder):
+    """What the plugin reads, whichever of its names it knows."""
+    return [bytes_of(f"{folder.home}/nodes/{name}") for name in sorted(BOTH_NAMES)]
 
 
 def made_for_edge(folder):
@@ -393,7 +412,8 @@ def made_for_edge(folder):
 def with_ranges(folder):
     """The range of before on the node, the new one mounted."""
     os.mkdir(f"{folder.home}/nodes")
-    folder.write("nodes/edge-1", OLD_TEXT.decode())
+    for name in BOTH_NAMES:
+        folder.write(f"nodes/{name}", OLD_TEXT.decode())
     mounted(folder, NEW)
 
 

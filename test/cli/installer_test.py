@@ -149,6 +149,19 @@ def folder_of_another():
         assert "chown root" in done.stderr, done.stderr
 
 
+def unreadable_ranges():
+    """A file of the mount that is another user's alone is told with the remedy."""
+    with Host() as host:
+        path = os.path.join(host.map, "edge-1")
+        os.chown(path, 1001, 127)
+        os.chmod(path, 0o600)
+        arguments = ["install", host.bin, "--nodes-from", host.map, "--nodes-dir", host.nodes, "--nodes-checksum",
+                     CHECKSUM]
+        done = plugin.run(host.binary, {"NODE_NAME": "edge-1"}, "", wrapper=without_capabilities(), arguments=arguments)
+        assert done.exit == tool.USAGE and f"--nodes-from: open {path}: Permission denied" in done.stderr, done
+        assert "root must be able to read it" in done.stderr and not os.listdir(host.nodes), done
+
+
 def nobody_cannot():
     """Why the manifest asks for root: the folder is root's, and 0755, wherever the plugins' packages made it."""
     with Host() as host:
@@ -206,6 +219,7 @@ TESTS = [
     ("the same in host-local's place", host_local_installs),
     ("the same, made for what is mounted", installs, "--nodes-checksum", CHECKSUM),
     ("a folder that is another user's is told with the remedy", folder_of_another),
+    ("ranges that root cannot read without capabilities are told with the remedy", unreadable_ranges),
     ("nobody cannot install into a folder of root's", nobody_cannot),
     ("no system call that a default seccomp profile refuses", ordinary_calls),
     ("nobody waits without capabilities, and ends at SIGTERM", waits),

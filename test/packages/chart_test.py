@@ -94,7 +94,23 @@ def namespace_is_text(namespace):
 
 def both_kinds_of_ranges():
     made = rendered({"nodes": {"n": ["10.0.0.0/24"]}, "nodesConfigMaps": ["more"]})[1]
+    (key, checksum), = made["spec"]["template"]["metadata"].pop("annotations").items()
     assert made == generated("--nodes-config-map", "delegated-ipam-nodes", "--nodes-config-map", "more", *NODES[2:])
+    other = rendered({"nodes": {"n": ["10.9.0.0/24"]}, "nodesConfigMaps": ["more"]})[1]
+    assert other["spec"]["template"]["metadata"]["annotations"][key] != checksum, "no new pods for a new range"
+
+
+def one_block_of_two_nodes():
+    """As helm merges a list of nodes with that of before."""
+    before = {"edge-1": ["10.1.0.0/24", "fd00:1::/64"], "edge-2": ["10.2.0.0/24", "fd00:2::/64"]}
+    for now in ({"edge-9": ["10.2.0.0/24"]}, {"edge-9": ["10.9.0.0/24", "FD00:2::/64"]}, {"a": ["fd00:2::/64"]}):
+        try:
+            rendered({"nodes": {**before, **now}})
+        except RuntimeError as refusal:
+            assert all(word in str(refusal) for word in (*now, "edge-2 ", "--reuse-values")), refusal
+        else:
+            raise AssertionError(f"taken: {now}")
+    rendered({"nodes": {**before, "edge-9": ["10.9.0.0/24", "FD00:9::/64", "fd00:9::/64"]}})
 
 
 def refuses(values):
@@ -122,6 +138,7 @@ TESTS = [
     ("the nodes' ranges: the ConfigMap and the DaemonSet that generate writes", nodes_ranges),
     ("the DaemonSet takes the ranges of its ConfigMap, and of no other", made_for_its_ranges),
     ("ranges of the values and of ConfigMaps that are there", both_kinds_of_ranges),
+    ("a block that two nodes have is refused", one_block_of_two_nodes),
     *((f"--namespace {name}: it is that", namespace_is_text, name) for name in ("2024", "on", "0x10")),
     *((f"{json.dumps(values)} is refused", refuses, values) for values in REFUSED),
     ("the chart is of the version that CMakeLists.txt says", is_of_this_version),

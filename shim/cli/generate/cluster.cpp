@@ -69,7 +69,7 @@ ExitCode generate_for_nodes(const Request& request) {
         "--delegate: with --nodes the ranges are the built-in allocator's; leave one of them out");
   if (format_of(request) != Format::conflist)
     throw UsageError("--format: with --nodes the files are conflists; leave it out");
-  const auto nodes = nodes_of(request.nodes);
+  const auto nodes = nodes_of(request.nodes.value());
   if (request.nodes_dir.empty()) {
     write_each_conflist(request, nodes);
   } else {

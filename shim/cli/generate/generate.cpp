@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "allocator/store/disk/posix_file_system.hpp"
 #include "shim/cli/commands.hpp"
@@ -126,7 +127,7 @@ ExitCode generate_conflist(Request request) {
     request.conflist.shared_subnet = read_shared_subnet(request.subnets);
   }
   read_delegate_config(request);
-  if (!request.nodes.empty()) return generate_for_nodes(request);
+  if (request.nodes) return generate_for_nodes(request);
   if (!request.nodes_dir.empty())
     throw UsageError("--nodes-dir: without --nodes; or write --ranges-from nodes-dir=" +
                      request.nodes_dir);
@@ -262,7 +263,7 @@ void take_nodes(const std::string& source, InstallerOptions& options) {
 void add_installer(CommandSpec& generate) {
   struct InstallerRequest {
     InstallerOptions options;
-    std::string nodes;
+    std::optional<std::string> nodes;
     std::string out;
   };
   auto request = std::make_shared<InstallerRequest>();
@@ -281,7 +282,7 @@ void add_installer(CommandSpec& generate) {
   command.text("--nodes-dir", options.nodes_dir, "the conflist's rangesFrom.nodesDir");
   command.text("--out", request->out, "write there instead of to stdout");
   command.runs([request] {
-    if (!request->nodes.empty()) take_nodes(request->nodes, request->options);
+    if (request->nodes) take_nodes(*request->nodes, request->options);
     const std::string text = make_installer(request->options);
     const std::string hint = image_hint(request->options);
     if (!hint.empty()) write_stderr("delegated-ipam generate installer: " + hint + "\n");

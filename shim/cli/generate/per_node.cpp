@@ -18,8 +18,9 @@ namespace {
 using allocator::Cidr;
 
 constexpr std::size_t kNamedLimit = 10;
-/// Kubernetes counts keys and values, to 1 MiB; the rest of the object needs some room too.
-constexpr std::size_t kConfigMapLimit = (std::size_t{1} << 20) - (std::size_t{16} << 10);
+/// `kubectl apply` keeps the whole object as JSON in an annotation of it; the API server takes
+/// 256 KiB of these (and 1 MiB of keys and values). The rest of the object needs some room too.
+constexpr std::size_t kConfigMapLimit = std::size_t{240} << 10;
 
 /// Gathers faults, so that all of them are told at once.
 class Faults {
@@ -146,8 +147,9 @@ std::vector<NodesConfigMap> make_nodes_config_maps(const std::vector<NodeRanges>
   };
   for (const auto& node : nodes) {
     const std::string text = ranges_text(node);
-    if (size + node.name.size() + text.size() > kConfigMapLimit) finish();
-    size += node.name.size() + text.size();
+    const std::size_t more = Json(node.name).dump().size() + Json(text).dump().size() + 2;
+    if (size + more > kConfigMapLimit) finish();
+    size += more;
     members.emplace_back(node.name, text);
   }
   finish();

@@ -25,8 +25,8 @@ std::vector<NodeRanges> nodes_of(const std::string& option);
 /// Its CIDR blocks, one a line.
 std::string ranges_text(const NodeRanges& node);
 
-/// ConfigMaps that hold one key a node, with its CIDR blocks one a line: as many as the 1 MiB that
-/// Kubernetes allows for one makes necessary.
+/// ConfigMaps that hold one key a node, with its CIDR blocks one a line: as many as are necessary
+/// for `kubectl apply`, which takes no object whose JSON is larger than 256 KiB.
 /// Format: YAML; the names are "delegated-ipam-nodes", "delegated-ipam-nodes-2", ...
 struct NodesConfigMap {
   std::string name;

@@ -1,5 +1,6 @@
 #pragma once
 /// What `generate flannel|cilium|bridge|ptp|containerd-template` is asked for.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct Request {
   std::vector<std::string> subnets;
   std::string format = "conflist";
   std::string delegate_config;
-  std::string nodes;
+  std::optional<std::string> nodes;
   std::string nodes_dir;
   std::string out;
   std::string main = "bridge";

@@ -1,6 +1,7 @@
 /// `install` and `uninstall`: this executable into a runtime's plugin folder, and out of it.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -88,6 +89,31 @@ void keep_original(FileSystem& fs, const Directory& folder, const std::string& n
   tell("kept the original as " + folder.path + "/" + kept);
 }
 
+void check_ranges(const std::string& text, const std::string& path) {
+  try {
+    static_cast<void>(parse_ranges(RangesSource::Kind::node_file, text, path));
+  } catch (const CniError& error) {
+    throw UsageError("--nodes-from: " + std::string(error.what()) +
+                     "; give the node its CIDR blocks, one a line, and apply the ConfigMap again");
+  }
+}
+
+/// Only told of: what cannot be read is written over all the same. Empty when there is nothing.
+std::string ranges_before(FileSystem& fs, const Directory& folder, const std::string& node) {
+  try {
+    auto found = fs.read_file(folder, node, kRangesLimit);
+    return found ? std::move(found->bytes) : "";
+  } catch (const std::system_error&) {
+    return "";
+  }
+}
+
+std::string in_one_line(std::string text) {
+  while (text.ends_with('\n')) text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
 /// One CIDR block list of the mounted ConfigMap, under the names by which the plugin may look for
 /// it: the node's, and the host's.
 void install_ranges(FileSystem& fs, const InstallOptions& options) {
@@ -95,11 +121,11 @@ void install_ranges(FileSystem& fs, const InstallOptions& options) {
   if (!is_identifier(node))
     refuse_option("--node", node, "is no node's name; write it as kubectl get nodes does");
   const std::string text = mounted_ranges(fs, options.nodes_from, node, options.nodes_checksum);
-  static_cast<void>(
-      parse_ranges(RangesSource::Kind::node_file, text, options.nodes_from + "/" + node));
+  check_ranges(text, options.nodes_from + "/" + node);
   std::vector<std::string> made;
   allocator::store::ensure_folder(fs, options.nodes_dir, kFolderMode, made);
   const auto folder = open_folder(fs, options.nodes_dir, "--nodes-dir", "make it first");
+  const std::string before = ranges_before(fs, folder, node);
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
   write_file(fs, folder, node, text, 0644, Flush::yes);
@@ -107,6 +133,9 @@ void install_ranges(FileSystem& fs, const InstallOptions& options) {
     write_file(fs, folder, host.data(), text, 0644, Flush::yes);
   allocator::store::sync_folders(fs, made);
   tell("wrote the ranges of " + node + " to " + folder.path);
+  if (!before.empty() && before != text)
+    tell(printable_line("they were others before: " + in_one_line(before) + ", now " +
+                        in_one_line(text) + "; pods with addresses of those have to be made anew"));
 }
 
 /// Where root has no capabilities, as in the installer's pod, another user's folder is closed to
