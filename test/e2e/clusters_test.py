@@ -2,8 +2,8 @@
 """The story of kind/run.sh on real clusters of kind, three nodes each, one cluster a kind of network: on a docker daemon
 of the test's own, with the node image that kind/node_image/build.py has made.
 
-usage: clusters_test.py [bridge|ptp|ptp-dual|flannel|cilium|guide]...
-                    (default: all; ptp-dual: in dual stack; guide: that of examples/kind, step by step)
+usage: clusters_test.py [bridge|ptp|flannel|cilium|guide]...
+                    (default: all; bridge-dual and so on: in dual stack; guide: that of examples/kind, step by step)
 Needs root, the packages of the list clusters, the node image, and the peers kind, plugins, flannel, cilium-agent and
 helm. A docker that DOCKER_HOST or DOCKER_BIN names is used instead of an own one, an image that KIND_NODE_IMAGE names
 instead of ours.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-NETWORKS = ("bridge", "ptp", "ptp-dual", "flannel", "cilium")
+NETWORKS = tuple(f"{cni}{families}" for cni in ("bridge", "ptp", "flannel", "cilium") for families in ("", "-dual"))
 GUIDE = "guide"
 IS_OWN = not (os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_BIN"))
 
@@ -43,12 +43,12 @@ def requirements():
     """Skip unless all is there; make nothing that takes minutes."""
     require(BINARY)
     peers.require("kind", "bridge", "flannel")
-    if "cilium" in networks():
+    if any(network.startswith("cilium") for network in networks()):
         peers.require("helm", "cilium-agent")
     if os.geteuid() != 0:
         tap.skip("needs root: it makes nodes; run it with sudo")
     wanted = ["kubernetes"] if os.environ.get("KIND_NODE_IMAGE") else parts.of_node_image()
-    wanted += [name for network in networks() for name in parts.NETWORKS.get(network, ())]
+    wanted += [name for network in networks() for name in parts.NETWORKS.get(network.removesuffix("-dual"), ())]
     missing = [name for name in wanted if not parts.part(name).is_made]
     if missing:
         tap.skip(f"of the node image {', '.join(missing)} is missing: run test/e2e/kind/node_image/build.py "
@@ -110,7 +110,7 @@ def play(suite, network, docker, image):
         "KUBECTL_BIN": os.environ.get("KUBECTL_BIN") or parts.program("kubectl", "kubernetes"),
         "CNI_PLUGINS": os.path.dirname(peers.binary("bridge")), "FLANNEL_CNI_BIN": peers.binary("flannel"),
         "FLANNELD_BIN": parts.program("flanneld", "flanneld"), "DELEGATED_IPAM": BINARY,
-        **(cilium(docker) if network == "cilium" else {})}
+        **(cilium(docker) if network.startswith("cilium") else {})}
     begun, said = time.monotonic(), []
     command = [f"{ROOT}/test/e2e/kind/run.sh", *network.split("-")]
     with subprocess.Popen(["timeout", "--kill-after=60", str(SECONDS), *command], env=environment,

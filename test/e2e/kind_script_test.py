@@ -6,6 +6,7 @@ proxy, against an API that goes away; its cluster file, by kind's own parser, wh
 usage: kind_script_test.py      Needs root, bash, jq, busybox, nftables and shellcheck, and cc with a static C library.
 """
 import glob
+import json
 import os
 import re
 import signal
@@ -36,7 +37,8 @@ NODES = (f"{NAME}-control-plane", WORKER, OTHER)
 LATER = f"{NAME}-worker3"
 EVERY_NODE = len(NODES)
 NETWORKS = ("bridge", "ptp", "flannel", "cilium")
-STEPS = 15
+DUAL = ("ptp", "flannel", "cilium")  # bridge is to the script in dual stack what ptp is
+STEPS = 16
 
 
 class Run:
@@ -122,6 +124,9 @@ def story(network):
     join = [rf"docker run .*--name {LATER} .*", rf"docker exec {NODES[0]} kubeadm token create .*",
             rf"docker exec {LATER} kubeadm join .*", *node_lists, *([installer] if node_lists else []),
             rf"docker exec {LATER} test -x /opt/cni/bin/delegated-ipam"]
+    reached = [rf"docker exec {node} crictl exec \S+ /bin/busybox sh .* 10\.244\.1\.\d+:8080 1"
+               for node in (WORKER, OTHER)]
+    remembered = [rf"docker exec {WORKER} crictl exec \S+ /bin/busybox ip neigh", rf"docker exec {WORKER} ip neigh"]
     proxy = r"nsenter --net=/proc/\d+/ns/net python3 \S+/read_proxy.py .*--upstream https://172.18.0.2:6443.*"
     return [
         r"docker info", rf"kind create cluster --name {NAME} --config WORK/cluster.yaml --kubeconfig WORK/kubeconfig",
@@ -158,6 +163,10 @@ def story(network):
         # (g) and back
         rf"{kube} --namespace shop delete pod web-\d+", rf"docker exec {WORKER} crictl inspectp .*",
         rf"{kube} get endpointslices .*",
+        # (h)
+        rf"{kube} cordon {OTHER}", *reached, *remembered, rf"{kube} --namespace shop delete pod web-\d+",
+        rf"docker exec {WORKER} crictl inspectp .*", *remembered, *reached, rf"{kube} uncordon {OTHER}",
+        rf"{kube} get pods .*", rf"{kube} get endpointslices .*",
         # (e)
         rf"docker exec {WORKER} /opt/cni/bin/delegated-ipam export --out \S+",
         rf"docker kill {WORKER} {OTHER}", rf"docker start {WORKER}", rf"docker start {OTHER}",
@@ -228,18 +237,31 @@ def tells_the_story(run, network):
     run.assert_nothing_left()
 
 
-def tells_of_both_families(run):
+def tells_of_both_families(run, network):
     """Each Service is asked at both addresses, and a node that comes later is one of both."""
-    tells_the_story(run, "ptp")
+    tells_the_story(run, network)
     six = [rf"docker exec {WORKER} crictl exec \S+ /bin/busybox sh .* \[{re.escape(address)}\] \d+"
            for address in kind_model.SIX.values()]
     assert_in_order(sorted(six, reverse=True), run.words)  # web-here is asked first
+    assert_in_order(times(4, r"docker exec \S+ crictl exec \S+ /bin/busybox sh .* \[fd00:10:244:1::\w+\]:8080 1"),
+                    run.words)
     assert_in_order([rf"docker run .*--name {LATER} .*--sysctl net.ipv6.conf.all.forwarding=1 .*",
                      rf"docker exec {LATER} sed -i .* --node-ip=172\.18\.0\.5,fc00:f853::5\| /etc/default/kubelet",
                      rf"docker exec {LATER} kubeadm join .*"], run.words)
+    if network == "flannel":
+        return  # it lays the routes
     start = run.model.kept[WORKER]["/etc/delegated-ipam-test/start"]
     assert len(re.findall(r"^ip route replace 10\.244\.\S+ via 172\.18\.", start, re.MULTILINE)) == EVERY_NODE, start
     assert len(re.findall(r"^ip route replace fd00:10:244:\S+ via fc00:", start, re.MULTILINE)) == EVERY_NODE, start
+
+
+def networks_have_both_families(flannel, cilium):
+    network = json.loads(flannel.model.maps["kube-flannel-cfg"]["net-conf.json"])
+    assert network["EnableIPv6"] and network["Network"] == "10.244.0.0/16", network
+    assert network["IPv6Network"] == "fd00:10:244::/56", network
+    for family, block in (("ipv4", "10.244.0.0/16"), ("ipv6", "fd00:10:244::/56")):
+        assert cilium.model.values[family] == {"enabled": True}, cilium.model.values
+        assert cilium.model.values[f"{family}NativeRoutingCIDR"] == block, cilium.model.values
 
 
 def fails_at(run, step, *told):
@@ -338,9 +360,11 @@ FAULTS = [
     ("an EndpointSlice that keeps the address of before", "force:slice", 7,
      "EndpointSlices name the new address alone"),
     ("a pod that does not find its own address again", "delete:pod", 9, "changed: shop/web-0: 10.244.1."),
-    ("a pod that has moved for the tool on the node", "report:changed", 10, "delegated-ipam report on ", "CHANGED"),
-    ("an installer that leaves a node made again its former range", "join:range", 13, "outside of "),
-    ("a store that is not empty", "zero:store", 14, f"left on {WORKER}: 10.244.1.77"),
+    ("a pod made again that others go on sending to as it was", "again:stale", 10, "is sent to as: agent 10.244.1."),
+    ("a pod made again that does not answer at once", "again:silent", 10, "of web-0, nobody answers"),
+    ("a pod that has moved for the tool on the node", "report:changed", 11, "delegated-ipam report on ", "CHANGED"),
+    ("an installer that leaves a node made again its former range", "join:range", 14, "outside of "),
+    ("a store that is not empty", "zero:store", 15, f"left on {WORKER}: 10.244.1.77"),
 ]
 FAULTS_OF_BOTH = [  # the same, in dual stack
     ("a Service that answers at its address of IPv4 alone", "six:service", 2, "exactly its pods answer",
@@ -375,8 +399,11 @@ def tell_runs(suite, pool):
     for network in NETWORKS:
         suite.run(f"{network}: each step, in this order, with nothing left behind",
                   lambda one=network: tells_the_story(runs[one].result(), one))
-    suite.run("ptp in dual stack: the same, for both families of addresses",
-              lambda: tells_of_both_families(runs["ptp dual"].result()))
+    for network in DUAL:
+        suite.run(f"{network} in dual stack: the same, for both families of addresses",
+                  lambda one=network: tells_of_both_families(runs[f"{one} dual"].result(), one))
+    suite.run("in dual stack flanneld is told of both, and Cilium's agent",
+              lambda: networks_have_both_families(runs["flannel dual"].result(), runs["cilium dual"].result()))
     suite.run("what the nodes were given: start script, routes, rules of the cut",
               lambda: files_are_good(runs["bridge"].result().model.kept))
     for sentence, fault, step, *told in FAULTS + FAULTS_OF_BOTH:
@@ -392,7 +419,8 @@ def arguments_of_runs():
     """(name, arguments of Run) of each."""
     for network in NETWORKS:
         yield network, {"network": network}
-    yield "ptp dual", {"network": "ptp dual"}
+    for network in DUAL:
+        yield f"{network} dual", {"network": f"{network} dual"}
     for _, fault, *_ in FAULTS:
         yield fault, {"faults": [fault]}
     for _, fault, *_ in FAULTS_OF_BOTH:

@@ -27,8 +27,9 @@ class Model:
     "report:changed": the tool on the nodes tells of one more; "upgrade:pod": a pod is restarted when the conflist is
     replaced; "force:newcomer": who comes to a node that is cut off gets the address of a sandbox there whose pod is
     gone; "force:slice": an endpoint keeps the address of that one; "delete:pod": a pod that was deleted does not find
-    its own address again; "join:range": the installer does not see that ranges have changed; "docker:info": there is no
-    daemon; "docker:image": nor a node image.
+    its own address again; "join:range": the installer does not see that ranges have changed; "again:stale": who knew a
+    pod that was made again keeps its former link-layer address; "again:silent": nobody answers at such a pod's address;
+    "docker:info": there is no daemon; "docker:image": nor a node image.
     """
 
     def __init__(self, faults=()):
@@ -39,11 +40,13 @@ class Model:
         self.nodes, self.workloads, self.pods, self.placed = {}, {}, {}, {}
         self.images, self.loaded = [NODE_IMAGE], []
         self.maps, self.patched = {}, []
+        self.values = {}  # those that Cilium was installed with
         self.sandboxes = self.joined = 0
         self.former = {}  # the ranges of nodes that are gone: {node: range}
         self.ranges = None  # what the installer's pods say of the ranges that they install; None: they install none
         self.wrong = {}  # what the EndpointSlice of shop/web says of a pod in the place of its address
         self.is_silent = False
+        self.known = {}  # {address: sandbox} of pods that agents have asked, as they were then
         self.kept = {}  # what was on the nodes when the cluster was deleted: {node: {path: text}}
 
     def say(self, words):
@@ -147,6 +150,17 @@ class Model:
             addresses = ["10.244.1.77"]
         return ["last_reserved_ip.0", "lock", *addresses]
 
+    def holder(self, address):
+        """(pod, what is known of it) of the pod that has an address."""
+        return next((pod, what) for pod, what in self.pods.items() if address in what["ip"].split(","))
+
+    def link_address(self, address):
+        """That of a pod to those who know it; None if nobody has asked it."""
+        sandbox = self.known.get(address)
+        if sandbox and "again:stale" not in self.faults:
+            sandbox = self.holder(address)[1]["sandbox"]
+        return sandbox and mac_of(sandbox)
+
     def endpoints(self, service):
         """{pod: address} behind a Service, as the API tells it."""
         return {pod: what["ip"] for pod, what in self.pods.items() if pod.startswith(CHOSEN[service])}
@@ -196,6 +210,10 @@ class Model:
 
     def cluster_ips(self, service):
         return [SERVICES[service], *([SIX[service]] if self.is_dual and service in SIX else [])]
+
+
+def mac_of(sandbox):
+    return f"0a:58:00:00:{sandbox[-4:-2]}:{sandbox[-2:]}"
 
 
 def workloads_in(text):

@@ -12,7 +12,9 @@ import textwrap
 import threading
 import traceback
 
-from kind_model import CONF_DIR, MANIFESTS, NODE_IMAGE, SERVICES, Model, workloads_in
+import yaml
+
+from kind_model import CONF_DIR, MANIFESTS, NODE_IMAGE, SERVICES, Model, mac_of, workloads_in
 
 INSTALLED = "/opt/cni/bin/delegated-ipam"
 MAPS = {  # kubeadm's, as far as it matters
@@ -127,6 +129,8 @@ def execute(model, node, command):
         model.mend(node)
     elif program.endswith("/delegated-ipam"):
         look(model, node, command[1:])
+    elif command == ["ip", "neigh"]:
+        neighbours(model, node)
     elif program == "curl":
         raise Exit(28 if place["is_cut"] and command[-1].endswith("/readyz") else 0)
     elif program == "kubeadm":
@@ -174,8 +178,10 @@ def write_conflist(model, node, path, text):
 
 
 def crictl(model, node, arguments):
-    words, given = options(arguments, "--output", "--name")
-    if words[0] == "ps" and "--quiet" in given:
+    words, given = options(arguments, "--output", "--name", "--pod")
+    if words[0] == "ps" and "--pod" in given:
+        model.say(f"container-{given['--pod']}")
+    elif words[0] == "ps" and "--quiet" in given:
         assert given["--name"] == "^agent$"
         model.say("agent-container")
     elif words[0] == "ps":
@@ -196,8 +202,29 @@ def crictl(model, node, arguments):
         model.say(json.dumps({"cniconfig": {"Networks": networks}}))
     elif words[:3] == ["exec", "agent-container", "/bin/busybox"]:
         in_pod(model, node, words[3:])
+    elif words[0] == "exec" and words[1].startswith("container-"):
+        in_container(model, node, words[1].removeprefix("container-"), words[3:])
     else:
         raise Unknown
+
+
+def in_container(model, node, sandbox, command):
+    """What any other pod says of itself."""
+    (pod,) = [pod for pod, what in model.on(node).items() if what["sandbox"] == sandbox]
+    if command == ["cat", "/sys/class/net/eth0/address"]:
+        model.say(mac_of(sandbox))
+    elif command[0] == "wget" and "//127.0.0.1:" in command[-1]:
+        model.say(pod.split("/")[1])
+    else:
+        raise Unknown
+
+
+def neighbours(model, node):
+    """ip neigh: on the node, or in its agent pod. Each knows the pods of the node that any agent has asked."""
+    for what in model.on(node).values():
+        for address in what["ip"].split(","):
+            if model.link_address(address):
+                model.say(f"{address} dev cni0 lladdr {model.link_address(address)} used 0/0/0 probes 1 STALE")
 
 
 def in_pod(model, node, command):
@@ -207,12 +234,22 @@ def in_pod(model, node, command):
         is_served = command[2] == SERVICES["kube-system/kube-dns"] and model.answering("kube-system/kube-dns", node)
         answer = "\n".join(f"Name: {command[1]}\nAddress: {ip}" for ip in model.cluster_ips("shop/web"))
         return model.say(answer if is_served else "no servers could be reached")
+    if command == ["ip", "neigh"]:
+        return neighbours(model, node)
     address, count = command[3:]
+    if address.endswith(":8080"):
+        return ask_pod(model, address.removesuffix(":8080").strip("[]"))
     (service,) = [name for name in SERVICES if address.strip("[]") in model.cluster_ips(name)]
     names = [pod.split("/")[1] for pod in model.answering(service, node)]
     if model.is_silent or "six:service" in model.faults and address.startswith("["):
         names[0] = "nobody"
     model.say("\n".join((names * int(count))[:int(count)]))
+
+
+def ask_pod(model, address):
+    pod, what = model.holder(address)
+    is_again = model.known.setdefault(address, what["sandbox"]) != what["sandbox"]
+    model.say("nobody" if is_again and "again:silent" in model.faults else pod.split("/")[1])
 
 
 def kind(model, arguments):
@@ -380,9 +417,10 @@ def nsenter(_model, arguments):
     assert arguments[0].startswith("--net=/proc/") and "read_proxy.py" in arguments[2]
 
 
-def helm(_model, arguments):
+def helm(model, arguments):
     words, given = options(arguments, "--kubeconfig", "--namespace", "--values", "--set")
-    assert words[:2] == ["install", "cilium"] and "mode: delegated-plugin" in contents(given["--values"])
+    model.values = yaml.safe_load(contents(given["--values"]))
+    assert words[:2] == ["install", "cilium"] and model.values["ipam"] == {"mode": "delegated-plugin"}, words
 
 
 PROGRAMS = {program.__name__: program for program in (docker, kind, kubectl, helm, nsenter)}

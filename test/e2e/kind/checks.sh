@@ -135,10 +135,12 @@ api_agrees() { # api_agrees FILE
     END { exit wrong }' "$WORK/api" "$1"
 }
 
-# ask NODE ADDRESS COUNT: who answers requests of the node's agent pod: names of pods, and "nobody"; sorted, each once.
+# ask NODE ADDRESS COUNT [PORT]: who answers requests of the node's agent pod: names of pods, and "nobody"; sorted, each
+# once.
 ask() {
   local container script address=$2
   case $address in *:*:*) address="[$address]" ;; esac
+  address+=${4:+:$4}
   # shellcheck disable=SC2016  # expanded in the pod
   script='for i in $(/bin/busybox seq "$1"); do
     /bin/busybox timeout 10 /bin/busybox wget -q -O - "http://$0/cgi-bin/name" || { echo nobody && break; }

@@ -1,8 +1,7 @@
 # shellcheck shell=bash disable=SC2154  # the variables are those of run.sh, which sources this file
 # The pod network of each kind, once by the stock host-local and once by delegated-ipam, with every pod running on.
 
-POD_SUBNET=10.244.0.0/16
-POD_SUBNETS=("$POD_SUBNET")
+POD_SUBNETS=(10.244.0.0/16)
 if [ "$FAMILIES" = dual ]; then POD_SUBNETS+=(fd00:10:244::/56); fi
 NODES_DIR=/etc/delegated-ipam/nodes
 
@@ -89,13 +88,14 @@ prepare_node() {
 
 # prepare_network: what the network needs besides its conflist, once.
 prepare_network() {
-  local node values=()
+  local node subnet options=() values=()
   for node in "${NODES[@]}"; do prepare_node "$node"; done
   generate_network
   if [ "$CNI" = cilium ]; then
+    for subnet in "${POD_SUBNETS[@]}"; do options+=(--pod-cidr "$subnet"); done
     # A subnet says that each node has a conflist of its own; which one it is does not matter here.
-    "$TOOL" generate cilium --format helm --pod-cidr "$POD_SUBNET" --out "$WORK/values.yaml" \
-      --subnet "$(jq -r '.items[0].spec.podCIDR' "$WORK/nodes.json")"
+    for subnet in $(jq -r '.items[0].spec.podCIDRs[]' "$WORK/nodes.json"); do options+=(--subnet "$subnet"); done
+    "$TOOL" generate cilium --format helm "${options[@]}" --out "$WORK/values.yaml"
     if [ -n "${CILIUM_VALUES:-}" ]; then values=(--values "$CILIUM_VALUES"); fi
     "$HELM" --kubeconfig "$WORK/kubeconfig" install cilium "$CILIUM_CHART" --namespace kube-system \
       --values "$WORK/values.yaml" "${values[@]}" --set operator.replicas=1 --set "k8s.apiServerURLs=$PROXY_URL" \
@@ -133,7 +133,9 @@ put_conflist() { # put_conflist WHICH NODE NAME
 # kube-flannel writes the conflist at each start from its ConfigMap.
 use_flannel() {
   if [ "$1" = host-local ]; then
-    printf '{"Network": "%s", "Backend": {"Type": "host-gw"}}\n' "$POD_SUBNET" >"$WORK/net-conf.json"
+    jq -n '$ARGS.positional as [$four, $six] | { Network: $four, Backend: { Type: "host-gw" } } +
+      if $six then { EnableIPv6: true, IPv6Network: $six } else {} end' \
+      --args "${POD_SUBNETS[@]}" >"$WORK/net-conf.json"
     kube create namespace kube-flannel --dry-run=client --output yaml | kube apply --filename -
     kube --namespace kube-flannel create configmap kube-flannel-cfg --dry-run=client --output yaml \
       --from-file=cni-conf.json="$WORK/conflists/$CONTROL.host-local" \

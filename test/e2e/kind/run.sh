@@ -3,10 +3,10 @@
 # lose their addresses when a worker restarts under the stock host-local, and keep them when it is replaced under them,
 # when a worker restarts online and offline, when two and all nodes lose their power at once, on a node that comes later
 # and is made again, and when host-local comes back. A pod that is deleted by force while its node is cut off shares its
-# address with nobody. Prints TAP; leaves nothing behind.
+# address with nobody; one that is deleted and made again is reached by those who knew it. Prints TAP; leaves nothing
+# behind.
 #
-# Usage: test/e2e/kind/run.sh [bridge|ptp|flannel|cilium]      (default: bridge)
-#        test/e2e/kind/run.sh bridge|ptp dual                  with IPv6 beside IPv4
+# Usage: test/e2e/kind/run.sh [bridge|ptp|flannel|cilium [dual]]      (default: bridge; dual: IPv6 beside IPv4)
 # Needs root, docker with a node image, kind, kubectl, jq, python3 and nsenter; says so, and is skipped, otherwise.
 #   KIND_NODE_IMAGE          node image that docker has already (default: one of kindest/node), or node_image/ makes
 #   KIND_BIN DOCKER_BIN KUBECTL_BIN HELM_BIN   other programs than those in PATH; kind itself calls the docker in PATH
@@ -41,6 +41,7 @@ mkfifo "$WORK/output"
   . "$HERE/addition.sh"
   . "$HERE/forced.sh"
   . "$HERE/rejoin.sh"
+  . "$HERE/known.sh"
 }
 
 clean_up() {
@@ -117,8 +118,8 @@ step() {
 main() {
   case $CNI-$FAMILIES in
     bridge-ipv4 | ptp-ipv4 | flannel-ipv4 | cilium-ipv4) STORY=$CNI ;;
-    bridge-dual | ptp-dual) STORY="$CNI, dual stack" ;;
-    *) echo "usage: $0 [bridge|ptp|flannel|cilium]; $0 bridge|ptp dual" >&2 && exit 2 ;;
+    bridge-dual | ptp-dual | flannel-dual | cilium-dual) STORY="$CNI, dual stack" ;;
+    *) echo "usage: $0 [bridge|ptp|flannel|cilium [dual]]" >&2 && exit 2 ;;
   esac
   [ -x "$TOOL" ] || { echo "$TOOL: no such program; build it, or name another in DELEGATED_IPAM" >&2 && exit 2; }
   look_for_requirements
@@ -131,6 +132,7 @@ main() {
   step "(g) a pod there is deleted by force: it runs on the other worker, the old one keeps its address" force_delete
   step "(b) connected again: the old one is gone, EndpointSlices are right without having changed" reconnect
   step "(g) deleted once more: the pod is back on its node, on its address" force_back
+  step "(h) a pod is deleted and made again: who knew it reaches it by the first request" meet_again
   step "(e) two workers lose their power at once: every pod is back on its address" two_at_once
   step "(e) all nodes do, the control plane too" all_at_once
   step "(f) a node comes to the cluster: its pods have addresses of its own range, and keep them" node_comes
