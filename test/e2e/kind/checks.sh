@@ -149,8 +149,8 @@ ask() {
   on "$1" crictl exec "$container" /bin/busybox sh -c "$script" "$address" "$3" | sort -u
 }
 
-# kube-proxy chooses an endpoint by chance: so many requests miss one of 30 in one run of 10^11.
-REQUESTS=1000
+# kube-proxy chooses an endpoint by chance: so many requests miss one of 30 once in 10^6, and are sent once more then.
+REQUESTS=500
 
 # check_service NODE SERVICE ADDRESSES PODS-FILE: at each address all of these pods answer, and nobody else, REQUESTS
 # times in a row. Not at once: kube-proxy, when it hears that pods are ready again, stops dropping what is sent to a
