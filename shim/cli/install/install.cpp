@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include "allocator/store/disk/folders.hpp"
 #include "allocator/store/disk/posix_file_system.hpp"
@@ -127,7 +128,8 @@ void install_ranges(FileSystem& fs, const InstallOptions& options) {
   const auto folder = open_folder(fs, options.nodes_dir, "--nodes-dir", "make it first");
   const std::string before = ranges_before(fs, folder, node);
   std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
+  if (::gethostname(host.data(), host.size() - 1) != 0)  // or the range of before stays there
+    throw std::system_error(errno, std::generic_category(), "gethostname");
   write_file(fs, folder, node, text, 0644, Flush::yes);
   if (node != host.data() && is_identifier(host.data()))
     write_file(fs, folder, host.data(), text, 0644, Flush::yes);
