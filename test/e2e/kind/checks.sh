@@ -135,18 +135,25 @@ api_agrees() { # api_agrees FILE
     END { exit wrong }' "$WORK/api" "$1"
 }
 
+# in_agent NODE COMMAND...: of busybox, in the node's agent pod.
+in_agent() {
+  local node=$1 container
+  shift
+  container=$(on "$node" crictl ps --quiet --name '^agent$' | head -n 1)
+  on "$node" crictl exec "$container" /bin/busybox "$@"
+}
+
 # ask NODE ADDRESS COUNT [PORT]: who answers requests of the node's agent pod: names of pods, and "nobody"; sorted, each
 # once.
 ask() {
-  local container script address=$2
+  local script address=$2
   case $address in *:*:*) address="[$address]" ;; esac
   address+=${4:+:$4}
   # shellcheck disable=SC2016  # expanded in the pod
   script='for i in $(/bin/busybox seq "$1"); do
     /bin/busybox timeout 10 /bin/busybox wget -q -O - "http://$0/cgi-bin/name" || { echo nobody && break; }
   done'
-  container=$(on "$1" crictl ps --quiet --name '^agent$' | head -n 1)
-  on "$1" crictl exec "$container" /bin/busybox sh -c "$script" "$address" "$3" | sort -u
+  in_agent "$1" sh -c "$script" "$address" "$3" | sort -u
 }
 
 # kube-proxy chooses an endpoint by chance: so many requests miss one of 30 once in 10^6, and are sent once more then.
@@ -166,6 +173,10 @@ check_service() {
 
 answered_by() { # answered_by NODE SERVICE ADDRESS PODS-FILE
   ask "$1" "$3" "$REQUESTS" >"$WORK/answers" && diff "$4" "$WORK/answers"
+}
+
+pod_name() { # pod_name FILE: of the shop's pod whose line of pods is the file
+  awk '{ sub(/^shop\//, "", $2); print $2 }' "$1"
 }
 
 web_pods() { # web_pods [NODE]: names of the StatefulSet's pods (on this node), sorted
@@ -191,10 +202,9 @@ cluster_ips() { # cluster_ips NAMESPACE SERVICE: address[,address]
 }
 
 dns_answers() { # dns_answers NODE: its agent pod gets the addresses of a Service
-  local container server address
-  container=$(on "$1" crictl ps --quiet --name '^agent$' | head -n 1)
+  local server address
   server=$(cluster_ips kube-system kube-dns)
-  on "$1" crictl exec "$container" /bin/busybox nslookup web.shop.svc.cluster.local "$server" >"$WORK/dns" 2>&1 || true
+  in_agent "$1" nslookup web.shop.svc.cluster.local "$server" >"$WORK/dns" 2>&1 || true
   for address in $(cluster_ips shop web | tr ',' ' '); do
     grep -qwF "$address" "$WORK/dns" || { cat "$WORK/dns" && return 1; }
   done

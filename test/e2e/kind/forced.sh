@@ -22,9 +22,7 @@ force_delete() {
   check_services_apart
 }
 
-forced_pod() { # its name
-  awk '{ sub(/^shop\//, "", $2); print $2 }' "$WORK/forced"
-}
+forced_pod() { pod_name "$WORK/forced"; }
 
 # old_ones_live: on the worker nothing has changed for those that were there, and nobody else has an address of theirs.
 old_ones_live() {

@@ -22,9 +22,7 @@ meet_again() {
   check_slices "deleted and made again"
 }
 
-known_pod() { # its name
-  awk '{ sub(/^shop\//, "", $2); print $2 }' "$WORK/known"
-}
+known_pod() { pod_name "$WORK/known"; }
 
 known_addresses() {
   cut -d ' ' -f 3 "$WORK/known" | tr ',' '\n'
@@ -74,10 +72,8 @@ check_remembered() {
 }
 
 remembered() { # "WHO ADDRESS dev DEVICE lladdr ...", a line each who has one
-  local agent
-  agent=$(on "$WORKER" crictl ps --quiet --name '^agent$' | head -n 1)
   {
-    on "$WORKER" crictl exec "$agent" /bin/busybox ip neigh | sed 's/^/agent /'
+    in_agent "$WORKER" ip neigh | sed 's/^/agent /'
     on "$WORKER" ip neigh | sed 's/^/node /'
   } | awk -v addresses="$(known_addresses)" '
     BEGIN { split(addresses, all, "\n"); for (i in all) of[all[i]] = 1 }
